@@ -1,0 +1,1 @@
+//! (head doc to come with the first module)
