@@ -1,0 +1,37 @@
+//! A knowledge graph and its links to items.
+
+use crate::ids::{EntityIdx, ItemIdx, RelationIdx};
+use crate::vocabulary::Vocabulary;
+
+/// One fact: head –relation→ tail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Triple {
+    /// Subject.
+    pub head: EntityIdx,
+    /// Predicate.
+    pub relation: RelationIdx,
+    /// Object.
+    pub tail: EntityIdx,
+}
+
+/// The statement that an item and an entity are the same thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Link {
+    /// The item.
+    pub item: ItemIdx,
+    /// The entity.
+    pub entity: EntityIdx,
+}
+
+/// Triples over entities and relations, with item ↔ entity links.
+#[derive(Clone, Debug, Default)]
+pub struct KnowledgeGraph {
+    /// Raw entity ids.
+    pub entities: Vocabulary,
+    /// Raw relation ids.
+    pub relations: Vocabulary,
+    /// Facts, in file order.
+    pub triples: Vec<Triple>,
+    /// Item ↔ entity links.
+    pub links: Vec<Link>,
+}
