@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// What every fallible function of this crate returns.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an evaluation was refused. Every variant is a fault of the input, not of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +103,11 @@ pub enum Error {
         "no item is relevant, the metrics are undefined; hint: exclude such users and count them"
     )]
     NoRelevantItems,
+    /// Two evaluations that cannot be compared case by case.
+    #[error(
+        "the two evaluations differ in users or measures; hint: evaluate both against the same judgments"
+    )]
+    NotPaired,
     /// A name that is no measure.
     #[error(
         "`{received}` is no measure, expected `<metric>@<k>` such as `ndcg@10`, with a metric of {known}"

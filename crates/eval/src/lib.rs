@@ -13,7 +13,12 @@
 pub mod bootstrap;
 pub mod error;
 pub mod full_ranking;
+mod line_parser;
+pub mod lists;
+pub mod measure;
+pub mod metrics;
 pub mod negatives;
 pub mod rank;
 pub mod single;
 pub mod top_list;
+pub mod triples;
