@@ -68,14 +68,10 @@ fn random_pair(pair: u64) -> (PerUser, PerUser) {
     (qrels, run)
 }
 
+/// `None` if no user of the pair has a relevant item.
 fn evaluate(pair: u64, measures: &[Measure]) -> Option<ListEvaluation> {
     let (qrels, run) = random_pair(pair);
-    evaluate_lists(
-        &Run::new(run).unwrap(),
-        &Qrels::new(qrels).unwrap(),
-        measures,
-    )
-    .ok()
+    evaluate_lists(&Run::new(run).ok()?, &Qrels::new(qrels).ok()?, measures).ok()
 }
 
 #[test]
