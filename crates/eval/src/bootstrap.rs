@@ -4,8 +4,8 @@
 //! replacement; the interval is cut from the quantiles of the resampled means. Resample `i` uses stream `i` of `ChaCha8`,
 //! and each sum has a fixed order, so the interval depends on the seed alone, not on the number of threads.
 //!
-//! Cases are taken as independent. Where one user has many cases, the interval is somewhat too narrow; average the
-//! cases of a user first if that matters.
+//! Cases of one user are alike, so an interval that takes them as independent is too narrow. Where users have several
+//! cases, resample users ([`Bootstrap::means_by_user`]).
 
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -100,11 +100,47 @@ impl Bootstrap {
     pub fn means(&self, columns: &[&[f64]]) -> Result<Vec<Interval>> {
         self.check()?;
         let n = check_columns(columns)?;
+        Ok(self.intervals(columns, &vec![1.0; n], n))
+    }
+
+    /// As [`means`](Self::means), but resampling users with all their cases; `users[i]` names the user of case i.
+    ///
+    /// The mean stays the mean over cases; a resampled mean is the sum over the drawn users' cases divided by their
+    /// number. Source: the cluster bootstrap, Field and Welsh, J. R. Statist. Soc. B 69, 2007.
+    ///
+    /// # Errors
+    /// As [`means`](Self::means), or if `users` has another length than the columns.
+    pub fn means_by_user(&self, columns: &[&[f64]], users: &[u32]) -> Result<Vec<Interval>> {
+        self.check()?;
+        let n = check_columns(columns)?;
+        if users.len() != n {
+            return Err(Error::LengthMismatch {
+                name: "users",
+                expected: n,
+                received: users.len(),
+            });
+        }
+        let (user_of_case, n_users) = numbered(users);
+        let sums_of = |values: &[f64]| {
+            let mut sums = vec![0.0; n_users];
+            user_of_case
+                .iter()
+                .zip(values)
+                .for_each(|(&user, value)| sums[user] += value);
+            sums
+        };
+        let sums: Vec<Vec<f64>> = columns.iter().map(|column| sums_of(column)).collect();
+        let sums: Vec<&[f64]> = sums.iter().map(Vec::as_slice).collect();
+        Ok(self.intervals(&sums, &sums_of(&vec![1.0; n]), n))
+    }
+
+    /// Intervals of means over `n` cases that come in units, with the sum of every unit and its number of cases.
+    fn intervals(&self, sums: &[&[f64]], sizes: &[f64], n: usize) -> Vec<Interval> {
         let resampled: Vec<Vec<f64>> = (0..self.n_resamples as u64)
             .into_par_iter()
             .map_init(
-                || vec![0; n],
-                |counts, stream| self.resampled_means(columns, stream, counts),
+                || vec![0; sizes.len()],
+                |counts, stream| self.resampled_means(sums, sizes, stream, counts),
             )
             .collect();
         let interval = |column: usize| {
@@ -112,28 +148,34 @@ impl Bootstrap {
             means.sort_unstable_by(f64::total_cmp);
             let outside = (1.0 - self.confidence) / 2.0;
             Interval {
-                mean: columns[column].iter().sum::<f64>() / n as f64,
+                mean: sums[column].iter().sum::<f64>() / n as f64,
                 lo: quantile(&means, outside),
                 hi: quantile(&means, 1.0 - outside),
                 n,
             }
         };
-        Ok((0..columns.len()).map(interval).collect())
+        (0..sums.len()).map(interval).collect()
     }
 
-    /// The mean of every column in one resample. How often each case was drawn is counted once and used for all.
-    fn resampled_means(&self, columns: &[&[f64]], stream: u64, counts: &mut [u32]) -> Vec<f64> {
-        let n = counts.len() as u64;
+    /// The mean of every column in one resample. How often each unit was drawn is counted once and used for all.
+    fn resampled_means(
+        &self,
+        sums: &[&[f64]],
+        sizes: &[f64],
+        stream: u64,
+        counts: &mut [u32],
+    ) -> Vec<f64> {
+        let n_units = counts.len() as u64;
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(stream);
         counts.fill(0);
-        for _ in 0..n {
-            // Maps 32 random bits to 0..n; the probabilities differ by less than n / 2^32 of themselves.
-            counts[((u64::from(rng.next_u32()) * n) >> 32) as usize] += 1;
+        for _ in 0..n_units {
+            // Maps 32 random bits to 0..n_units; the probabilities differ by less than n_units / 2^32 of themselves.
+            counts[((u64::from(rng.next_u32()) * n_units) >> 32) as usize] += 1;
         }
-        columns
-            .iter()
-            .map(|column| weighted_sum(counts, column) / n as f64)
+        let n_drawn = weighted_sum(counts, sizes);
+        sums.iter()
+            .map(|column| weighted_sum(counts, column) / n_drawn)
             .collect()
     }
 
@@ -173,6 +215,15 @@ fn check_columns(columns: &[&[f64]]) -> Result<usize> {
         }
     }
     Ok(n)
+}
+
+/// The users as numbers from 0 in rising order, and how many there are.
+fn numbered(users: &[u32]) -> (Vec<usize>, usize) {
+    let mut distinct = users.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let number = |user: &u32| distinct.partition_point(|other| other < user);
+    (users.iter().map(number).collect(), distinct.len())
 }
 
 /// `sum counts[i] * values[i]` in a fixed order of eight interleaved partial sums.
@@ -273,6 +324,31 @@ mod tests {
             together,
             [bootstrap.mean(&a).unwrap(), bootstrap.mean(&b).unwrap()]
         );
+    }
+
+    #[test]
+    fn users_with_one_case_each_are_cases() {
+        let values = coin_flips(200, 0.4, 3);
+        let users: Vec<u32> = (0..200).map(|user| 3 * user + 7).collect();
+        let bootstrap = Bootstrap::default();
+        let by_user = bootstrap.means_by_user(&[&values], &users).unwrap();
+        assert_eq!(by_user[0], bootstrap.mean(&values).unwrap());
+        assert!(bootstrap.means_by_user(&[&values], &users[1..]).is_err());
+    }
+
+    #[test]
+    fn cases_that_repeat_a_user_do_not_narrow_the_interval() {
+        let per_user = coin_flips(300, 0.4, 8);
+        let repeated: Vec<f64> = per_user.iter().flat_map(|&value| [value; 4]).collect();
+        let users: Vec<u32> = (0..1200).map(|case| case / 4).collect();
+        let bootstrap = Bootstrap::default();
+        let width = |interval: Interval| interval.hi - interval.lo;
+        let once = bootstrap.mean(&per_user).unwrap();
+        let by_user = bootstrap.means_by_user(&[&repeated], &users).unwrap()[0];
+        assert_eq!((by_user.mean, by_user.n), (once.mean, 1200));
+        assert!((width(by_user) - width(once)).abs() < 1e-12);
+        let by_case = bootstrap.mean(&repeated).unwrap();
+        assert!((width(once) / width(by_case) - 2.0).abs() < 0.2);
     }
 
     #[test]

@@ -43,25 +43,30 @@ pub struct MetricTable {
 }
 
 impl MetricTable {
-    /// The table of `ranks`.
+    /// The table of `ranks`. Where users have several cases, `users[i]` names the user of case i and intervals come
+    /// from resampling users; `None` takes the cases as independent.
     ///
     /// ```
     /// use segue_eval::metric_table::{MetricTable, TableSettings};
     /// use segue_eval::rank::TargetRank;
     /// let ranks = [0, 2].map(|n_greater| TargetRank { n_greater, n_equal: 0, n_candidates: 50 });
-    /// let table = MetricTable::of(&ranks, &TableSettings::default())?;
+    /// let table = MetricTable::of(&ranks, None, &TableSettings::default())?;
     /// assert_eq!(table.mean("ndcg@10"), Some(0.75));
     /// # Ok::<(), segue_eval::error::Error>(())
     /// ```
     ///
     /// # Errors
-    /// If a setting is out of range.
-    pub fn of(ranks: &[TargetRank], settings: &TableSettings) -> Result<Self> {
+    /// If a setting is out of range, or `users` has another length than `ranks`.
+    pub fn of(
+        ranks: &[TargetRank],
+        users: Option<&[u32]>,
+        settings: &TableSettings,
+    ) -> Result<Self> {
         if ranks.is_empty() {
             return Ok(Self::default());
         }
         let columns = Columns::of(ranks, settings)?;
-        let intervals = settings.bootstrap.means(&columns.slices())?;
+        let intervals = columns.intervals(users, settings)?;
         Ok(Self {
             n_cases: ranks.len(),
             metrics: columns.with_synonyms(&intervals),
@@ -87,13 +92,14 @@ pub struct Comparison {
     pub relative: Option<f64>,
 }
 
-/// Compares two systems metric by metric, under the keys of [`MetricTable`].
+/// Compares two systems metric by metric, under the keys of [`MetricTable`]; `users` as in [`MetricTable::of`].
 ///
 /// # Errors
 /// If the two do not rank the same number of cases, there are none, or a setting is out of range.
 pub fn compare(
     candidate: &[TargetRank],
     baseline: &[TargetRank],
+    users: Option<&[u32]>,
     settings: &TableSettings,
 ) -> Result<BTreeMap<String, Comparison>> {
     if candidate.len() != baseline.len() {
@@ -107,8 +113,7 @@ pub fn compare(
         Columns::of(candidate, settings)?,
         Columns::of(baseline, settings)?,
     );
-    let differences = ours.minus(&theirs);
-    let intervals = settings.bootstrap.means(&differences.slices())?;
+    let intervals = ours.minus(&theirs).intervals(users, settings)?;
     let mean = |column: &[f64]| column.iter().sum::<f64>() / column.len() as f64;
     let comparisons: Vec<Comparison> = intervals
         .into_iter()
@@ -169,8 +174,12 @@ impl Columns {
         self.values.push(values);
     }
 
-    fn slices(&self) -> Vec<&[f64]> {
-        self.values.iter().map(Vec::as_slice).collect()
+    fn intervals(&self, users: Option<&[u32]>, settings: &TableSettings) -> Result<Vec<Interval>> {
+        let columns: Vec<&[f64]> = self.values.iter().map(Vec::as_slice).collect();
+        match users {
+            Some(users) => settings.bootstrap.means_by_user(&columns, users),
+            None => settings.bootstrap.means(&columns),
+        }
     }
 
     fn minus(&self, other: &Self) -> Self {
@@ -218,7 +227,7 @@ mod tests {
 
     #[test]
     fn every_metric_is_there_at_every_cutoff() {
-        let table = MetricTable::of(&ranks(&[0, 5, 50]), &TableSettings::default()).unwrap();
+        let table = MetricTable::of(&ranks(&[0, 5, 50]), None, &TableSettings::default()).unwrap();
         let keys: Vec<&str> = table.metrics.keys().map(String::as_str).collect();
         assert_eq!(keys.len(), 15);
         assert_eq!(&keys[..3], ["hr@10", "hr@20", "hr@5"]);
@@ -231,15 +240,15 @@ mod tests {
     #[test]
     fn no_cases_give_no_metrics_instead_of_nan() {
         assert_eq!(
-            MetricTable::of(&[], &TableSettings::default()).unwrap(),
+            MetricTable::of(&[], None, &TableSettings::default()).unwrap(),
             MetricTable::default()
         );
-        assert!(compare(&[], &[], &TableSettings::default()).is_err());
+        assert!(compare(&[], &[], None, &TableSettings::default()).is_err());
     }
 
     #[test]
     fn tables_round_trip_through_json() {
-        let table = MetricTable::of(&ranks(&[0, 5, 50]), &TableSettings::default()).unwrap();
+        let table = MetricTable::of(&ranks(&[0, 5, 50]), None, &TableSettings::default()).unwrap();
         let json = serde_json::to_string(&table).unwrap();
         assert_eq!(serde_json::from_str::<MetricTable>(&json).unwrap(), table);
     }
@@ -247,7 +256,7 @@ mod tests {
     #[test]
     fn a_system_compared_with_itself_gains_nothing() {
         let own = ranks(&[0, 3, 7, 12]);
-        let comparison = compare(&own, &own, &TableSettings::default()).unwrap()["ndcg@10"];
+        let comparison = compare(&own, &own, None, &TableSettings::default()).unwrap()["ndcg@10"];
         assert_eq!(
             (comparison.difference.mean, comparison.relative),
             (0.0, Some(0.0))
@@ -258,7 +267,8 @@ mod tests {
     #[test]
     fn a_steady_gain_is_significant_and_relative_to_the_baseline() {
         let (better, worse) = (ranks(&[0; 60]), ranks(&[2; 60]));
-        let comparison = compare(&better, &worse, &TableSettings::default()).unwrap()["ndcg@10"];
+        let comparison =
+            compare(&better, &worse, None, &TableSettings::default()).unwrap()["ndcg@10"];
         assert!(comparison.difference.excludes_zero());
         assert_eq!(
             (
@@ -268,7 +278,7 @@ mod tests {
             ),
             (1.0, 0.5, Some(1.0))
         );
-        assert!(compare(&better, &worse[1..], &TableSettings::default()).is_err());
+        assert!(compare(&better, &worse[1..], None, &TableSettings::default()).is_err());
     }
 
     #[test]
@@ -278,7 +288,7 @@ mod tests {
                 cutoffs,
                 ..TableSettings::default()
             };
-            assert!(MetricTable::of(&ranks(&[0]), &settings).is_err());
+            assert!(MetricTable::of(&ranks(&[0]), None, &settings).is_err());
         }
     }
 }

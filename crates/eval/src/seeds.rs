@@ -60,7 +60,7 @@ mod tests {
             n_candidates: 99,
         };
         let ranks: Vec<TargetRank> = n_greater.iter().map(rank).collect();
-        MetricTable::of(&ranks, &TableSettings::default()).unwrap()
+        MetricTable::of(&ranks, None, &TableSettings::default()).unwrap()
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub type Distance<'a> = &'a (dyn Fn(u32, u32) -> f64 + Sync);
 pub struct SummaryInput<'a> {
     /// Ranks and lists.
     pub rankings: &'a Rankings,
+    /// User of every case, so that intervals come from resampling users; `None` takes the cases as independent.
+    pub users: Option<&'a [u32]>,
     /// Target of every case.
     pub targets: &'a [u32],
     /// What the user of every case did before, in the domain of the targets.
@@ -63,7 +65,7 @@ impl Summary {
     pub fn of(input: &SummaryInput<'_>, settings: TableSettings) -> Result<Self> {
         input.check()?;
         let rankings = input.rankings;
-        let table = |ranks: &[TargetRank]| MetricTable::of(ranks, &settings);
+        let table = |ranks: &[TargetRank]| MetricTable::of(ranks, input.users, &settings);
         let (unmasked, masked) = (&rankings.unmasked, &rankings.masked);
         let is_masked_target = |(all, free): (&TargetRank, &TargetRank)| {
             !all.is_unreachable() && free.is_unreachable()
@@ -97,6 +99,7 @@ impl SummaryInput<'_> {
             ("unmasked", rankings.unmasked.len()),
             ("sampled", optional(rankings.sampled.len())),
             ("lists", optional(rankings.lists.len())),
+            ("users", self.users.map_or(expected, <[u32]>::len)),
             ("targets", self.targets.len()),
             ("histories", self.histories.len()),
         ];
@@ -188,7 +191,10 @@ impl SummaryInput<'_> {
                 .iter()
                 .map(|&case| self.rankings.masked[case])
                 .collect();
-            Ok((name, MetricTable::of(&ranks, settings)?))
+            let users: Option<Vec<u32>> = self
+                .users
+                .map(|users| cases.iter().map(|&case| users[case]).collect());
+            Ok((name, MetricTable::of(&ranks, users.as_deref(), settings)?))
         };
         slices.into_iter().map(table).collect()
     }
@@ -233,6 +239,7 @@ mod tests {
         let rankings = rank_cases(plan, &cases, popularity).unwrap();
         let input = SummaryInput {
             rankings: &rankings,
+            users: Some(&targets),
             targets: &targets,
             histories: &histories,
             train_counts: &TRAIN_COUNTS,
@@ -293,6 +300,7 @@ mod tests {
         };
         let input = SummaryInput {
             rankings: &rankings,
+            users: None,
             targets: &[],
             histories: &[&[]],
             train_counts: &[1],
