@@ -1,1 +1,3 @@
 //! (head doc to come with the first module)
+
+pub mod report;
