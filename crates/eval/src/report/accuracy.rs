@@ -17,19 +17,20 @@ pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
         return;
     }
     let shown = &metrics[..metrics.len().min(cx.limits.metrics)];
+    let plotted = &shown[..shown.len().min(cx.limits.plots)];
     h.leaf("h3", "", "How well does it rank?");
     h.within_with(
         "div",
         &[
             ("class", "tabs"),
-            ("role", "radiogroup"),
+            ("role", "group"),
             ("aria-label", "Metric"),
         ],
         |h| {
-            tabs(h, shown);
-            for (tab, metric) in shown.iter().enumerate() {
+            tabs(h, plotted);
+            for (tab, metric) in plotted.iter().enumerate() {
                 h.within("div", &format!("panel p{tab}"), |h| {
-                    panel(h, cx, domain, metric)
+                    panel(h, cx, domain, metric);
                 });
             }
         },
@@ -115,12 +116,13 @@ fn panel(h: &mut Html, cx: &Context, domain: &DomainReport, metric: &str) {
     let rows = shown_rows(cx, domain, metric);
     let n_left_out = domain.metrics.len() - rows.len();
     let best_single = best(domain, ModelKind::Expert, metric);
+    let best_blend = best(domain, ModelKind::Blend, metric);
     let values = rows
         .iter()
         .flat_map(|(_, value)| [value.mean, value.lo, value.hi]);
-    let plot = Scale::covering(values).map(|scale| Plot::new(h, scale));
+    let plot = Scale::covering(values).map(|scale| Plot::new(h, scale.wide()));
     h.within("table", "dots", |h| {
-        h.leaf("caption", "", &format!("{metric}, best first"));
+        h.leaf("caption", "hidden", &format!("{metric}, best first"));
         h.within("thead", "", |h| {
             h.within("tr", "", |h| {
                 h.column("", "Model");
@@ -130,13 +132,14 @@ fn panel(h: &mut Html, cx: &Context, domain: &DomainReport, metric: &str) {
         });
         h.within("tbody", "", |h| {
             for (row, value) in &rows {
-                let is_best = best_single.is_some_and(|(best, _)| std::ptr::eq(best, *row));
+                let mut bests = best_single.iter().chain(&best_blend);
+                let is_best = bests.any(|(best, _)| std::ptr::eq(*best, *row));
                 model_row(h, cx, plot.as_ref(), row, (value, is_best));
             }
         });
         if let Some(plot) = &plot {
             h.within("tfoot", "", |h| {
-                plot::axis_row(h, plot, best_single.map(|(_, value)| value.mean))
+                plot::axis_row(h, plot, best_single.map(|(_, value)| value.mean));
             });
         }
     });
@@ -177,15 +180,11 @@ fn model_row(
     row: &MetricRow,
     (value, is_best): (&Estimate, bool),
 ) {
-    let class = if row.kind == ModelKind::Blend {
-        "strong"
-    } else {
-        ""
-    };
-    h.within("tr", class, |h| {
+    let is_best_blend = is_best && row.kind == ModelKind::Blend;
+    h.within("tr", if is_best_blend { "strong" } else { "" }, |h| {
         h.within_with("th", &[("scope", "row")], |h| {
             h.name(&row.name);
-            if is_best {
+            if is_best && row.kind == ModelKind::Expert {
                 h.leaf("span", "tag", "best single");
             }
             if !row.note.is_empty() {
@@ -253,7 +252,9 @@ fn all_metrics(h: &mut Html, cx: &Context, domain: &DomainReport, metrics: &[&st
                 h.within("thead", "", |h| {
                     h.within("tr", "", |h| {
                         h.column("", "Model");
-                        metrics.iter().for_each(|metric| h.column("n", metric));
+                        for metric in metrics {
+                            h.column("n", metric);
+                        }
                     });
                 });
                 let top = metrics

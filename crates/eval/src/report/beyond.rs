@@ -68,7 +68,9 @@ fn table(h: &mut Html, cx: &Context, columns: &[Column], rows: &[Row]) {
         h.within("thead", "", |h| {
             h.within("tr", "", |h| {
                 h.column("", "Model");
-                columns.iter().for_each(|column| h.column("n", column.name));
+                for column in columns {
+                    h.column("n", column.name);
+                }
             });
         });
         h.within("tbody", "", |h| {
@@ -76,9 +78,9 @@ fn table(h: &mut Html, cx: &Context, columns: &[Column], rows: &[Row]) {
                 let mark = cx.palette.mark(&row.0);
                 h.within("tr", if mark == Mark::Blend { "strong" } else { "" }, |h| {
                     h.row_name(&row.0);
-                    columns
-                        .iter()
-                        .for_each(|column| cell(h, mark, column, value_of(row, column.name)));
+                    for column in columns {
+                        cell(h, mark, column, value_of(row, column.name));
+                    }
                 });
             }
         });
@@ -96,12 +98,7 @@ fn cell(h: &mut Html, mark: Mark, column: &Column, value: f64) {
         h.within_with("svg", &[("class", "b"), ("aria-hidden", "true")], |h| {
             h.empty(
                 "rect",
-                &[
-                    ("class", &mark.class()),
-                    ("x", &left),
-                    ("width", &width),
-                    ("height", "4"),
-                ],
+                &[("class", &mark.class()), ("x", &left), ("width", &width)],
             );
         });
     });

@@ -15,8 +15,10 @@ pub(super) struct Context {
 pub(super) struct Limits {
     /// Domains.
     pub(super) domains: usize,
-    /// Metrics of a domain.
+    /// Metrics of a domain, as numbers.
     pub(super) metrics: usize,
+    /// Metrics of a domain, as plots.
+    pub(super) plots: usize,
     /// Models in a table.
     pub(super) models: usize,
     /// Slices of a domain.
@@ -46,40 +48,17 @@ pub(super) struct Limits {
 }
 
 /// From generous to certain: a page is written with the first of these that keeps it small enough.
-pub(super) const LEVELS: [Limits; 5] = [
-    FULL,
-    Limits {
-        examples: 24,
-        items: 10,
-        lines: 6,
-        trials: 48,
-        metrics: 8,
-        points: 160,
-        text_chars: 200,
-        ..FULL
-    },
-    Limits {
-        examples: 12,
-        items: 6,
-        models: 26,
-        metrics: 5,
-        trials: 24,
-        lines: 4,
-        text_chars: 140,
-        ..REDUCED
-    },
-    REDUCED,
-    MINIMAL,
-];
+pub(super) const LEVELS: [Limits; 6] = [FULL, LONG, USUAL, SHORT, REDUCED, MINIMAL];
 
 const FULL: Limits = Limits {
     domains: 12,
-    metrics: 10,
+    metrics: 12,
+    plots: 8,
     models: 40,
     slices: 8,
     slice_models: 8,
     measures: 10,
-    trials: 80,
+    trials: 60,
     examples: 60,
     items: 12,
     lines: 8,
@@ -90,9 +69,43 @@ const FULL: Limits = Limits {
     text_chars: 240,
 };
 
+const LONG: Limits = Limits {
+    plots: 6,
+    trials: 40,
+    examples: 32,
+    items: 10,
+    points: 160,
+    ..FULL
+};
+
+const USUAL: Limits = Limits {
+    plots: 4,
+    slice_models: 6,
+    trials: 30,
+    examples: 14,
+    items: 8,
+    lines: 4,
+    parts: 5,
+    points: 120,
+    ..LONG
+};
+
+const SHORT: Limits = Limits {
+    plots: 3,
+    slice_models: 5,
+    trials: 12,
+    examples: 10,
+    items: 6,
+    lines: 3,
+    parts: 4,
+    points: 80,
+    ..USUAL
+};
+
 const REDUCED: Limits = Limits {
     domains: 8,
-    metrics: 3,
+    metrics: 6,
+    plots: 2,
     models: 16,
     slices: 6,
     slice_models: 5,
@@ -110,7 +123,8 @@ const REDUCED: Limits = Limits {
 
 const MINIMAL: Limits = Limits {
     domains: 4,
-    metrics: 2,
+    metrics: 4,
+    plots: 1,
     models: 10,
     slices: 5,
     slice_models: 3,

@@ -83,7 +83,7 @@ fn figure(h: &mut Html, cx: &Context, curve: &Curve, (x, y): (&Scale, &Scale)) {
                         .rev()
                         .find(|point| point.1.is_finite())
                         .map_or(f64::NAN, |p| p.1);
-                    h.text(&format!(", last {}", number::value(last)));
+                    h.leaf("small", "", &format!("last {}", number::value(last)));
                 });
             }
         });
@@ -101,12 +101,16 @@ fn mark_of(cx: &Context, place: usize, series: &Series) -> Mark {
 fn axes(h: &mut Html, x: &Scale, y: &Scale) {
     for tick in y.ticks() {
         let place = 180.0 * (1.0 - y.place(tick) / 100.0);
-        let (line, text) = (format!("{place:.1}"), format!("{:.1}", place - 4.0));
+        let (line, text) = (format!("{place:.1}"), format!("{:.1}", place + 4.0));
         h.empty(
             "line",
             &[("class", "g"), ("x2", "100%"), ("y1", &line), ("y2", &line)],
         );
-        h.leaf_with("text", &[("y", &text)], &decimals(tick, y.tick_decimals()));
+        h.leaf_with(
+            "text",
+            &[("x", "-8"), ("y", &text)],
+            &decimals(tick, y.tick_decimals()),
+        );
     }
     for tick in x.ticks() {
         let attributes = [
@@ -137,6 +141,11 @@ fn thinned(points: &[(f64, f64)], n: usize) -> Vec<(f64, f64)> {
     kept
 }
 
+/// A coordinate of a path, short.
+fn place(percent: f64) -> String {
+    format!("{percent:.1}")
+}
+
 /// One line for each stretch of known points.
 fn line(h: &mut Html, mark: Mark, points: &[(f64, f64)], (x, y): (&Scale, &Scale)) {
     for stretch in points
@@ -146,11 +155,10 @@ fn line(h: &mut Html, mark: Mark, points: &[(f64, f64)], (x, y): (&Scale, &Scale
         let mut path = String::new();
         for (position, point) in stretch.iter().enumerate() {
             path.push(if position == 0 { 'M' } else { ' ' });
-            path.push_str(&format!(
-                "{:.2} {:.2}",
-                x.place(point.0),
-                100.0 - y.place(point.1)
-            ));
+            let (x, y) = (x.place(point.0), 100.0 - y.place(point.1));
+            path.push_str(&place(x));
+            path.push(' ');
+            path.push_str(&place(y));
         }
         h.empty("path", &[("class", &mark.class()), ("d", &path)]);
     }

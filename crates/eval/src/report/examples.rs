@@ -106,10 +106,9 @@ fn items(h: &mut Html, cx: &Context, items: &[ExampleItem]) {
             });
         });
         h.within("tbody", "", |h| {
-            items
-                .iter()
-                .take(cx.limits.items)
-                .for_each(|item| item_row(h, cx, item))
+            for item in items.iter().take(cx.limits.items) {
+                item_row(h, cx, item);
+            }
         });
     });
     h.left_out(items.len().saturating_sub(cx.limits.items), "items");
@@ -122,10 +121,9 @@ fn item_row(h: &mut Html, cx: &Context, item: &ExampleItem) {
             h.name(&item.title);
             if !item.reasons.is_empty() {
                 h.within("ul", "", |h| {
-                    item.reasons
-                        .iter()
-                        .take(cx.limits.lines)
-                        .for_each(|reason| h.within("li", "", |h| h.name(reason)));
+                    for reason in item.reasons.iter().take(cx.limits.lines) {
+                        h.within("li", "", |h| h.name(reason));
+                    }
                 });
             }
         });
@@ -166,15 +164,7 @@ fn share_bar(h: &mut Html, cx: &Context, item: &ExampleItem) {
         for (mark, share) in parts.chain((rest > 0.0).then_some((Mark::Other, rest))) {
             let width = share / whole * 100.0;
             let place = [("x", &*place_text(left)), ("width", &*place_text(width))];
-            h.empty(
-                "rect",
-                &[
-                    ("class", &*mark.class()),
-                    place[0],
-                    place[1],
-                    ("height", "12"),
-                ],
-            );
+            h.empty("rect", &[("class", &*mark.class()), place[0], place[1]]);
             left += width;
         }
     });

@@ -16,7 +16,9 @@ pub(super) fn section(h: &mut Html, cx: &Context, report: &Report) {
         let sentences = &report.headline[..report.headline.len().min(cx.limits.facts)];
         if !sentences.is_empty() {
             h.within("ul", "headline", |h| {
-                sentences.iter().for_each(|sentence| verdict(h, sentence))
+                for sentence in sentences {
+                    verdict(h, sentence);
+                }
             });
         }
         let domains = &report.domains[..report.domains.len().min(cx.limits.domains)];
@@ -52,7 +54,7 @@ fn verdict(h: &mut Html, sentence: &Sentence) {
         Tone::Gain => ("gain", "▲", "gain"),
         Tone::Loss => ("loss", "▼", "loss"),
         Tone::Undecided => ("other", "◇", "undecided"),
-        Tone::Fact => ("other", "·", "fact"),
+        Tone::Fact => ("other", "•", "fact"),
     };
     h.within("li", "", |h| {
         h.leaf_with(
@@ -104,7 +106,7 @@ fn at_a_glance(h: &mut Html, domains: &[DomainReport]) {
 fn domain_row(h: &mut Html, plot: Option<&Plot>, place: usize, domain: &DomainReport) {
     h.within_with("th", &[("scope", "row")], |h| {
         h.within_with("a", &[("href", &format!("#d{place}"))], |h| {
-            h.name(&domain.name)
+            h.name(&domain.name);
         });
         if let Some(metric) = accuracy::main_metric(domain) {
             h.leaf("small", "", metric);

@@ -74,19 +74,17 @@ impl Palette {
             }
         }
         for domain in &report.domains {
-            domain
-                .weights
-                .iter()
-                .for_each(|row| palette.add_expert(&row.expert));
-            domain
-                .search
-                .iter()
-                .for_each(|row| palette.add_expert(&row.expert));
+            for row in &domain.weights {
+                palette.add_expert(&row.expert);
+            }
+            for row in &domain.search {
+                palette.add_expert(&row.expert);
+            }
         }
         for item in report.examples.iter().flat_map(|example| &example.items) {
-            item.shares
-                .iter()
-                .for_each(|(expert, _)| palette.add_expert(expert));
+            for (expert, _) in &item.shares {
+                palette.add_expert(expert);
+            }
         }
         palette
     }

@@ -27,9 +27,7 @@ impl Plot {
     /// A cell with the mark of `estimate` and its interval.
     pub(super) fn dot(&self, h: &mut Html, mark: Mark, label: &str, estimate: &Estimate) {
         self.strip(h, mark, label, |h| {
-            if estimate.has_interval() {
-                h.empty("line", &self.span(estimate).attributes());
-            }
+            self.draw_interval(h, estimate);
             if estimate.mean.is_finite() {
                 draw_mark(h, mark, &place_text(self.scale.place(estimate.mean)));
             }
@@ -39,28 +37,16 @@ impl Plot {
     /// A cell with a bar from zero to `estimate` and its interval.
     pub(super) fn bar(&self, h: &mut Html, mark: Mark, label: &str, estimate: &Estimate) {
         self.strip(h, mark, label, |h| {
-            self.draw_bar(h, &mark.class(), estimate.mean, ("5", "14"));
-            if estimate.has_interval() {
-                let Span { from, to } = self.span(estimate);
-                h.empty(
-                    "line",
-                    &[
-                        ("class", "w"),
-                        ("x1", &from),
-                        ("x2", &to),
-                        ("y1", "50%"),
-                        ("y2", "50%"),
-                    ],
-                );
-            }
+            self.draw_bar(h, &mark.class(), estimate.mean);
+            self.draw_interval(h, estimate);
         });
     }
 
     /// A cell with two bars from zero, the second one pale.
     pub(super) fn bar_pair(&self, h: &mut Html, mark: Mark, label: &str, pair: (f64, f64)) {
         self.strip(h, mark, label, |h| {
-            self.draw_bar(h, &mark.class(), pair.0, ("4", "8"));
-            self.draw_bar(h, &format!("{} pale", mark.class()), pair.1, ("13", "6"));
+            self.draw_bar(h, &format!("{} warm", mark.class()), pair.0);
+            self.draw_bar(h, &format!("{} cold", mark.class()), pair.1);
         });
     }
 
@@ -70,7 +56,7 @@ impl Plot {
             h.within_with("svg", &[("class", "s x"), ("aria-hidden", "true")], |h| {
                 h.within("defs", "", |h| {
                     h.within_with("g", &[("id", &self.grid_id)], |h| {
-                        self.draw_grid(h, reference)
+                        self.draw_grid(h, reference);
                     });
                 });
                 let n_decimals = self.scale.tick_decimals();
@@ -110,46 +96,22 @@ impl Plot {
         }
     }
 
-    fn draw_bar(&self, h: &mut Html, class: &str, value: f64, (top, height): (&str, &str)) {
+    fn draw_bar(&self, h: &mut Html, class: &str, value: f64) {
         if value.is_finite() && value != 0.0 {
             let (zero, end) = (self.scale.place(0.0), self.scale.place(value));
             let (left, width) = (place_text(zero.min(end)), place_text((end - zero).abs()));
+            h.empty("rect", &[("class", class), ("x", &left), ("width", &width)]);
+        }
+    }
+
+    fn draw_interval(&self, h: &mut Html, estimate: &Estimate) {
+        if estimate.has_interval() {
+            let (from, to) = (self.scale.place(estimate.lo), self.scale.place(estimate.hi));
             h.empty(
-                "rect",
-                &[
-                    ("class", class),
-                    ("x", &left),
-                    ("width", &width),
-                    ("y", top),
-                    ("height", height),
-                ],
+                "line",
+                &[("x1", &place_text(from)), ("x2", &place_text(to))],
             );
         }
-    }
-
-    fn span(&self, estimate: &Estimate) -> Span {
-        let place = |x| place_text(self.scale.place(x));
-        Span {
-            from: place(estimate.lo),
-            to: place(estimate.hi),
-        }
-    }
-}
-
-/// An interval on a strip.
-struct Span {
-    from: String,
-    to: String,
-}
-
-impl Span {
-    fn attributes(&self) -> [(&str, &str); 4] {
-        [
-            ("x1", &self.from),
-            ("x2", &self.to),
-            ("y1", "50%"),
-            ("y2", "50%"),
-        ]
     }
 }
 
@@ -159,7 +121,7 @@ pub(super) fn estimate_cell(h: &mut Html, estimate: &Estimate, write: fn(f64) ->
         h.text(&write(estimate.mean));
         if estimate.has_interval() {
             h.text(" ");
-            h.leaf("span", "ci", &number::interval(estimate, write));
+            h.leaf("i", "", &number::interval(estimate, write));
         }
     });
 }
@@ -183,15 +145,7 @@ pub(super) fn swatch(h: &mut Html, mark: Mark) {
         ],
         |h| match mark {
             Mark::Expert(_) | Mark::Gain | Mark::Loss | Mark::Other => {
-                h.empty(
-                    "rect",
-                    &[
-                        ("class", &mark.class()),
-                        ("width", "11"),
-                        ("height", "11"),
-                        ("rx", "2"),
-                    ],
-                );
+                h.empty("rect", &[("class", &mark.class())]);
             }
             Mark::Blend | Mark::Single | Mark::Published => draw_mark(h, mark, "50%"),
         },
@@ -200,7 +154,7 @@ pub(super) fn swatch(h: &mut Html, mark: Mark) {
 
 /// A place in percent, short.
 pub(super) fn place_text(place: f64) -> String {
-    format!("{}%", (place * 100.0).round() / 100.0)
+    format!("{}%", (place * 10.0).round() / 10.0)
 }
 
 fn draw_rule(h: &mut Html, class: &str, place: f64) {
@@ -226,7 +180,7 @@ fn draw_mark(h: &mut Html, mark: Mark, place: &str) {
             h.empty("path", &[("d", "M-5-5H5V5H-5z")]);
         }),
         Mark::Expert(_) | Mark::Published | Mark::Gain | Mark::Loss | Mark::Other => {
-            h.empty("circle", &[("cx", place), ("cy", "50%"), ("r", "5")]);
+            h.empty("circle", &[("cx", place)]);
         }
     }
 }

@@ -169,7 +169,56 @@ fn name(size: &Size, stem: &str, place: usize) -> String {
     format!("{stem} {place}").repeat(size.name_repeats)
 }
 
+/// Pairs of each name and what `value` gives for its place.
+fn pairs<T>(names: &[impl ToString], value: impl Fn(usize) -> T) -> Vec<(String, T)> {
+    let places = names.iter().enumerate();
+    places
+        .map(|(place, name)| (name.to_string(), value(place)))
+        .collect()
+}
+
+fn noisy_estimate(seed: usize) -> Estimate {
+    let mean = 0.05 + 0.3 * noise(seed);
+    Estimate::new(mean, mean - 0.005, mean + 0.005)
+}
+
 fn large_domain(size: &Size, domain: usize) -> DomainReport {
+    let experts: Vec<String> = (0..size.experts)
+        .map(|place| name(size, "expert", place))
+        .collect();
+    let slices = ["head", "mid", "tail", "unseen items", "cold users"];
+    let measures = [
+        "coverage",
+        "Gini",
+        "popularity lift",
+        "diversity",
+        "novelty",
+    ];
+    let slice_row = |(place, slice): (usize, &&str)| SliceRow {
+        slice: (*slice).into(),
+        n: 10_000 / (place + 1),
+        values: pairs(&experts, |expert| noisy_estimate(31 * expert + place)),
+    };
+    DomainReport {
+        name: name(size, "domain", domain),
+        metrics: large_metrics(&experts, domain),
+        weights: experts
+            .iter()
+            .map(|expert| weight(expert, (0.1, 0.2), 0.002))
+            .collect(),
+        transfer: films().transfer,
+        slices: slices.iter().enumerate().map(slice_row).collect(),
+        beyond: pairs(&experts, |expert| {
+            pairs(&measures, |measure| noise(expert + measure))
+        }),
+        search: experts
+            .iter()
+            .flat_map(|expert| large_search(expert))
+            .collect(),
+    }
+}
+
+fn large_metrics(models: &[String], domain: usize) -> Vec<MetricRow> {
     let metrics = [
         "Recall@10",
         "NDCG@10",
@@ -180,72 +229,19 @@ fn large_domain(size: &Size, domain: usize) -> DomainReport {
         "AUC",
         "MAP",
     ];
-    let experts: Vec<String> = (0..size.experts)
-        .map(|place| name(size, "expert", place))
-        .collect();
-    let estimate = |seed: usize| {
-        let mean = 0.05 + 0.3 * noise(seed);
-        Estimate::new(mean, mean - 0.005, mean + 0.005)
-    };
-    let metric_row = |(place, expert): (usize, &String)| MetricRow {
-        name: expert.clone(),
+    let row = |(place, name): (usize, &String)| MetricRow {
+        name: name.clone(),
         kind: if place == 0 {
             ModelKind::Blend
         } else {
             ModelKind::Expert
         },
-        values: metrics
-            .iter()
-            .enumerate()
-            .map(|(m, name)| ((*name).into(), estimate(97 * place + m + domain)))
-            .collect(),
+        values: pairs(&metrics, |metric| {
+            noisy_estimate(97 * place + metric + domain)
+        }),
         note: String::new(),
     };
-    let slice_row = |(place, slice): (usize, &&str)| SliceRow {
-        slice: (*slice).into(),
-        n: 10_000 / (place + 1),
-        values: experts
-            .iter()
-            .enumerate()
-            .map(|(e, name)| (name.clone(), estimate(31 * e + place)))
-            .collect(),
-    };
-    let beyond_row = |(place, expert): (usize, &String)| {
-        let measures = [
-            "coverage",
-            "Gini",
-            "popularity lift",
-            "diversity",
-            "novelty",
-        ];
-        (
-            expert.clone(),
-            measures
-                .iter()
-                .enumerate()
-                .map(|(m, name)| ((*name).into(), noise(place + m)))
-                .collect(),
-        )
-    };
-    DomainReport {
-        name: name(size, "domain", domain),
-        metrics: experts.iter().enumerate().map(metric_row).collect(),
-        weights: experts
-            .iter()
-            .map(|expert| weight(expert, (0.1, 0.2), 0.002))
-            .collect(),
-        transfer: films().transfer,
-        slices: ["head", "mid", "tail", "unseen items", "cold users"]
-            .iter()
-            .enumerate()
-            .map(slice_row)
-            .collect(),
-        beyond: experts.iter().enumerate().map(beyond_row).collect(),
-        search: experts
-            .iter()
-            .flat_map(|expert| large_search(expert))
-            .collect(),
-    }
+    models.iter().enumerate().map(row).collect()
 }
 
 fn large_search(expert: &str) -> Vec<TrialRow> {

@@ -1,7 +1,9 @@
 //! From values to places on a strip: a linear scale with round ticks. Places are percentages, so a plot fits any width.
 
-/// Ticks aimed at between the two ends.
-const TICKS_WANTED: f64 = 4.0;
+/// Steps aimed at between the two ends.
+const N_STEPS: f64 = 4.0;
+/// The same for a plot of the whole width.
+const N_STEPS_WIDE: f64 = 7.0;
 /// Free space beyond the outermost value, as a part of the range.
 const MARGIN: f64 = 0.04;
 
@@ -30,7 +32,7 @@ impl Scale {
         Some(Self {
             lo,
             hi,
-            step: round_step((hi - lo) / TICKS_WANTED),
+            step: round_step((hi - lo) / N_STEPS),
         })
     }
 
@@ -39,6 +41,14 @@ impl Scale {
         let mut finite = values.into_iter().filter(|x| x.is_finite()).peekable();
         finite.peek()?;
         Self::covering(finite.chain([0.0]))
+    }
+
+    /// The same scale with more ticks, for a plot of the whole width.
+    pub(super) fn wide(self) -> Self {
+        Self {
+            step: round_step((self.hi - self.lo) / N_STEPS_WIDE),
+            ..self
+        }
     }
 
     /// Where `x` lies, in percent of the width, kept inside.
@@ -74,12 +84,12 @@ fn pad(end: f64, by: f64) -> f64 {
     if end == 0.0 { 0.0 } else { end + by }
 }
 
-/// The smallest of 1, 2, 5 times a power of ten that is at least `step`.
+/// The smallest of 1, 2, 5 times a power of ten that is not much below `step`.
 fn round_step(step: f64) -> f64 {
     let power = 10f64.powf(step.log10().floor());
     let factor = [1.0, 2.0, 5.0]
         .into_iter()
-        .find(|factor| factor * power >= step * 0.999)
+        .find(|factor| factor * power >= step * 0.8)
         .unwrap_or(10.0);
     factor * power
 }

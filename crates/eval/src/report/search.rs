@@ -16,7 +16,8 @@ pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
         return;
     }
     let rows = shown_rows(cx, &domain.search);
-    let plot = Scale::covering(rows.iter().map(|row| row.score)).map(|scale| Plot::new(h, scale));
+    let plot =
+        Scale::covering(rows.iter().map(|row| row.score)).map(|scale| Plot::new(h, scale.wide()));
     h.leaf("h3", "", "What was tried");
     h.within("details", "", |h| {
         h.leaf(
@@ -37,17 +38,15 @@ pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
                 });
             });
             h.within("tbody", "", |h| {
-                rows.iter()
-                    .for_each(|row| trial_row(h, cx, plot.as_ref(), row))
+                for row in &rows {
+                    trial_row(h, cx, plot.as_ref(), row);
+                }
             });
             if let Some(plot) = &plot {
                 h.within("tfoot", "", |h| foot(h, plot));
             }
         });
-        h.left_out(
-            domain.search.len() - rows.len(),
-            "settings, all with lower scores than those of the same expert",
-        );
+        h.left_out(domain.search.len() - rows.len(), "settings");
     });
 }
 

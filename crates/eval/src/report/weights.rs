@@ -33,7 +33,9 @@ pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
         );
         head(h);
         h.within("tbody", "", |h| {
-            rows.iter().for_each(|row| weight_row(h, cx, &plots, row))
+            for row in rows {
+                weight_row(h, cx, &plots, row);
+            }
         });
         h.within("tfoot", "", |h| foot(h, &plots));
     });
@@ -109,7 +111,7 @@ fn weight_row(h: &mut Html, cx: &Context, plots: &Plots, row: &WeightRow) {
         h.within("td", "v", |h| {
             h.leaf("b", "", if row.kept { "kept" } else { "dropped" });
             if !row.verdict.is_empty() {
-                h.text(" ");
+                h.text(": ");
                 h.text(&row.verdict);
             }
         });
