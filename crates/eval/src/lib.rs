@@ -38,3 +38,5 @@ pub mod lists;
 pub mod measure;
 pub mod metrics;
 pub mod triples;
+
+pub mod report;
