@@ -8,6 +8,7 @@ pub mod builder;
 pub mod catalog;
 pub mod dataset;
 mod error;
+pub mod filter;
 pub mod graph;
 pub mod hash;
 pub mod ids;
