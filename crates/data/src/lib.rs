@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod dataset;
 pub mod graph;
 pub mod ids;
+pub mod import;
 pub mod kcore;
 pub mod leak;
 pub mod sequences;
