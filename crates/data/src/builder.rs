@@ -177,6 +177,26 @@ impl DatasetBuilder {
         self.items[domain.at()].intern(raw)
     }
 
+    /// The vocabularies of users and of a domain's items, to intern both at the same time.
+    pub(crate) fn vocabularies(&mut self, domain: DomainIdx) -> (&mut Vocabulary, &mut Vocabulary) {
+        (&mut self.users, &mut self.items[domain.at()])
+    }
+
+    /// The name of a domain.
+    pub fn domain_name(&self, domain: DomainIdx) -> &str {
+        &self.domains[domain.at()].name
+    }
+
+    /// Number of domains so far.
+    pub fn n_domains(&self) -> usize {
+        self.domains.len()
+    }
+
+    /// Whether the item is known in the domain.
+    pub fn has_item(&self, domain: DomainIdx, raw: &str) -> bool {
+        self.items[domain.at()].get(raw).is_some()
+    }
+
     /// Adds a row of an item table: `(field, text)` pairs. A second row for the same item is counted and ignored.
     pub fn describe_item(&mut self, domain: DomainIdx, raw: &str, texts: &[(&str, &str)]) {
         let item = self.items[domain.at()].intern(raw) as usize;
@@ -281,7 +301,9 @@ impl DatasetBuilder {
             vocabularies.push(raw.into_iter().collect::<Vocabulary>());
         }
         let mut fields = Vec::with_capacity(self.fields.len());
-        for staged in std::mem::take(&mut self.fields) {
+        for mut staged in std::mem::take(&mut self.fields) {
+            // Domains created after the field's last text have no column yet.
+            staged.per_domain.resize(permutations.len(), Vec::new());
             let mut values = Vec::new();
             for (column, permutation) in staged.per_domain.into_iter().zip(permutations) {
                 let start = values.len();

@@ -30,7 +30,7 @@ pub fn of_file(path: &Path) -> Result<String, DataError> {
     }
 }
 
-fn hex(digest: &[u8]) -> String {
+pub(crate) fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

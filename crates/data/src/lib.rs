@@ -12,6 +12,7 @@ pub mod filter;
 pub mod graph;
 pub mod hash;
 pub mod ids;
+pub mod import;
 pub mod kcore;
 pub mod leak;
 pub mod protocol;

@@ -61,12 +61,7 @@ impl DatasetHead {
 /// # Errors
 /// When `to` exists or writing fails; nothing is left behind then.
 pub fn write(dataset: &Dataset, seed: u64, import: toml::Table, to: &Path) -> Result<DatasetHead, DataError> {
-    if to.exists() {
-        return Err(DataError::request(
-            format!("`{}` already exists", to.display()),
-            "name another folder with --to, or remove this one first",
-        ));
-    }
+    refuse_existing(to)?;
     let aside = aside_of(to);
     let written =
         write_into(dataset, seed, import, &aside).and_then(|head| publish(&aside, to).map(|()| head));
@@ -75,6 +70,20 @@ pub fn write(dataset: &Dataset, seed: u64, import: toml::Table, to: &Path) -> Re
         let _ = fs::remove_dir_all(&aside);
     }
     written
+}
+
+/// Refuses to write where something is.
+///
+/// # Errors
+/// When `to` exists.
+pub fn refuse_existing(to: &Path) -> Result<(), DataError> {
+    if !to.exists() {
+        return Ok(());
+    }
+    Err(DataError::request(
+        format!("`{}` already exists", to.display()),
+        "name another folder with --to, or remove this one first",
+    ))
 }
 
 fn aside_of(to: &Path) -> PathBuf {
