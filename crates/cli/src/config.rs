@@ -56,6 +56,19 @@ pub(crate) enum SplitName {
     Published,
 }
 
+impl SplitName {
+    /// The name in configs and flags.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::GlobalTime => "global-time",
+            Self::LeaveOneOut => "leave-one-out",
+            Self::LeaveOneOutPerDomain => "leave-one-out-per-domain",
+            Self::Published => "published",
+        }
+    }
+}
+
 /// `[split]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -144,7 +157,10 @@ impl RunConfig {
         let refuse = |problem: String, remedy: &str| Err(usage(problem, remedy));
         let (fit, split, report) = (&self.fit, &self.split, &self.report);
         if fit.experts.is_empty() {
-            return refuse("`fit.experts` is empty".into(), "name at least one, or leave the key out for all");
+            return refuse(
+                "`fit.experts` is empty".into(),
+                "name at least one, or leave the key out for all",
+            );
         }
         if fit.budget == 0 || fit.search_cases == 0 || fit.blend_cases == 0 {
             return refuse(
@@ -163,7 +179,10 @@ impl RunConfig {
         }
         if !(split.train > 0.0 && split.valid > 0.0 && split.train + split.valid < 1.0) {
             return refuse(
-                format!("`split.train` {} and `split.valid` {} leave no room for test", split.train, split.valid),
+                format!(
+                    "`split.train` {} and `split.valid` {} leave no room for test",
+                    split.train, split.valid
+                ),
                 "for example train = 0.8 and valid = 0.1",
             );
         }

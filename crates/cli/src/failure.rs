@@ -63,3 +63,9 @@ pub(crate) fn closest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
 }
+
+/// The error as the one JSON document of the command.
+pub(crate) fn document(error: &anyhow::Error) -> serde_json::Value {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    serde_json::json!({ "error": causes.join(": "), "exit_code": exit_code(error) })
+}

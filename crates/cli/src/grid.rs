@@ -1,7 +1,7 @@
 //! Tables in the terminal: a header, a rule, rows; numbers to the right.
 
-use comfy_table::style::{LineStyle, TableStyle};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use comfy_table::{LineStyle, TableStyle};
 
 use crate::screen::Screen;
 

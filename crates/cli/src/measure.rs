@@ -1,6 +1,7 @@
 //! Asks the test split, once per run: every expert alone, the single-domain blend, the blend.
 
 use anyhow::Result;
+use segue_data::ItemCatalog;
 use segue_data::{DomainIdx, ItemIdx, TestSet, TrainSet};
 use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::{MetricTable, TableSettings, compare};
@@ -10,10 +11,11 @@ use segue_eval::summary::{Distance, Summary, SummaryInput};
 use segue_models::Query;
 use segue_recommend::recommender::Scratch;
 use segue_recommend::{Blend, DomainModel};
-use segue_data::ItemCatalog;
 use segue_train::{Judge, MaskRule};
 
-use crate::figures::{BLEND, CaseGroup, HEADLINE, PairFigures, SINGLE_DOMAIN, SystemFigures, SystemKind, TestFigures};
+use crate::figures::{
+    BLEND, CaseGroup, HEADLINE, PairFigures, SINGLE_DOMAIN, SystemFigures, SystemKind, TestFigures,
+};
 
 /// What a measurement looks at.
 pub(crate) struct Examination<'a> {
@@ -92,7 +94,13 @@ impl<'a> Examination<'a> {
         Ok(self.judge.rank(score)?)
     }
 
-    fn system(&self, name: &str, kind: SystemKind, rankings: &Rankings, model: &DomainModel) -> Result<SystemFigures> {
+    fn system(
+        &self,
+        name: &str,
+        kind: SystemKind,
+        rankings: &Rankings,
+        model: &DomainModel,
+    ) -> Result<SystemFigures> {
         Ok(SystemFigures { name: name.to_owned(), kind, note: None, summary: self.summary(rankings, model)? })
     }
 

@@ -31,7 +31,11 @@ impl Screen {
 
     /// Writes a heading for people, in bold where the terminal shows it.
     pub(crate) fn heading(&self, text: &str) -> Result<()> {
-        if is_colored() { self.say(format!("\n\u{1b}[1m{text}\u{1b}[0m")) } else { self.say(format!("\n{text}")) }
+        if is_colored() {
+            self.say(format!("\n\u{1b}[1m{text}\u{1b}[0m"))
+        } else {
+            self.say(format!("\n{text}"))
+        }
     }
 
     /// Writes the document of the command, with `--json` only.
