@@ -60,9 +60,4 @@ impl Stopwatch {
     pub(crate) fn timings(&self) -> &[Timing] {
         &self.timings
     }
-
-    /// Seconds of all stages on the wall clock.
-    pub(crate) fn wall_seconds(&self) -> f64 {
-        self.timings.iter().map(|timing| timing.wall_seconds).sum()
-    }
 }

@@ -14,6 +14,7 @@ use crate::failure::usage;
 use crate::grid::Grid;
 use crate::number::{self, count};
 use crate::run_dir::{RunDir, read_model};
+use crate::run_split;
 use crate::screen::Screen;
 use crate::verdicts;
 
@@ -89,9 +90,7 @@ fn read_truth(request: &Request<'_>) -> Result<Qrels> {
     };
     let domain = recommender.domain(domain)?;
     let dataset = &recommender.dataset;
-    let rule = config.split_rule(dataset.has_timestamps);
-    let split =
-        rule.cut(&dataset.sequences, &dataset.items, &dataset.published_split, dataset.has_timestamps)?;
+    let split = run_split::cut(dataset, &config)?;
     let mut judgments = PerUser::new();
     for case in split.test.0.cases().iter().filter(|case| case.domain == domain) {
         let user = dataset.users.raw(case.row).unwrap_or_default().to_owned();

@@ -12,6 +12,7 @@ use crate::figures::{RunFigures, TestFigures};
 use crate::measure::Examination;
 use crate::report_page;
 use crate::run_dir::{RunDir, read_model};
+use crate::run_split;
 use crate::run_tables;
 use crate::screen::Screen;
 use crate::train_run::measured_train;
@@ -57,9 +58,7 @@ fn measure(
     screen: &Screen,
 ) -> Result<Vec<TestFigures>> {
     let dataset = &recommender.dataset;
-    let rule = config.split_rule(dataset.has_timestamps);
-    let split =
-        rule.cut(&dataset.sequences, &dataset.items, &dataset.published_split, dataset.has_timestamps)?;
+    let split = run_split::cut(dataset, config)?;
     let mut tests = Vec::new();
     for (model, recorded) in recommender.domains.iter().zip(&recorded.domains) {
         let place = (&dataset.items, model.domain);

@@ -9,6 +9,9 @@ use serde::Serialize;
 use crate::grid::Grid;
 use crate::words;
 
+/// Smaller parts of a score are not shown in tables; the JSON has them.
+const PART_SHOWN_MIN: f32 = 0.005;
+
 /// A list for one query.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ExplainedList {
@@ -39,6 +42,9 @@ pub(crate) struct ExplainedItem {
     pub(crate) reasons: Vec<ReasonRecord>,
     /// The same in words.
     pub(crate) why: String,
+    /// The same, one phrase per kind of reason.
+    #[serde(skip)]
+    pub(crate) phrases: Vec<String>,
 }
 
 /// One expert's part of a score.
@@ -109,6 +115,7 @@ pub(crate) fn explain_item(
 ) -> Result<ExplainedItem> {
     let dataset = &recommender.dataset;
     let reasons = recommender.explain(query, ranked.item)?;
+    let phrases = words::phrases(dataset, query, ranked, &reasons);
     let share = |&(expert, part): &(ExpertId, f32)| Share { expert: expert.to_string(), part };
     Ok(ExplainedItem {
         rank,
@@ -116,7 +123,8 @@ pub(crate) fn explain_item(
         title: dataset.items.label(ranked.item).to_owned(),
         score: ranked.score,
         shares: ranked.shares.iter().map(share).collect(),
-        why: words::sentence(dataset, query.domain, query.history, &reasons),
+        why: if phrases.is_empty() { "no expert names a reason".to_owned() } else { phrases.join("; ") },
+        phrases,
         reasons: reasons.iter().map(|reason| record(recommender, reason)).collect(),
     })
 }
@@ -161,6 +169,7 @@ impl ExplainedItem {
     pub(crate) fn shares_in_words(&self, n: usize) -> String {
         let mut shares: Vec<&Share> = self.shares.iter().collect();
         shares.sort_by(|a, b| b.part.abs().total_cmp(&a.part.abs()));
+        shares.retain(|share| share.part.abs() >= PART_SHOWN_MIN);
         let part = |share: &&Share| format!("{} {:+.2}", share.expert, share.part);
         shares.iter().take(n).map(part).collect::<Vec<_>>().join("\n")
     }

@@ -22,6 +22,7 @@ mod words;
 mod manifest;
 mod report_page;
 mod run_diff;
+mod run_split;
 mod run_dir;
 mod run_tables;
 mod verdicts;

@@ -242,6 +242,6 @@ fn example_item(item: &ExplainedItem) -> ExampleItem {
         title: item.title.clone(),
         score: f64::from(item.score),
         shares: item.shares.iter().map(|share| (share.expert.clone(), of_one(share.part))).collect(),
-        reasons: item.why.split("; ").map(str::to_owned).collect(),
+        reasons: item.phrases.clone(),
     }
 }

@@ -9,6 +9,9 @@ use crate::number;
 use crate::screen::Screen;
 use crate::verdicts;
 
+/// Best experts shown in a test table.
+const EXPERTS_SHOWN: usize = 4;
+
 /// Everything about a run.
 pub(crate) fn show_run(screen: &Screen, figures: &RunFigures) -> Result<()> {
     for domain in &figures.domains {
@@ -27,15 +30,15 @@ pub(crate) fn show_weights(screen: &Screen, domain: &DomainFigures) -> Result<()
     order.sort_by(|&a, &b| fitted.blend.members[b].warm.total_cmp(&fitted.blend.members[a].warm));
     for at in order {
         let (member, evidence) = (fitted.blend.members[at], &fitted.evidence[at]);
-        let weight = match (member.warm, member.cold) {
-            (warm, cold) if warm == cold => format!("{warm:.2}"),
-            (warm, cold) => format!("{warm:.2} (new items {cold:.2})"),
+        let weights = match (member.warm, member.cold) {
+            (warm, cold) if warm == cold => weight(warm),
+            (warm, cold) => format!("{} (new items {})", weight(warm), weight(cold)),
         };
         let verdict = if evidence.kept { "kept" } else { "no proven gain: left out" };
         grid.row(&[
             member.expert.to_string(),
             number::value(evidence.alone.mean),
-            weight,
+            weights,
             number::difference(&evidence.gain),
             verdict.to_owned(),
         ]);
@@ -45,6 +48,11 @@ pub(crate) fn show_weights(screen: &Screen, domain: &DomainFigures) -> Result<()
         screen.say(format!("{expert} stood aside: {reason}"))?;
     }
     Ok(())
+}
+
+// Weights that count but are small have more decimals, so that none is shown as zero.
+fn weight(weight: f32) -> String {
+    if weight > 0.0 && weight < 0.01 { format!("{weight:.4}") } else { format!("{weight:.2}") }
 }
 
 /// What test said.
@@ -60,10 +68,13 @@ pub(crate) fn show_test(screen: &Screen, domain: &DomainFigures) -> Result<()> {
         Grid::new(&["model", ">NDCG@10", ">HR@10", ">MRR@10", ">unmasked", ">cold users", ">coverage"]);
     let mut systems: Vec<&SystemFigures> = domain.test.systems.iter().collect();
     systems.sort_by(|a, b| headline(b).total_cmp(&headline(a)));
+    systems.sort_by_key(|system| match system.kind {
+        SystemKind::Blend => 0,
+        SystemKind::SingleDomain => 1,
+        SystemKind::Expert => 2,
+    });
     // Experts that are far behind say little; the page and metrics.json have them all.
-    let shown =
-        systems.iter().enumerate().filter(|(place, system)| *place < 6 || system.kind != SystemKind::Expert);
-    for (_, system) in shown {
+    for system in systems.iter().take(2 + EXPERTS_SHOWN) {
         grid.row(&row(system));
     }
     screen.say(grid.text())

@@ -17,6 +17,7 @@ use crate::measure::Examination;
 use crate::number::count;
 use crate::report_page;
 use crate::run_dir::NewRun;
+use crate::run_split;
 use crate::screen::Screen;
 
 /// What to train on and where to put it.
@@ -52,9 +53,7 @@ pub(crate) fn train_run(job: Job<'_>, screen: &Screen) -> Result<FinishedRun> {
     for note in apply_filters(&mut dataset, config)? {
         screen.say(note)?;
     }
-    let rule = config.split_rule(dataset.has_timestamps);
-    let split =
-        rule.cut(&dataset.sequences, &dataset.items, &dataset.published_split, dataset.has_timestamps)?;
+    let split = run_split::cut(&dataset, config)?;
     stopwatch.lap("filter and split");
     let mut models = Vec::new();
     let mut domains = Vec::new();

@@ -1,10 +1,10 @@
 //! Reasons in plain words.
 
 use segue_data::{Dataset, DomainIdx, Event, ItemIdx};
-use segue_models::ExpertKind;
-use segue_recommend::Reason;
+use segue_models::{ExpertId, ExpertKind, Query};
+use segue_recommend::{RankedItem, Reason};
 
-use crate::number::ordinal;
+use crate::number::{count, ordinal};
 
 /// Events named in one sentence; the others are in `segue why` and in the JSON.
 const EVENTS_NAMED: usize = 3;
@@ -12,26 +12,13 @@ const WORDS_NAMED: usize = 4;
 /// An event is not named when its effect is below this share of the strongest one's.
 const EFFECT_SHARE_MIN: f32 = 0.1;
 
-/// All reasons of an item: `because you rated X and Y; shares “whale”; 12th most popular of 801`.
-pub(crate) fn sentence(
-    dataset: &Dataset,
-    domain: DomainIdx,
-    history: &[Event],
-    reasons: &[Reason],
-) -> String {
-    let parts = phrases(dataset, domain, history, reasons);
-    if parts.is_empty() { "no expert names a reason".to_owned() } else { parts.join("; ") }
-}
+/// A count is named as a reason when it carries at least this share of the score.
+const POPULARITY_SHARE_MIN: f32 = 0.05;
 
-/// One phrase per kind of reason.
-pub(crate) fn phrases(
-    dataset: &Dataset,
-    domain: DomainIdx,
-    history: &[Event],
-    reasons: &[Reason],
-) -> Vec<String> {
+/// One phrase per kind of reason: `because you rated X and Y`, `shares “whale”`, `12th most popular of 801`.
+pub(crate) fn phrases(dataset: &Dataset, query: &Query<'_>, ranked: &RankedItem, reasons: &[Reason]) -> Vec<String> {
     let mut phrases = Vec::new();
-    phrases.extend(because(dataset, domain, history, reasons));
+    phrases.extend(because(dataset, query, reasons));
     let mut words: Vec<&str> = Vec::new();
     for reason in reasons {
         if let Reason::SharedWords { words: shared, .. } = reason {
@@ -39,16 +26,22 @@ pub(crate) fn phrases(
         }
     }
     phrases.extend(shares(words));
+    let carries = |expert: &ExpertId| {
+        let part = ranked.shares.iter().find(|(id, _)| id == expert).map_or(0.0, |(_, part)| *part);
+        part > 0.0 && part >= POPULARITY_SHARE_MIN * ranked.score
+    };
     for reason in reasons {
-        if let Reason::Popular { expert, rank, of } = reason {
+        if let Reason::Popular { expert, rank, of } = reason
+            && carries(expert)
+        {
             let when = if expert.kind == ExpertKind::Recent { " lately" } else { "" };
-            phrases.push(format!("{} most popular{when} of {of}", ordinal(*rank)));
+            phrases.push(format!("{} most popular{when} of {}", ordinal(*rank), count(*of)));
         }
     }
     phrases
 }
 
-fn because(dataset: &Dataset, domain: DomainIdx, history: &[Event], reasons: &[Reason]) -> Option<String> {
+fn because(dataset: &Dataset, query: &Query<'_>, reasons: &[Reason]) -> Option<String> {
     let events: Vec<(ItemIdx, f32)> = reasons
         .iter()
         .filter_map(|reason| match reason {
@@ -59,8 +52,8 @@ fn because(dataset: &Dataset, domain: DomainIdx, history: &[Event], reasons: &[R
     let strongest = events.first()?.1;
     let named =
         events.iter().take(EVENTS_NAMED).filter(|(_, effect)| *effect >= EFFECT_SHARE_MIN * strongest);
-    let labels: Vec<String> = named.map(|&(item, _)| label(dataset, domain, item)).collect();
-    Some(format!("because you {} {}", verb(dataset, history, events[0].0), list(&labels)))
+    let labels: Vec<String> = named.map(|&(item, _)| label(dataset, query.domain, item)).collect();
+    Some(format!("because you {} {}", verb(dataset, query.history, events[0].0), list(&labels)))
 }
 
 /// The title of an item, with its domain where that is another than the one asked for.
@@ -73,6 +66,7 @@ pub(crate) fn label(dataset: &Dataset, domain: DomainIdx, item: ItemIdx) -> Stri
 // What the user did to an item, from the kind of its newest event.
 fn verb(dataset: &Dataset, history: &[Event], item: ItemIdx) -> &'static str {
     let kind = history.iter().rev().find(|event| event.item == item).map_or(0, |event| event.kind);
+    let has_ratings = history.iter().any(|event| event.value != 1.0);
     match dataset.event_kinds.get(usize::from(kind)).map(String::as_str) {
         Some("rating" | "ratings" | "rate") => "rated",
         Some("view" | "views" | "pageview") => "viewed",
@@ -82,6 +76,7 @@ fn verb(dataset: &Dataset, history: &[Event], item: ItemIdx) -> &'static str {
         Some("play" | "listen") => "played",
         Some("watch") => "watched",
         Some("read") => "read",
+        _ if has_ratings => "rated",
         _ => "had",
     }
 }

@@ -10,6 +10,8 @@ use crate::batch;
 use crate::explained::{explain_list, newest_titles};
 use crate::failure::usage;
 use crate::number::count;
+use crate::run_dir::{RunDir, locate};
+use crate::run_split;
 use crate::screen::Screen;
 
 /// Arguments of `segue recommend`.
@@ -30,13 +32,20 @@ pub(crate) struct Args {
     /// File for the lists of all users: .parquet, .csv or .jsonl
     #[arg(long, value_name = "FILE", requires = "all_users")]
     to: Option<PathBuf>,
+    /// Take only events before the run's test split, so that `segue evaluate --truth RUN` can judge the lists
+    #[arg(long, conflicts_with = "history")]
+    before_test: bool,
     #[command(flatten)]
     wanted: Wanted,
 }
 
 /// Recommends.
 pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
-    let recommender = args.model.read()?;
+    let mut recommender = args.model.read()?;
+    if args.before_test {
+        let config = RunDir::open(&locate(&args.model.run))?.config()?;
+        recommender.dataset.sequences = run_split::cut(&recommender.dataset, &config)?.train_valid.sequences;
+    }
     match &args.to {
         Some(to) => all_users(args, &recommender, to, screen),
         None => one(args, &recommender, screen),

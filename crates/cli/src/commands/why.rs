@@ -35,6 +35,9 @@ struct Document {
     n_candidates: usize,
 }
 
+/// Events whose effect rounds to zero are counted, not shown.
+const EFFECT_SHOWN_MIN: f32 = 0.0005;
+
 /// Explains.
 pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
     let recommender = args.model.read()?;
@@ -79,12 +82,18 @@ fn show(document: &Document, screen: &Screen) -> Result<()> {
     screen.heading(&format!("{} ({})", item.title, document.domain))?;
     screen.say(format!("{standing}\nscore {:.3} = {}\n{}", item.score, sum(item), item.why))?;
     let mut grid = Grid::new(&["event", "domain", ">score without it falls by"]);
+    let mut n_small = 0;
     for reason in &item.reasons {
-        if let ReasonRecord::Event { title, domain, effect, .. } = reason {
-            grid.row(&[title.clone(), domain.clone(), format!("{effect:.3}")]);
+        match reason {
+            ReasonRecord::Event { title, domain, effect, .. } if *effect >= EFFECT_SHOWN_MIN => {
+                grid.row(&[title.clone(), domain.clone(), format!("{effect:.3}")]);
+            }
+            ReasonRecord::Event { .. } => n_small += 1,
+            _ => {}
         }
     }
-    screen.say(format!("\n{}", grid.text()))
+    screen.say(format!("\n{}", grid.text()))?;
+    if n_small > 0 { screen.say(format!("and {n_small} events that matter less")) } else { Ok(()) }
 }
 
 // The parts that add up to the score.
