@@ -4,6 +4,8 @@ use super::context::Context;
 use super::markup::Html;
 use super::model::{DomainReport, Estimate, MetricRow, ModelKind};
 use super::number;
+use super::order::{distinct, first, rank};
+use super::palette::Mark;
 use super::plot::{self, Plot};
 use super::scale::Scale;
 
@@ -16,8 +18,8 @@ pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
     if metrics.is_empty() {
         return;
     }
-    let shown = &metrics[..metrics.len().min(cx.limits.metrics)];
-    let plotted = &shown[..shown.len().min(cx.limits.plots)];
+    let (shown, n_left_out) = first(&metrics, cx.limits.metrics);
+    let (plotted, _) = first(shown, cx.limits.plots);
     h.leaf("h3", "", "How well does it rank?");
     h.within_with(
         "div",
@@ -39,17 +41,13 @@ pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
     if shown.len() > 1 {
         all_metrics(h, cx, domain, shown);
     }
-    h.left_out(metrics.len() - shown.len(), "metrics");
+    h.left_out(n_left_out, "metrics");
 }
 
 /// The metrics of a domain in the order of first mention, the most usual one first.
 fn metric_names(domain: &DomainReport) -> Vec<&str> {
-    let mut names = Vec::new();
-    for (name, _) in domain.metrics.iter().flat_map(|row| &row.values) {
-        if !names.contains(&name.as_str()) {
-            names.push(name.as_str());
-        }
-    }
+    let values = domain.metrics.iter().flat_map(|row| &row.values);
+    let mut names = distinct(values.map(|(name, _)| name));
     names.sort_by_key(|name| !name.eq_ignore_ascii_case(FIRST_METRIC));
     names
 }
@@ -117,31 +115,26 @@ fn panel(h: &mut Html, cx: &Context, domain: &DomainReport, metric: &str) {
     let n_left_out = domain.metrics.len() - rows.len();
     let best_single = best(domain, ModelKind::Expert, metric);
     let best_blend = best(domain, ModelKind::Blend, metric);
-    let values = rows
-        .iter()
-        .flat_map(|(_, value)| [value.mean, value.lo, value.hi]);
-    let plot = Scale::covering(values).map(|scale| Plot::new(h, scale.wide()));
+    let values = rows.iter().flat_map(|(_, value)| value.numbers());
+    let plot = Plot::new(h, Scale::covering(values).wide());
     h.within("table", "dots", |h| {
         h.leaf("caption", "hidden", &format!("{metric}, best first"));
-        h.within("thead", "", |h| {
-            h.within("tr", "", |h| {
-                h.column("", "Model");
-                h.column("p", "");
-                h.column("n", &format!("{metric} [interval]"));
-            });
+        h.head(|h| {
+            h.column("", "Model");
+            h.column("p", "");
+            h.column("n", &format!("{metric} [interval]"));
         });
         h.within("tbody", "", |h| {
             for (row, value) in &rows {
                 let mut bests = best_single.iter().chain(&best_blend);
                 let is_best = bests.any(|(best, _)| std::ptr::eq(*best, *row));
-                model_row(h, cx, plot.as_ref(), row, (value, is_best));
+                model_row(h, cx, &plot, row, (value, is_best));
             }
         });
-        if let Some(plot) = &plot {
-            h.within("tfoot", "", |h| {
-                plot::axis_row(h, plot, best_single.map(|(_, value)| value.mean));
-            });
-        }
+
+        h.within("tfoot", "", |h| {
+            plot::axis_row(h, &plot, best_single.map(|(_, value)| value.mean));
+        });
     });
     h.left_out(n_left_out, "models");
 }
@@ -157,18 +150,13 @@ fn shown_rows<'a>(
         .iter()
         .map(|row| (row, value_of(row, metric)))
         .collect();
-    let known = |value: &Estimate| {
-        if value.mean.is_finite() {
-            value.mean
-        } else {
-            f64::NEG_INFINITY
-        }
-    };
-    rows.sort_by(|(_, a), (_, b)| known(b).total_cmp(&known(a)));
+    let best_first =
+        |a: &(_, Estimate), b: &(_, Estimate)| rank(b.1.mean).total_cmp(&rank(a.1.mean));
+    rows.sort_by(best_first);
     if rows.len() > cx.limits.models {
         rows.sort_by_key(|(row, _)| row.kind != ModelKind::Blend);
         rows.truncate(cx.limits.models);
-        rows.sort_by(|(_, a), (_, b)| known(b).total_cmp(&known(a)));
+        rows.sort_by(best_first);
     }
     rows
 }
@@ -176,7 +164,7 @@ fn shown_rows<'a>(
 fn model_row(
     h: &mut Html,
     cx: &Context,
-    plot: Option<&Plot>,
+    plot: &Plot,
     row: &MetricRow,
     (value, is_best): (&Estimate, bool),
 ) {
@@ -191,24 +179,14 @@ fn model_row(
                 h.leaf("small", "", &row.note);
             }
         });
-        match plot {
-            Some(plot) => {
-                let label = format!("{}: {}", row.name, number::estimate(value, number::value));
-                plot.dot(
-                    h,
-                    cx.palette.mark_of_kind(row.kind, &row.name),
-                    &label,
-                    value,
-                );
-            }
-            None => h.leaf("td", "p", ""),
-        }
+        let label = format!("{}: {}", row.name, number::estimate(value, number::value));
+        let mark = cx.palette.mark_of_kind(row.kind, &row.name);
+        plot.dot(h, mark, &label, value);
         plot::estimate_cell(h, value, number::value);
     });
 }
 
 fn legend(h: &mut Html, domain: &DomainReport) {
-    use super::palette::Mark;
     let kinds = [
         (ModelKind::Blend, Mark::Blend, "blend"),
         (
@@ -245,30 +223,33 @@ fn legend(h: &mut Html, domain: &DomainReport) {
 /// All metrics side by side, without intervals, the best of each column in bold.
 fn all_metrics(h: &mut Html, cx: &Context, domain: &DomainReport, metrics: &[&str]) {
     let rows = shown_rows(cx, domain, metrics[0]);
+    let top = |metric: &&str| {
+        rows.iter()
+            .map(|(row, _)| value_of(row, metric).mean)
+            .fold(f64::NAN, f64::max)
+    };
+    let tops: Vec<f64> = metrics.iter().map(top).collect();
     h.within("details", "", |h| {
         h.leaf("summary", "", "All metrics side by side");
         h.within_with("div", &[("class", "scroll"), ("tabindex", "0")], |h| {
             h.within("table", "grid", |h| {
-                h.within("thead", "", |h| {
-                    h.within("tr", "", |h| {
-                        h.column("", "Model");
-                        for metric in metrics {
-                            h.column("n", metric);
-                        }
-                    });
+                h.head(|h| {
+                    h.column("", "Model");
+                    for metric in metrics {
+                        h.column("n", metric);
+                    }
                 });
-                let top = metrics
-                    .iter()
-                    .map(|metric| rows.iter().map(|(row, _)| value_of(row, metric).mean));
-                let top: Vec<f64> = top.map(|column| column.fold(f64::NAN, f64::max)).collect();
                 h.within("tbody", "", |h| {
                     for (row, _) in &rows {
                         h.within("tr", "", |h| {
                             h.row_name(&row.name);
-                            for (metric, top) in metrics.iter().zip(&top) {
+                            for (metric, top) in metrics.iter().zip(&tops) {
                                 let mean = value_of(row, metric).mean;
-                                let class = if mean == *top { "n top" } else { "n" };
-                                h.leaf("td", class, &number::value(mean));
+                                h.leaf(
+                                    "td",
+                                    if mean == *top { "n top" } else { "n" },
+                                    &number::value(mean),
+                                );
                             }
                         });
                     }

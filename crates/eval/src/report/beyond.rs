@@ -4,15 +4,20 @@ use super::context::Context;
 use super::markup::Html;
 use super::model::DomainReport;
 use super::number;
+use super::order::{distinct, first};
 use super::palette::Mark;
 use super::plot::place_text;
 use super::scale::Scale;
 
 /// Writes the section, or nothing when nothing beyond accuracy was measured.
 pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
-    let rows = &domain.beyond[..domain.beyond.len().min(cx.limits.models)];
-    let all = measures(rows);
-    let measures = &all[..all.len().min(cx.limits.measures)];
+    let (rows, n_models) = first(&domain.beyond, cx.limits.models);
+    let all = distinct(
+        rows.iter()
+            .flat_map(|(_, values)| values)
+            .map(|(name, _)| name),
+    );
+    let (measures, n_measures) = first(&all, cx.limits.measures);
     if measures.is_empty() {
         return;
     }
@@ -25,8 +30,8 @@ pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
         ("aria-label", "Beyond accuracy"),
     ];
     h.within_with("div", &scroll, |h| table(h, cx, &columns, rows));
-    h.left_out(domain.beyond.len() - rows.len(), "models");
-    h.left_out(all.len() - measures.len(), "measures");
+    h.left_out(n_models, "models");
+    h.left_out(n_measures, "measures");
 }
 
 type Row = (String, Vec<(String, f64)>);
@@ -34,7 +39,7 @@ type Row = (String, Vec<(String, f64)>);
 /// A measure with the scale of its bars.
 struct Column<'a> {
     name: &'a str,
-    scale: Option<Scale>,
+    scale: Scale,
 }
 
 impl<'a> Column<'a> {
@@ -46,16 +51,6 @@ impl<'a> Column<'a> {
     }
 }
 
-fn measures(rows: &[Row]) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    for (name, _) in rows.iter().flat_map(|(_, values)| values) {
-        if !names.contains(&name.as_str()) {
-            names.push(name);
-        }
-    }
-    names
-}
-
 fn value_of((_, values): &Row, measure: &str) -> f64 {
     values
         .iter()
@@ -65,13 +60,11 @@ fn value_of((_, values): &Row, measure: &str) -> f64 {
 
 fn table(h: &mut Html, cx: &Context, columns: &[Column], rows: &[Row]) {
     h.within("table", "grid", |h| {
-        h.within("thead", "", |h| {
-            h.within("tr", "", |h| {
-                h.column("", "Model");
-                for column in columns {
-                    h.column("n", column.name);
-                }
-            });
+        h.head(|h| {
+            h.column("", "Model");
+            for column in columns {
+                h.column("n", column.name);
+            }
         });
         h.within("tbody", "", |h| {
             for row in rows {
@@ -90,10 +83,10 @@ fn table(h: &mut Html, cx: &Context, columns: &[Column], rows: &[Row]) {
 fn cell(h: &mut Html, mark: Mark, column: &Column, value: f64) {
     h.within("td", "n", |h| {
         h.text(&number::value(value));
-        let Some(scale) = column.scale.as_ref().filter(|_| value.is_finite()) else {
+        if !value.is_finite() {
             return;
-        };
-        let (zero, end) = (scale.place(0.0), scale.place(value));
+        }
+        let (zero, end) = (column.scale.place(0.0), column.scale.place(value));
         let (left, width) = (place_text(zero.min(end)), place_text((end - zero).abs()));
         h.within_with("svg", &[("class", "b"), ("aria-hidden", "true")], |h| {
             h.empty(

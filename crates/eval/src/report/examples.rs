@@ -4,6 +4,7 @@ use super::context::Context;
 use super::markup::Html;
 use super::model::{Example, ExampleItem};
 use super::number::{self, count};
+use super::order::{distinct, first};
 use super::palette::Mark;
 use super::plot::{self, place_text};
 
@@ -17,29 +18,24 @@ pub(super) fn section(h: &mut Html, cx: &Context, examples: &[Example]) {
     if examples.is_empty() {
         return;
     }
-    let shown = &examples[..examples.len().min(cx.limits.examples)];
+    let (shown, n_left_out) = first(examples, cx.limits.examples);
     h.within_with("section", &[("id", "examples")], |h| {
         h.leaf("h2", "", "Examples");
         legend(h, cx, shown);
         for (position, example) in shown.iter().enumerate() {
             card(h, cx, example, position < N_OPEN);
         }
-        h.left_out(examples.len() - shown.len(), "examples");
+        h.left_out(n_left_out, "examples");
     });
 }
 
 /// The colors of the experts that appear in the share bars.
 fn legend(h: &mut Html, cx: &Context, examples: &[Example]) {
-    let mut experts: Vec<&str> = Vec::new();
     let shares = examples
         .iter()
         .flat_map(|example| &example.items)
         .flat_map(|item| &item.shares);
-    for (expert, _) in shares {
-        if !experts.contains(&expert.as_str()) {
-            experts.push(expert);
-        }
-    }
+    let experts = distinct(shares.map(|(expert, _)| expert));
     if experts.is_empty() {
         return;
     }
@@ -97,13 +93,11 @@ fn history(h: &mut Html, cx: &Context, history: &[String]) {
 
 fn items(h: &mut Html, cx: &Context, items: &[ExampleItem]) {
     h.within("table", "items", |h| {
-        h.within("thead", "", |h| {
-            h.within("tr", "", |h| {
-                h.column("k", "#");
-                h.column("", "Recommended");
-                h.column("share", "Who spoke for it");
-                h.column("n", "score");
-            });
+        h.head(|h| {
+            h.column("k", "#");
+            h.column("", "Recommended");
+            h.column("share", "Who spoke for it");
+            h.column("n", "score");
         });
         h.within("tbody", "", |h| {
             for item in items.iter().take(cx.limits.items) {

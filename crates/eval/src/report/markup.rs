@@ -90,6 +90,11 @@ impl Html {
         self.out.push_str("/>");
     }
 
+    /// The header row of a table.
+    pub(super) fn head(&mut self, columns: impl FnOnce(&mut Self)) {
+        self.within("thead", "", |h| h.within("tr", "", columns));
+    }
+
     /// A header cell of a column.
     pub(super) fn column(&mut self, class: &str, text: &str) {
         self.leaf_with("th", &[("scope", "col"), ("class", class)], text);

@@ -22,6 +22,7 @@ mod weights;
 mod context;
 mod markup;
 mod number;
+mod order;
 mod palette;
 mod plot;
 mod scale;

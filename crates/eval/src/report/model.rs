@@ -91,6 +91,11 @@ impl Estimate {
         Self::new(mean, f64::NAN, f64::NAN)
     }
 
+    /// Value and ends, for scales.
+    pub(super) fn numbers(&self) -> [f64; 3] {
+        [self.mean, self.lo, self.hi]
+    }
+
     /// Whether both ends of the interval are known.
     pub fn has_interval(&self) -> bool {
         self.lo.is_finite() && self.hi.is_finite()

@@ -16,8 +16,8 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// The scale that shows all finite `values`; none when there are no such values.
-    pub(super) fn covering(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    /// The scale that shows all finite `values`; without such values it has no ticks.
+    pub(super) fn covering(values: impl IntoIterator<Item = f64>) -> Self {
         let finite = values
             .into_iter()
             .filter(|x| x.is_finite() && x.abs() < 1e15);
@@ -25,26 +25,38 @@ impl Scale {
             (lo.min(x), hi.max(x))
         });
         if lo > hi {
-            return None;
+            return Self {
+                lo: 0.0,
+                hi: 1.0,
+                step: 0.0,
+            };
         }
         let range = if hi > lo { hi - lo } else { hi.abs().max(1e-3) };
         let (lo, hi) = (pad(lo, -MARGIN * range), pad(hi, MARGIN * range));
-        Some(Self {
+        Self {
             lo,
             hi,
             step: round_step((hi - lo) / N_STEPS),
-        })
+        }
     }
 
-    /// The scale that shows all finite `values` and zero.
-    pub(super) fn from_zero(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    /// The scale that shows all finite `values` and zero; without such values it has no ticks.
+    pub(super) fn from_zero(values: impl IntoIterator<Item = f64>) -> Self {
         let mut finite = values.into_iter().filter(|x| x.is_finite()).peekable();
-        finite.peek()?;
-        Self::covering(finite.chain([0.0]))
+        let zero = finite.peek().map(|_| 0.0);
+        Self::covering(finite.chain(zero))
+    }
+
+    /// Whether there was no value to show.
+    pub(super) fn is_empty(&self) -> bool {
+        self.step == 0.0
     }
 
     /// The same scale with more ticks, for a plot of the whole width.
     pub(super) fn wide(self) -> Self {
+        if self.is_empty() {
+            return self;
+        }
         Self {
             step: round_step((self.hi - self.lo) / N_STEPS_WIDE),
             ..self
@@ -63,6 +75,9 @@ impl Scale {
 
     /// Round values inside the scale.
     pub(super) fn ticks(&self) -> Vec<f64> {
+        if self.is_empty() {
+            return Vec::new();
+        }
         let (first, last) = (
             (self.lo / self.step).ceil() as i64,
             (self.hi / self.step).floor() as i64,
@@ -101,7 +116,7 @@ mod tests {
 
     #[test]
     fn ticks_are_round() {
-        let scale = Scale::from_zero([0.31]).unwrap();
+        let scale = Scale::from_zero([0.31]);
         let ticks: Vec<String> = scale
             .ticks()
             .iter()
@@ -111,20 +126,25 @@ mod tests {
     }
 
     #[test]
-    fn nothing_finite_has_no_scale() {
-        assert_eq!(Scale::covering([f64::NAN, f64::INFINITY]), None);
-        assert_eq!(Scale::from_zero([]), None);
+    fn nothing_finite_has_no_ticks() {
+        assert!(
+            Scale::covering([f64::NAN, f64::INFINITY])
+                .wide()
+                .ticks()
+                .is_empty()
+        );
+        assert!(Scale::from_zero([]).is_empty());
     }
 
     #[test]
     fn zero_stays_at_the_edge_of_positive_bars() {
-        assert_eq!(Scale::from_zero([0.2, 0.4]).unwrap().place(0.0), 0.0);
+        assert_eq!(Scale::from_zero([0.2, 0.4]).place(0.0), 0.0);
     }
 
     proptest! {
         #[test]
         fn places_stay_inside_and_in_order(a in -1e9..1e9f64, b in -1e9..1e9f64) {
-            let scale = Scale::covering([a, b]).unwrap();
+            let scale = Scale::covering([a, b]);
             prop_assert!((0.0..=100.0).contains(&scale.place(a)));
             prop_assert_eq!(a < b, scale.place(a) < scale.place(b));
             prop_assert!(scale.ticks().len() <= 16);

@@ -4,23 +4,23 @@ use super::context::Context;
 use super::markup::Html;
 use super::model::{DomainReport, Estimate, SliceRow};
 use super::number::{self, count};
+use super::order::{distinct, first};
 use super::palette::Mark;
 use super::plot::{self, Plot};
 use super::scale::Scale;
 
 /// Writes the section, or nothing when the domain has no slices.
 pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
-    let slices = &domain.slices[..domain.slices.len().min(cx.limits.slices)];
+    let (slices, n_slices) = first(&domain.slices, cx.limits.slices);
     let models = models(cx, slices);
     if models.is_empty() {
         return;
     }
-    let n_models = models.len().min(cx.limits.slice_models);
-    let shown = &models[..n_models];
+    let (shown, n_models) = first(&models, cx.limits.slice_models);
     let values = slices
         .iter()
         .flat_map(|slice| shown.iter().map(|model| value_of(slice, model)));
-    let scale = Scale::from_zero(values.flat_map(|value| [value.mean, value.lo, value.hi]));
+    let scale = Scale::from_zero(values.flat_map(|value| value.numbers()));
     h.leaf("h3", "", "Where does it work?");
     h.leaf(
         "p",
@@ -29,22 +29,18 @@ pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
     );
     h.within("div", "cards", |h| {
         for slice in slices {
-            let plot = scale.clone().map(|scale| Plot::new(h, scale));
-            card(h, cx, slice, shown, plot.as_ref());
+            let plot = Plot::new(h, scale.clone());
+            card(h, cx, slice, shown, &plot);
         }
     });
-    h.left_out(models.len() - shown.len(), "models");
-    h.left_out(domain.slices.len() - slices.len(), "slices");
+    h.left_out(n_models, "models");
+    h.left_out(n_slices, "slices");
 }
 
 /// Models by their mean over the slices, best first; the blend before all others.
 fn models<'a>(cx: &Context, slices: &'a [SliceRow]) -> Vec<&'a str> {
-    let mut names: Vec<&str> = Vec::new();
-    for (name, _) in slices.iter().flat_map(|slice| &slice.values) {
-        if !names.contains(&name.as_str()) {
-            names.push(name.as_str());
-        }
-    }
+    let values = slices.iter().flat_map(|slice| &slice.values);
+    let mut names = distinct(values.map(|(name, _)| name));
     names.sort_by(|a, b| {
         let is_blend = |name| cx.palette.mark(name) == Mark::Blend;
         is_blend(b)
@@ -70,7 +66,7 @@ fn value_of(slice: &SliceRow, model: &str) -> Estimate {
         .map_or_else(Estimate::default, |(_, value)| *value)
 }
 
-fn card(h: &mut Html, cx: &Context, slice: &SliceRow, models: &[&str], plot: Option<&Plot>) {
+fn card(h: &mut Html, cx: &Context, slice: &SliceRow, models: &[&str], plot: &Plot) {
     h.within("table", "dots", |h| {
         h.within("caption", "", |h| {
             h.name(&slice.slice);
@@ -87,16 +83,11 @@ fn card(h: &mut Html, cx: &Context, slice: &SliceRow, models: &[&str], plot: Opt
                         slice.slice,
                         number::estimate(&value, number::value)
                     );
-                    match plot {
-                        Some(plot) => plot.bar(h, mark, &label, &value),
-                        None => h.leaf("td", "p", ""),
-                    }
+                    plot.bar(h, mark, &label, &value);
                     plot::estimate_cell(h, &value, number::value);
                 });
             }
         });
-        if let Some(plot) = plot {
-            h.within("tfoot", "", |h| plot::axis_row(h, plot, None));
-        }
+        h.within("tfoot", "", |h| plot::axis_row(h, plot, None));
     });
 }
