@@ -21,22 +21,14 @@ pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
     let (shown, n_left_out) = first(&metrics, cx.limits.metrics);
     let (plotted, _) = first(shown, cx.limits.plots);
     h.leaf("h3", "", "How well does it rank?");
-    h.within_with(
-        "div",
-        &[
-            ("class", "tabs"),
-            ("role", "group"),
-            ("aria-label", "Metric"),
-        ],
-        |h| {
-            tabs(h, plotted);
-            for (tab, metric) in plotted.iter().enumerate() {
-                h.within("div", &format!("panel p{tab}"), |h| {
-                    panel(h, cx, domain, metric);
-                });
-            }
-        },
-    );
+    h.within_with("div", &[("class", "tabs"), ("role", "group"), ("aria-label", "Metric")], |h| {
+        tabs(h, plotted);
+        for (tab, metric) in plotted.iter().enumerate() {
+            h.within("div", &format!("panel p{tab}"), |h| {
+                panel(h, cx, domain, metric);
+            });
+        }
+    });
     legend(h, domain);
     if shown.len() > 1 {
         all_metrics(h, cx, domain, shown);
@@ -54,17 +46,11 @@ fn metric_names(domain: &DomainReport) -> Vec<&str> {
 
 /// The value of `metric` in `row`, unknown if it was not measured.
 pub(super) fn value_of(row: &MetricRow, metric: &str) -> Estimate {
-    row.values
-        .iter()
-        .find(|(name, _)| name == metric)
-        .map_or_else(Estimate::default, |(_, value)| *value)
+    row.values.iter().find(|(name, _)| name == metric).map_or_else(Estimate::default, |(_, value)| *value)
 }
 
 /// The metric a summary of the domain is about, with its value by `kind`: the highest one.
-pub(super) fn best_of_kind(
-    domain: &DomainReport,
-    kind: ModelKind,
-) -> Option<(&MetricRow, Estimate)> {
+pub(super) fn best_of_kind(domain: &DomainReport, kind: ModelKind) -> Option<(&MetricRow, Estimate)> {
     let metric = *metric_names(domain).first()?;
     best(domain, kind, metric)
 }
@@ -74,18 +60,9 @@ pub(super) fn main_metric(domain: &DomainReport) -> Option<&str> {
     metric_names(domain).first().copied()
 }
 
-fn best<'a>(
-    domain: &'a DomainReport,
-    kind: ModelKind,
-    metric: &str,
-) -> Option<(&'a MetricRow, Estimate)> {
-    let rows = domain
-        .metrics
-        .iter()
-        .filter(|row| row.kind == kind)
-        .map(|row| (row, value_of(row, metric)));
-    rows.filter(|(_, value)| value.mean.is_finite())
-        .reduce(|a, b| if b.1.mean > a.1.mean { b } else { a })
+fn best<'a>(domain: &'a DomainReport, kind: ModelKind, metric: &str) -> Option<(&'a MetricRow, Estimate)> {
+    let rows = domain.metrics.iter().filter(|row| row.kind == kind).map(|row| (row, value_of(row, metric)));
+    rows.filter(|(_, value)| value.mean.is_finite()).reduce(|a, b| if b.1.mean > a.1.mean { b } else { a })
 }
 
 /// Radio buttons that select a panel by style alone.
@@ -94,17 +71,8 @@ fn tabs(h: &mut Html, metrics: &[&str]) {
     for (tab, metric) in metrics.iter().enumerate() {
         let id = format!("{group}-{tab}");
         let class = format!("t{tab}");
-        let radio = [
-            ("type", "radio"),
-            ("name", &*group),
-            ("id", &*id),
-            ("class", &*class),
-        ];
-        let checked = if tab == 0 {
-            &[("checked", "")][..]
-        } else {
-            &[]
-        };
+        let radio = [("type", "radio"), ("name", &*group), ("id", &*id), ("class", &*class)];
+        let checked = if tab == 0 { &[("checked", "")][..] } else { &[] };
         h.empty("input", &[&radio[..], checked].concat());
         h.leaf_with("label", &[("for", &id)], metric);
     }
@@ -140,18 +108,9 @@ fn panel(h: &mut Html, cx: &Context, domain: &DomainReport, metric: &str) {
 }
 
 /// The rows of a panel, best first, unknown last; when there are too many, the blend is never what goes.
-fn shown_rows<'a>(
-    cx: &Context,
-    domain: &'a DomainReport,
-    metric: &str,
-) -> Vec<(&'a MetricRow, Estimate)> {
-    let mut rows: Vec<_> = domain
-        .metrics
-        .iter()
-        .map(|row| (row, value_of(row, metric)))
-        .collect();
-    let best_first =
-        |a: &(_, Estimate), b: &(_, Estimate)| rank(b.1.mean).total_cmp(&rank(a.1.mean));
+fn shown_rows<'a>(cx: &Context, domain: &'a DomainReport, metric: &str) -> Vec<(&'a MetricRow, Estimate)> {
+    let mut rows: Vec<_> = domain.metrics.iter().map(|row| (row, value_of(row, metric))).collect();
+    let best_first = |a: &(_, Estimate), b: &(_, Estimate)| rank(b.1.mean).total_cmp(&rank(a.1.mean));
     rows.sort_by(best_first);
     if rows.len() > cx.limits.models {
         rows.sort_by_key(|(row, _)| row.kind != ModelKind::Blend);
@@ -161,13 +120,7 @@ fn shown_rows<'a>(
     rows
 }
 
-fn model_row(
-    h: &mut Html,
-    cx: &Context,
-    plot: &Plot,
-    row: &MetricRow,
-    (value, is_best): (&Estimate, bool),
-) {
+fn model_row(h: &mut Html, cx: &Context, plot: &Plot, row: &MetricRow, (value, is_best): (&Estimate, bool)) {
     let is_best_blend = is_best && row.kind == ModelKind::Blend;
     h.within("tr", if is_best_blend { "strong" } else { "" }, |h| {
         h.within_with("th", &[("scope", "row")], |h| {
@@ -189,33 +142,20 @@ fn model_row(
 fn legend(h: &mut Html, domain: &DomainReport) {
     let kinds = [
         (ModelKind::Blend, Mark::Blend, "blend"),
-        (
-            ModelKind::SingleDomain,
-            Mark::Single,
-            "trained on this domain alone",
-        ),
+        (ModelKind::SingleDomain, Mark::Single, "trained on this domain alone"),
         (ModelKind::Published, Mark::Published, "published elsewhere"),
     ];
     h.within("p", "legend", |h| {
-        for (_, mark, text) in kinds
-            .iter()
-            .filter(|(kind, ..)| domain.metrics.iter().any(|row| row.kind == *kind))
+        for (_, mark, text) in
+            kinds.iter().filter(|(kind, ..)| domain.metrics.iter().any(|row| row.kind == *kind))
         {
             h.within("span", "", |h| {
                 plot::swatch(h, *mark);
                 h.text(text);
             });
         }
-        if domain
-            .metrics
-            .iter()
-            .any(|row| row.kind == ModelKind::Expert)
-        {
-            h.leaf(
-                "span",
-                "",
-                "colored dots: experts alone; dashed line: the best of them",
-            );
+        if domain.metrics.iter().any(|row| row.kind == ModelKind::Expert) {
+            h.leaf("span", "", "colored dots: experts alone; dashed line: the best of them");
         }
     });
 }
@@ -223,11 +163,7 @@ fn legend(h: &mut Html, domain: &DomainReport) {
 /// All metrics side by side, without intervals, the best of each column in bold.
 fn all_metrics(h: &mut Html, cx: &Context, domain: &DomainReport, metrics: &[&str]) {
     let rows = shown_rows(cx, domain, metrics[0]);
-    let top = |metric: &&str| {
-        rows.iter()
-            .map(|(row, _)| value_of(row, metric).mean)
-            .fold(f64::NAN, f64::max)
-    };
+    let top = |metric: &&str| rows.iter().map(|(row, _)| value_of(row, metric).mean).fold(f64::NAN, f64::max);
     let tops: Vec<f64> = metrics.iter().map(top).collect();
     h.within("details", "", |h| {
         h.leaf("summary", "", "All metrics side by side");
@@ -245,11 +181,7 @@ fn all_metrics(h: &mut Html, cx: &Context, domain: &DomainReport, metrics: &[&st
                             h.row_name(&row.name);
                             for (metric, top) in metrics.iter().zip(&tops) {
                                 let mean = value_of(row, metric).mean;
-                                h.leaf(
-                                    "td",
-                                    if mean == *top { "n top" } else { "n" },
-                                    &number::value(mean),
-                                );
+                                h.leaf("td", if mean == *top { "n top" } else { "n" }, &number::value(mean));
                             }
                         });
                     }

@@ -11,11 +11,7 @@ use super::scale::Scale;
 
 /// Writes the section, or nothing when there is no curve.
 pub(super) fn section(h: &mut Html, cx: &Context, curves: &[Curve]) {
-    let drawable: Vec<Chart> = curves
-        .iter()
-        .map(Chart::of)
-        .filter(Chart::is_drawable)
-        .collect();
+    let drawable: Vec<Chart> = curves.iter().map(Chart::of).filter(Chart::is_drawable).collect();
     if drawable.is_empty() {
         return;
     }
@@ -47,11 +43,7 @@ impl<'a> Chart<'a> {
     fn of(curve: &'a Curve) -> Self {
         let points = || curve.series.iter().flat_map(|series| &series.points);
         let (x, y) = (points().map(|point| point.0), points().map(|point| point.1));
-        Self {
-            curve,
-            x: Scale::covering(x),
-            y: Scale::covering(y),
-        }
+        Self { curve, x: Scale::covering(x), y: Scale::covering(y) }
     }
 
     fn is_drawable(&self) -> bool {
@@ -60,12 +52,7 @@ impl<'a> Chart<'a> {
 }
 
 fn figure(h: &mut Html, cx: &Context, chart: &Chart) {
-    let Curve {
-        title,
-        x_label,
-        y_label,
-        series,
-    } = chart.curve;
+    let Curve { title, x_label, y_label, series } = chart.curve;
     let (series, n_left_out) = first(series, cx.limits.curves);
     h.within("figure", "", |h| {
         h.within("figcaption", "", |h| {
@@ -75,11 +62,7 @@ fn figure(h: &mut Html, cx: &Context, chart: &Chart) {
         h.within_with("svg", &[("class", "curve"), ("role", "img")], |h| {
             h.leaf("title", "", &format!("{title}: {y_label} by {x_label}"));
             axes(h, &chart.x, &chart.y);
-            let frame = [
-                ("height", "180"),
-                ("viewBox", "0 0 100 100"),
-                ("preserveAspectRatio", "none"),
-            ];
+            let frame = [("height", "180"), ("viewBox", "0 0 100 100"), ("preserveAspectRatio", "none")];
             h.within_with("svg", &frame, |h| {
                 for (place, series) in series.iter().enumerate() {
                     let points = thinned(&series.points, cx.limits.points);
@@ -97,11 +80,7 @@ fn figure(h: &mut Html, cx: &Context, chart: &Chart) {
 }
 
 fn legend(h: &mut Html, mark: Mark, series: &Series) {
-    let mut known = series
-        .points
-        .iter()
-        .map(|point| point.1)
-        .filter(|y| y.is_finite());
+    let mut known = series.points.iter().map(|point| point.1).filter(|y| y.is_finite());
     let last = number::value(known.next_back().unwrap_or(f64::NAN));
     h.within("span", "", |h| {
         plot::swatch(h, mark);
@@ -122,22 +101,11 @@ fn axes(h: &mut Html, x: &Scale, y: &Scale) {
     for tick in y.ticks() {
         let place = 180.0 * (1.0 - y.place(tick) / 100.0);
         let (line, text) = (format!("{place:.1}"), format!("{:.1}", place + 4.0));
-        h.empty(
-            "line",
-            &[("class", "g"), ("x2", "100%"), ("y1", &line), ("y2", &line)],
-        );
-        h.leaf_with(
-            "text",
-            &[("x", "-8"), ("y", &text)],
-            &decimals(tick, y.tick_decimals()),
-        );
+        h.empty("line", &[("class", "g"), ("x2", "100%"), ("y1", &line), ("y2", &line)]);
+        h.leaf_with("text", &[("x", "-8"), ("y", &text)], &decimals(tick, y.tick_decimals()));
     }
     for tick in x.ticks() {
-        let attributes = [
-            ("class", "x"),
-            ("x", &*place_text(x.place(tick))),
-            ("y", "197"),
-        ];
+        let attributes = [("class", "x"), ("x", &*place_text(x.place(tick))), ("y", "197")];
         h.leaf_with("text", &attributes, &decimals(tick, x.tick_decimals()));
     }
 }
@@ -168,9 +136,8 @@ fn place(percent: f64) -> String {
 
 /// One line for each stretch of known points.
 fn line(h: &mut Html, chart: &Chart, mark: Mark, points: &[(f64, f64)]) {
-    for stretch in points
-        .split(|point| !(point.0.is_finite() && point.1.is_finite()))
-        .filter(|s| !s.is_empty())
+    for stretch in
+        points.split(|point| !(point.0.is_finite() && point.1.is_finite())).filter(|s| !s.is_empty())
     {
         let mut path = String::new();
         for (position, point) in stretch.iter().enumerate() {

@@ -31,10 +31,7 @@ pub(super) fn section(h: &mut Html, cx: &Context, examples: &[Example]) {
 
 /// The colors of the experts that appear in the share bars.
 fn legend(h: &mut Html, cx: &Context, examples: &[Example]) {
-    let shares = examples
-        .iter()
-        .flat_map(|example| &example.items)
-        .flat_map(|item| &item.shares);
+    let shares = examples.iter().flat_map(|example| &example.items).flat_map(|item| &item.shares);
     let experts = distinct(shares.map(|(expert, _)| expert));
     if experts.is_empty() {
         return;
@@ -52,11 +49,7 @@ fn legend(h: &mut Html, cx: &Context, examples: &[Example]) {
 fn card(h: &mut Html, cx: &Context, example: &Example, is_open: bool) {
     h.within_with(
         "details",
-        if is_open {
-            &[("class", "card"), ("open", "")]
-        } else {
-            &[("class", "card")]
-        },
+        if is_open { &[("class", "card"), ("open", "")] } else { &[("class", "card")] },
         |h| {
             h.within("summary", "", |h| {
                 h.name(&example.user);
@@ -128,11 +121,8 @@ fn item_row(h: &mut Html, cx: &Context, item: &ExampleItem) {
 
 /// The shares as one stacked bar with the largest named below it; nothing is known when no share is positive.
 fn share_bar(h: &mut Html, cx: &Context, item: &ExampleItem) {
-    let mut shares: Vec<(&str, f64)> = item
-        .shares
-        .iter()
-        .map(|(name, share)| (name.as_str(), *share))
-        .collect();
+    let mut shares: Vec<(&str, f64)> =
+        item.shares.iter().map(|(name, share)| (name.as_str(), *share)).collect();
     shares.retain(|(_, share)| share.is_finite() && *share > 0.0);
     shares.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     if shares.is_empty() {
@@ -140,10 +130,8 @@ fn share_bar(h: &mut Html, cx: &Context, item: &ExampleItem) {
         return;
     }
     let words = |shares: &[(&str, f64)]| {
-        let words: Vec<String> = shares
-            .iter()
-            .map(|(name, share)| format!("{name} {}", number::percent(*share)))
-            .collect();
+        let words: Vec<String> =
+            shares.iter().map(|(name, share)| format!("{name} {}", number::percent(*share))).collect();
         words.join(", ")
     };
     let whole = shares.iter().map(|(_, share)| share).sum::<f64>().max(1.0);
@@ -151,9 +139,7 @@ fn share_bar(h: &mut Html, cx: &Context, item: &ExampleItem) {
     let rest: f64 = shares[n_parts..].iter().map(|(_, share)| share).sum();
     h.within_with("svg", &[("class", "s parts"), ("role", "img")], |h| {
         h.leaf("title", "", &words(&shares));
-        let parts = shares[..n_parts]
-            .iter()
-            .map(|(name, share)| (cx.palette.mark(name), *share));
+        let parts = shares[..n_parts].iter().map(|(name, share)| (cx.palette.mark(name), *share));
         let mut left = 0.0;
         for (mark, share) in parts.chain((rest > 0.0).then_some((Mark::Other, rest))) {
             let width = share / whole * 100.0;

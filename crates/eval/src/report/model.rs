@@ -44,10 +44,7 @@ pub struct Sentence {
 impl Sentence {
     /// A sentence with its conclusion.
     pub fn new(tone: Tone, text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            tone,
-        }
+        Self { text: text.into(), tone }
     }
 }
 

@@ -19,9 +19,5 @@ pub(super) fn first<T>(items: &[T], n: usize) -> (&[T], usize) {
 
 /// A value to sort by: what is unknown is below everything known.
 pub(super) fn rank(value: f64) -> f64 {
-    if value.is_finite() {
-        value
-    } else {
-        f64::NEG_INFINITY
-    }
+    if value.is_finite() { value } else { f64::NEG_INFINITY }
 }

@@ -23,10 +23,7 @@ pub(super) fn section(h: &mut Html, cx: &Context, report: &Report) {
             });
         }
         let (domains, _) = first(&report.domains, cx.limits.domains);
-        if domains
-            .iter()
-            .any(|domain| !domain.metrics.is_empty() || domain.transfer.is_some())
-        {
+        if domains.iter().any(|domain| !domain.metrics.is_empty() || domain.transfer.is_some()) {
             at_a_glance(h, domains);
         }
         facts(h, cx, "The data", &report.dataset);
@@ -59,11 +56,7 @@ fn verdict(h: &mut Html, sentence: &Sentence) {
         Tone::Fact => ("other", "•", "fact"),
     };
     h.within("li", "", |h| {
-        h.leaf_with(
-            "span",
-            &[("class", class), ("role", "img"), ("aria-label", meaning)],
-            sign,
-        );
+        h.leaf_with("span", &[("class", class), ("role", "img"), ("aria-label", meaning)], sign);
         h.within("span", "", |h| h.prose(&sentence.text));
     });
 }
@@ -116,15 +109,8 @@ fn domain_row(h: &mut Html, plot: &Plot, place: usize, domain: &DomainReport) {
             None => h.text(number::UNKNOWN),
         });
     }
-    let difference = domain
-        .transfer
-        .as_ref()
-        .map_or_else(Estimate::default, |row| row.difference);
-    let label = format!(
-        "{}: {}",
-        domain.name,
-        number::estimate(&difference, number::signed)
-    );
+    let difference = domain.transfer.as_ref().map_or_else(Estimate::default, |row| row.difference);
+    let label = format!("{}: {}", domain.name, number::estimate(&difference, number::signed));
     plot.dot(h, Mark::of_difference(&difference), &label, &difference);
     plot::estimate_cell(h, &difference, number::signed);
 }

@@ -18,26 +18,14 @@ pub(super) struct Scale {
 impl Scale {
     /// The scale that shows all finite `values`; without such values it has no ticks.
     pub(super) fn covering(values: impl IntoIterator<Item = f64>) -> Self {
-        let finite = values
-            .into_iter()
-            .filter(|x| x.is_finite() && x.abs() < 1e15);
-        let (lo, hi) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| {
-            (lo.min(x), hi.max(x))
-        });
+        let finite = values.into_iter().filter(|x| x.is_finite() && x.abs() < 1e15);
+        let (lo, hi) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| (lo.min(x), hi.max(x)));
         if lo > hi {
-            return Self {
-                lo: 0.0,
-                hi: 1.0,
-                step: 0.0,
-            };
+            return Self { lo: 0.0, hi: 1.0, step: 0.0 };
         }
         let range = if hi > lo { hi - lo } else { hi.abs().max(1e-3) };
         let (lo, hi) = (pad(lo, -MARGIN * range), pad(hi, MARGIN * range));
-        Self {
-            lo,
-            hi,
-            step: round_step((hi - lo) / N_STEPS),
-        }
+        Self { lo, hi, step: round_step((hi - lo) / N_STEPS) }
     }
 
     /// The scale that shows all finite `values` and zero; without such values it has no ticks.
@@ -57,20 +45,13 @@ impl Scale {
         if self.is_empty() {
             return self;
         }
-        Self {
-            step: round_step((self.hi - self.lo) / N_STEPS_WIDE),
-            ..self
-        }
+        Self { step: round_step((self.hi - self.lo) / N_STEPS_WIDE), ..self }
     }
 
     /// Where `x` lies, in percent of the width, kept inside.
     pub(super) fn place(&self, x: f64) -> f64 {
         let place = (x - self.lo) / (self.hi - self.lo) * 100.0;
-        if place.is_finite() {
-            place.clamp(0.0, 100.0)
-        } else {
-            0.0
-        }
+        if place.is_finite() { place.clamp(0.0, 100.0) } else { 0.0 }
     }
 
     /// Round values inside the scale.
@@ -78,14 +59,8 @@ impl Scale {
         if self.is_empty() {
             return Vec::new();
         }
-        let (first, last) = (
-            (self.lo / self.step).ceil() as i64,
-            (self.hi / self.step).floor() as i64,
-        );
-        (first..=last)
-            .take(16)
-            .map(|n| n as f64 * self.step)
-            .collect()
+        let (first, last) = ((self.lo / self.step).ceil() as i64, (self.hi / self.step).floor() as i64);
+        (first..=last).take(16).map(|n| n as f64 * self.step).collect()
     }
 
     /// Decimals that tell the ticks apart.
@@ -102,10 +77,7 @@ fn pad(end: f64, by: f64) -> f64 {
 /// The smallest of 1, 2, 5 times a power of ten that is not much below `step`.
 fn round_step(step: f64) -> f64 {
     let power = 10f64.powf(step.log10().floor());
-    let factor = [1.0, 2.0, 5.0]
-        .into_iter()
-        .find(|factor| factor * power >= step * 0.8)
-        .unwrap_or(10.0);
+    let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= step * 0.8).unwrap_or(10.0);
     factor * power
 }
 
@@ -117,22 +89,14 @@ mod tests {
     #[test]
     fn ticks_are_round() {
         let scale = Scale::from_zero([0.31]);
-        let ticks: Vec<String> = scale
-            .ticks()
-            .iter()
-            .map(|x| format!("{x:.*}", scale.tick_decimals()))
-            .collect();
+        let ticks: Vec<String> =
+            scale.ticks().iter().map(|x| format!("{x:.*}", scale.tick_decimals())).collect();
         assert_eq!(ticks, ["0.0", "0.1", "0.2", "0.3"]);
     }
 
     #[test]
     fn nothing_finite_has_no_ticks() {
-        assert!(
-            Scale::covering([f64::NAN, f64::INFINITY])
-                .wide()
-                .ticks()
-                .is_empty()
-        );
+        assert!(Scale::covering([f64::NAN, f64::INFINITY]).wide().ticks().is_empty());
         assert!(Scale::from_zero([]).is_empty());
     }
 

@@ -22,11 +22,7 @@ pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
     h.leaf("h3", "", "What was tried");
     h.within("details", "", |h| {
         let n_trials = count(domain.search.len());
-        h.leaf(
-            "summary",
-            "",
-            &format!("{n_trials} settings on the validation set"),
-        );
+        h.leaf("summary", "", &format!("{n_trials} settings on the validation set"));
         h.within("table", "trials", |h| {
             h.head(|h| {
                 h.column("", "Expert");
@@ -52,15 +48,8 @@ fn shown_rows<'a>(cx: &Context, trials: &'a [TrialRow]) -> Vec<&'a TrialRow> {
     let n_each = (cx.limits.trials / experts.len().max(1)).max(TRIALS_MIN);
     let mut rows = Vec::new();
     for expert in experts {
-        let mut own: Vec<&TrialRow> = trials
-            .iter()
-            .filter(|trial| trial.expert == expert)
-            .collect();
-        own.sort_by(|a, b| {
-            b.chosen
-                .cmp(&a.chosen)
-                .then(rank(b.score).total_cmp(&rank(a.score)))
-        });
+        let mut own: Vec<&TrialRow> = trials.iter().filter(|trial| trial.expert == expert).collect();
+        own.sort_by(|a, b| b.chosen.cmp(&a.chosen).then(rank(b.score).total_cmp(&rank(a.score))));
         rows.extend(own.into_iter().take(n_each));
     }
     rows
@@ -76,12 +65,7 @@ fn trial_row(h: &mut Html, cx: &Context, plot: &Plot, row: &TrialRow) {
             }
         });
         let label = format!("{}: {}", row.params, number::value(row.score));
-        plot.dot(
-            h,
-            cx.palette.mark(&row.expert),
-            &label,
-            &Estimate::point(row.score),
-        );
+        plot.dot(h, cx.palette.mark(&row.expert), &label, &Estimate::point(row.score));
         h.leaf("td", "n", &number::value(row.score));
     });
 }

@@ -17,16 +17,10 @@ pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
         return;
     }
     let (shown, n_models) = first(&models, cx.limits.slice_models);
-    let values = slices
-        .iter()
-        .flat_map(|slice| shown.iter().map(|model| value_of(slice, model)));
+    let values = slices.iter().flat_map(|slice| shown.iter().map(|model| value_of(slice, model)));
     let scale = Scale::from_zero(values.flat_map(|value| value.numbers()));
     h.leaf("h3", "", "Where does it work?");
-    h.leaf(
-        "p",
-        "note",
-        "The same models and one scale for every part of the test set.",
-    );
+    h.leaf("p", "note", "The same models and one scale for every part of the test set.");
     h.within("div", "cards", |h| {
         for slice in slices {
             let plot = Plot::new(h, scale.clone());
@@ -43,27 +37,17 @@ fn models<'a>(cx: &Context, slices: &'a [SliceRow]) -> Vec<&'a str> {
     let mut names = distinct(values.map(|(name, _)| name));
     names.sort_by(|a, b| {
         let is_blend = |name| cx.palette.mark(name) == Mark::Blend;
-        is_blend(b)
-            .cmp(&is_blend(a))
-            .then(total(slices, b).total_cmp(&total(slices, a)))
+        is_blend(b).cmp(&is_blend(a)).then(total(slices, b).total_cmp(&total(slices, a)))
     });
     names
 }
 
 fn total(slices: &[SliceRow], model: &str) -> f64 {
-    slices
-        .iter()
-        .map(|slice| value_of(slice, model).mean)
-        .filter(|mean| mean.is_finite())
-        .sum()
+    slices.iter().map(|slice| value_of(slice, model).mean).filter(|mean| mean.is_finite()).sum()
 }
 
 fn value_of(slice: &SliceRow, model: &str) -> Estimate {
-    slice
-        .values
-        .iter()
-        .find(|(name, _)| name == model)
-        .map_or_else(Estimate::default, |(_, value)| *value)
+    slice.values.iter().find(|(name, _)| name == model).map_or_else(Estimate::default, |(_, value)| *value)
 }
 
 fn card(h: &mut Html, cx: &Context, slice: &SliceRow, models: &[&str], plot: &Plot) {
@@ -78,11 +62,8 @@ fn card(h: &mut Html, cx: &Context, slice: &SliceRow, models: &[&str], plot: &Pl
                 let mark = cx.palette.mark(model);
                 h.within("tr", if mark == Mark::Blend { "strong" } else { "" }, |h| {
                     h.row_name(model);
-                    let label = format!(
-                        "{model}, {}: {}",
-                        slice.slice,
-                        number::estimate(&value, number::value)
-                    );
+                    let label =
+                        format!("{model}, {}: {}", slice.slice, number::estimate(&value, number::value));
                     plot.bar(h, mark, &label, &value);
                     plot::estimate_cell(h, &value, number::value);
                 });

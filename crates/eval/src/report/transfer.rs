@@ -21,17 +21,10 @@ pub(super) fn section(h: &mut Html, domain: &DomainReport) {
 }
 
 fn values(h: &mut Html, row: &TransferRow) {
-    let rows = [
-        ("this domain alone", Mark::Single, &row.single),
-        ("all domains", Mark::Blend, &row.cross),
-    ];
+    let rows = [("this domain alone", Mark::Single, &row.single), ("all domains", Mark::Blend, &row.cross)];
     let ends = rows.iter().flat_map(|(_, _, value)| value.numbers());
     let plot = Plot::new(h, Scale::covering(ends));
-    let metric = if row.metric.is_empty() {
-        "Accuracy"
-    } else {
-        &row.metric
-    };
+    let metric = if row.metric.is_empty() { "Accuracy" } else { &row.metric };
     table(h, metric, &plot, number::value, &rows);
 }
 
@@ -39,13 +32,7 @@ fn difference(h: &mut Html, row: &TransferRow) {
     let value = &row.difference;
     let plot = Plot::new(h, Scale::from_zero(value.numbers()));
     let rows = [("difference", Mark::of_difference(value), value)];
-    table(
-        h,
-        "Difference, all domains less this one alone",
-        &plot,
-        number::signed,
-        &rows,
-    );
+    table(h, "Difference, all domains less this one alone", &plot, number::signed, &rows);
 }
 
 fn table(
@@ -61,12 +48,7 @@ fn table(
             for (name, mark, value) in rows {
                 h.within("tr", "", |h| {
                     h.leaf_with("th", &[("scope", "row")], name);
-                    plot.dot(
-                        h,
-                        *mark,
-                        &format!("{name}: {}", number::estimate(value, write)),
-                        value,
-                    );
+                    plot.dot(h, *mark, &format!("{name}: {}", number::estimate(value, write)), value);
                     plot::estimate_cell(h, value, write);
                 });
             }

@@ -16,20 +16,14 @@ pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
         return;
     }
     h.leaf("h3", "", "Who carries the blend?");
-    let weights = rows
-        .iter()
-        .flat_map(|row| [row.weight_warm, row.weight_cold]);
+    let weights = rows.iter().flat_map(|row| [row.weight_warm, row.weight_cold]);
     let gains = rows.iter().flat_map(|row| row.gain.numbers());
     let plots = Plots {
         weight: Plot::new(h, Scale::from_zero(weights)),
         gain: Plot::new(h, Scale::from_zero(gains)),
     };
     h.within("table", "weights", |h| {
-        h.leaf(
-            "caption",
-            "",
-            "Weight of each expert, and what the blend gains by having it",
-        );
+        h.leaf("caption", "", "Weight of each expert, and what the blend gains by having it");
         head(h);
         h.within("tbody", "", |h| {
             for row in rows {
@@ -38,7 +32,11 @@ pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
         });
         h.within("tfoot", "", |h| foot(h, &plots));
     });
-    h.leaf("p", "legend", "Upper bar: items seen often in training (warm); lower, pale bar: new and rare items (cold).");
+    h.leaf(
+        "p",
+        "legend",
+        "Upper bar: items seen often in training (warm); lower, pale bar: new and rare items (cold).",
+    );
     h.left_out(n_left_out, "experts");
 }
 
@@ -71,16 +69,12 @@ fn foot(h: &mut Html, plots: &Plots) {
 
 fn weight_row(h: &mut Html, cx: &Context, plots: &Plots, row: &WeightRow) {
     let WeightRow { expert, gain, .. } = row;
-    let pair = [row.weight_warm, row.weight_cold]
-        .map(number::value)
-        .join(" / ");
+    let pair = [row.weight_warm, row.weight_cold].map(number::value).join(" / ");
     h.within("tr", if row.kept { "" } else { "dropped" }, |h| {
         h.row_name(expert);
         let label = format!("{expert}: weight {pair} (warm / cold)");
         let weights = (row.weight_warm, row.weight_cold);
-        plots
-            .weight
-            .bar_pair(h, cx.palette.mark(expert), &label, weights);
+        plots.weight.bar_pair(h, cx.palette.mark(expert), &label, weights);
         h.leaf("td", "n", &pair);
         let label = format!("{expert}: gain {}", number::estimate(gain, number::signed));
         plots.gain.dot(h, Mark::of_difference(gain), &label, gain);
