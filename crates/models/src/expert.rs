@@ -218,6 +218,15 @@ impl Expert {
         }
     }
 
+    /// A quantile of the stored item → candidate weights, where the model has them.
+    pub fn weights_quantile(&self, share: f64) -> Option<f32> {
+        match &self.model {
+            Model::Window(model) => model.similarity().quantile(share),
+            Model::Linear(model) => model.weights().quantile(share),
+            Model::Popularity(_) | Model::Content(_) => None,
+        }
+    }
+
     /// Whether the model is an approximation of what its name promises, and which.
     pub fn note(&self) -> Option<&'static str> {
         match &self.model {
