@@ -142,7 +142,7 @@ impl Expert {
         let (items, domain) = (context.items, context.domain);
         let model = match config {
             ExpertConfig::Popularity(config) => {
-                Model::Popularity(Popularity::fit(config, train, items, domain))
+                Model::Popularity(Popularity::fit(config, train, items, domain)?)
             }
             ExpertConfig::Window(config) => {
                 Model::Window(Window::fit(config, train, items, domain, id.scope))

@@ -30,8 +30,22 @@ pub struct Popularity {
 
 impl Popularity {
     /// Counts the training events of `domain`.
-    pub fn fit(config: &PopularityConfig, train: &TrainSet, items: &ItemCatalog, domain: DomainIdx) -> Self {
+    ///
+    /// # Errors
+    /// With a half-life, stands aside when the events have no times.
+    pub fn fit(
+        config: &PopularityConfig,
+        train: &TrainSet,
+        items: &ItemCatalog,
+        domain: DomainIdx,
+    ) -> Result<Self, ModelError> {
         let range = items.range(domain);
+        if config.half_life_days > 0.0 && train.sequences.events().iter().all(|event| event.timestamp == 0) {
+            return Err(ModelError::StandsAside {
+                expert: "recent",
+                reason: "the events have no times".into(),
+            });
+        }
         let now = train.sequences.events().iter().map(|event| event.timestamp).max().unwrap_or(0);
         let half_life_seconds = f64::from(config.half_life_days) * 86_400.0;
         let mut counts = vec![0.0f64; range.len()];
@@ -43,7 +57,7 @@ impl Popularity {
             };
         }
         let score = |count: f64| if config.logarithm { count.ln_1p() } else { count };
-        Self { scores: counts.into_iter().map(|count| score(count) as f32).collect() }
+        Ok(Self { scores: counts.into_iter().map(|count| score(count) as f32).collect() })
     }
 
     /// The same scores for every user.

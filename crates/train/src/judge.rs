@@ -184,6 +184,14 @@ impl<'a> Judge<'a> {
     /// # Errors
     /// When a score is not finite.
     pub fn rank(&self, score: impl Fn(&Query<'_>, &mut [f32]) + Sync) -> Result<Rankings, TrainError> {
+        self.rank_with(|at, scores| score(&self.query(at), scores))
+    }
+
+    /// Ranks every case under `score(case, scores)`, where `case` counts the cases from 0.
+    ///
+    /// # Errors
+    /// When a score is not finite.
+    pub fn rank_with(&self, score: impl Fn(usize, &mut [f32]) + Sync) -> Result<Rankings, TrainError> {
         let plan =
             RankingPlan { list_len: self.list_len, ..RankingPlan::new(self.items.range(self.domain).len()) };
         let case = |at: usize| RankingCase {
@@ -192,7 +200,7 @@ impl<'a> Judge<'a> {
             negatives: &self.negatives[at],
         };
         let cases: Vec<RankingCase<'_>> = (0..self.n_cases()).map(case).collect();
-        Ok(rank_cases(plan, &cases, |at, row| score(&self.query(at), row))?)
+        Ok(rank_cases(plan, &cases, score)?)
     }
 
     /// NDCG@10 of every case under the objective.

@@ -93,7 +93,8 @@ impl Sheet<'_> {
             alone.push((expert.id.to_string(), rankings));
         }
         let domain_name = self.name;
-        for recipe in published.floor.iter().filter(|r| r.domain.as_deref().is_none_or(|d| d == domain_name)) {
+        for recipe in published.floor.iter().filter(|r| r.domain.as_deref().is_none_or(|d| d == domain_name))
+        {
             let own = Meter::start();
             // A floor that needs text stands aside where there is none.
             let Ok(floor) = Floor::fit(&recipe.parts, train, items, self.domain) else { continue };
