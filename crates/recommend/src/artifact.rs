@@ -37,6 +37,7 @@ struct DomainHead {
 struct ExpertHead {
     id: ExpertId,
     config: ExpertConfig,
+    spread: f32,
     file: String,
 }
 
@@ -82,7 +83,12 @@ fn write_into(recommender: &Recommender, seed: u64, dir: &Path) -> Result<(), Re
             let bytes = expert.save().to_bytes().map_err(|e| broken(&expert.id, &file, e))?;
             head.files.insert(file.clone(), hash::of_bytes(&bytes));
             put(&dir.join(&file), &bytes)?;
-            experts.push(ExpertHead { id: expert.id, config: expert.config().clone(), file });
+            experts.push(ExpertHead {
+                id: expert.id,
+                config: expert.config().clone(),
+                spread: expert.spread(),
+                file,
+            });
         }
         head.domains.push(DomainHead {
             domain: model.domain,
@@ -168,7 +174,9 @@ fn read_expert(
     }
     let place = path.display().to_string();
     let mut tensors = Tensors::from_bytes(&bytes).map_err(|e| broken(&head.id, &place, e))?;
-    Expert::load(head.id, head.config.clone(), target, &mut tensors).map_err(|e| broken(&head.id, &place, e))
+    let expert = Expert::load(head.id, head.config.clone(), target, &mut tensors)
+        .map_err(|e| broken(&head.id, &place, e))?;
+    Ok(expert.with_spread(head.spread))
 }
 
 fn to_runs(flags: &[bool]) -> Vec<u32> {
