@@ -163,9 +163,6 @@ impl<'a> Judge<'a> {
     #[must_use]
     pub fn sample(&self, n: usize) -> Self {
         let positions = spread(self.n_cases(), n);
-        fn pick<T: Clone>(values: &[T], positions: &[usize]) -> Vec<T> {
-            positions.iter().map(|&at| values[at].clone()).collect()
-        }
         Self {
             items: self.items,
             domain: self.domain,
@@ -235,6 +232,10 @@ pub fn ndcg_of(ranks: &[TargetRank]) -> Vec<f64> {
 /// Mean of a slice; 0 when empty.
 pub fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
+}
+
+fn pick<T: Clone>(values: &[T], positions: &[usize]) -> Vec<T> {
+    positions.iter().map(|&at| values[at].clone()).collect()
 }
 
 fn spread(n: usize, at_most: usize) -> Vec<usize> {

@@ -102,7 +102,7 @@ impl Sheet<'_> {
             self.rows(&recipe.name, Kind::Expert, regime, &rankings, &own)?;
         }
         let score = |query: &Query<'_>, scores: &mut [f32]| {
-            model.score(query, items, &mut Scratch::default(), scores)
+            model.score(query, items, &mut Scratch::default(), scores);
         };
         let blend = self.test.rank(score)?;
         self.rows("blend", Kind::Blend, regime, &blend, meter)?;
