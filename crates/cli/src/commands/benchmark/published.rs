@@ -71,7 +71,7 @@ mod tests {
             assert_eq!(data.protocol, protocol);
             assert!(!data.systems.is_empty() && !data.floor.is_empty());
             assert!(
-                data.published
+                data.systems
                     .iter()
                     .all(|row| row.rows.values().all(|metrics| metrics.contains_key("ndcg@10")))
             );
