@@ -43,8 +43,7 @@ impl Exposure {
         rising.sort_unstable();
         let n = rising.len() as f64;
         let total: u64 = rising.iter().sum();
-        let weighted =
-            |(i, &count): (usize, &u64)| (2.0 * (i as f64 + 1.0) - n - 1.0) * count as f64;
+        let weighted = |(i, &count): (usize, &u64)| (2.0 * (i as f64 + 1.0) - n - 1.0) * count as f64;
         rising.iter().enumerate().map(weighted).sum::<f64>() / (n * total as f64)
     }
 
@@ -53,9 +52,7 @@ impl Exposure {
         let total = self.counts.iter().sum::<u64>() as f64;
         let shown = self.counts.iter().filter(|&&count| count > 0);
         // Counts, not shares, inside the sum: a single item then has entropy 0, not -0.
-        shown
-            .map(|&count| count as f64 / total * (total / count as f64).log2())
-            .sum()
+        shown.map(|&count| count as f64 / total * (total / count as f64).log2()).sum()
     }
 }
 
@@ -64,9 +61,7 @@ impl Exposure {
 /// # Errors
 /// If no list shows anything, or an item is outside the catalogue.
 pub fn average_popularity(lists: &[&[u32]], train_counts: &[u32]) -> Result<f64> {
-    mean_over_items(lists, train_counts.len(), |item| {
-        f64::from(train_counts[item as usize])
-    })
+    mean_over_items(lists, train_counts.len(), |item| f64::from(train_counts[item as usize]))
 }
 
 /// Popularity lift: how much more popular the lists are than what the users chose themselves,
@@ -76,11 +71,7 @@ pub fn average_popularity(lists: &[&[u32]], train_counts: &[u32]) -> Result<f64>
 ///
 /// # Errors
 /// If no list shows anything, or an item is outside the catalogue.
-pub fn popularity_lift(
-    lists: &[&[u32]],
-    histories: &[&[u32]],
-    train_counts: &[u32],
-) -> Result<Option<f64>> {
+pub fn popularity_lift(lists: &[&[u32]], histories: &[&[u32]], train_counts: &[u32]) -> Result<Option<f64>> {
     let shown = average_popularity(lists, train_counts)?;
     if histories.iter().all(|history| history.is_empty()) {
         return Ok(None);
@@ -95,9 +86,7 @@ pub fn popularity_lift(
 /// # Errors
 /// If no list shows anything, or an item is outside the catalogue.
 pub fn aplt(lists: &[&[u32]], is_tail: &[bool]) -> Result<f64> {
-    mean_over_items(lists, is_tail.len(), |item| {
-        f64::from(u8::from(is_tail[item as usize]))
-    })
+    mean_over_items(lists, is_tail.len(), |item| f64::from(u8::from(is_tail[item as usize])))
 }
 
 /// Mean self-information in bits: the mean over lists of the mean of `-log2(train count / users)`.
@@ -124,17 +113,10 @@ pub fn intra_list_diversity(
     lists: &[&[u32]],
     distance: impl Fn(u32, u32) -> f64 + Sync,
 ) -> Result<Option<f64>> {
-    let means: Vec<f64> = lists
-        .par_iter()
-        .filter(|list| list.len() > 1)
-        .map(|list| mean_distance(list, &distance))
-        .collect();
+    let means: Vec<f64> =
+        lists.par_iter().filter(|list| list.len() > 1).map(|list| mean_distance(list, &distance)).collect();
     if let Some((index, &value)) = means.iter().enumerate().find(|(_, mean)| !mean.is_finite()) {
-        return Err(Error::NonFiniteValue {
-            name: "mean distance of a list",
-            index,
-            value,
-        });
+        return Err(Error::NonFiniteValue { name: "mean distance of a list", index, value });
     }
     Ok((!means.is_empty()).then(|| means.iter().sum::<f64>() / means.len() as f64))
 }
@@ -143,10 +125,7 @@ pub fn intra_list_diversity(
 fn mean_distance(list: &[u32], distance: impl Fn(u32, u32) -> f64) -> f64 {
     let mut sum = 0.0;
     for (position, &later) in list.iter().enumerate() {
-        sum += list[..position]
-            .iter()
-            .map(|&earlier| distance(earlier, later))
-            .sum::<f64>();
+        sum += list[..position].iter().map(|&earlier| distance(earlier, later)).sum::<f64>();
     }
     sum / (list.len() * (list.len() - 1) / 2) as f64
 }
@@ -165,12 +144,7 @@ fn mean_over_items(lists: &[&[u32]], n_items: usize, value: impl Fn(u32) -> f64)
 
 /// Refuses lists without any item and items outside the catalogue.
 fn check(lists: &[&[u32]], n_items: usize) -> Result<()> {
-    let largest = lists
-        .iter()
-        .copied()
-        .flatten()
-        .max()
-        .ok_or(Error::Empty { name: "lists" })?;
+    let largest = lists.iter().copied().flatten().max().ok_or(Error::Empty { name: "lists" })?;
     let item = *largest as usize;
     if item >= n_items {
         return Err(Error::ItemOutOfRange { item, n_items });
@@ -185,16 +159,11 @@ mod tests {
     use super::*;
 
     fn exposure(counts: &[u64]) -> Exposure {
-        Exposure {
-            counts: counts.to_vec(),
-        }
+        Exposure { counts: counts.to_vec() }
     }
 
     fn close(value: f64, expected: f64) {
-        assert!(
-            (value - expected).abs() < 1e-12,
-            "{value} instead of {expected}"
-        );
+        assert!((value - expected).abs() < 1e-12, "{value} instead of {expected}");
     }
 
     #[test]
@@ -210,12 +179,7 @@ mod tests {
         assert_eq!(exposure.counts, [2, 1, 1, 0, 0]);
         close(exposure.coverage(), 0.6);
         close(exposure.entropy(), 1.5);
-        assert!(
-            Exposure::of(&[&[3]], 5)
-                .unwrap()
-                .entropy()
-                .is_sign_positive()
-        );
+        assert!(Exposure::of(&[&[3]], 5).unwrap().entropy().is_sign_positive());
     }
 
     #[test]
@@ -223,20 +187,9 @@ mod tests {
         let train_counts = [10, 2, 0, 4];
         let lists: [&[u32]; 3] = [&[0, 1], &[3], &[]];
         close(average_popularity(&lists, &train_counts).unwrap(), 5.0);
-        close(
-            popularity_lift(&lists, &[&[1], &[1, 1], &[]], &train_counts)
-                .unwrap()
-                .unwrap(),
-            1.5,
-        );
-        assert_eq!(
-            popularity_lift(&lists, &[&[], &[]], &train_counts).unwrap(),
-            None
-        );
-        assert_eq!(
-            popularity_lift(&lists, &[&[2]], &train_counts).unwrap(),
-            None
-        );
+        close(popularity_lift(&lists, &[&[1], &[1, 1], &[]], &train_counts).unwrap().unwrap(), 1.5);
+        assert_eq!(popularity_lift(&lists, &[&[], &[]], &train_counts).unwrap(), None);
+        assert_eq!(popularity_lift(&lists, &[&[2]], &train_counts).unwrap(), None);
         close(aplt(&lists, &[false, true, true, true]).unwrap(), 0.75);
     }
 

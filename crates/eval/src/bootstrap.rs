@@ -51,11 +51,7 @@ pub struct Bootstrap {
 
 impl Default for Bootstrap {
     fn default() -> Self {
-        Self {
-            n_resamples: 1000,
-            confidence: 0.95,
-            seed: 0,
-        }
+        Self { n_resamples: 1000, confidence: 0.95, seed: 0 }
     }
 }
 
@@ -114,19 +110,12 @@ impl Bootstrap {
         self.check()?;
         let n = check_columns(columns)?;
         if users.len() != n {
-            return Err(Error::LengthMismatch {
-                name: "users",
-                expected: n,
-                received: users.len(),
-            });
+            return Err(Error::LengthMismatch { name: "users", expected: n, received: users.len() });
         }
         let (user_of_case, n_users) = numbered(users);
         let sums_of = |values: &[f64]| {
             let mut sums = vec![0.0; n_users];
-            user_of_case
-                .iter()
-                .zip(values)
-                .for_each(|(&user, value)| sums[user] += value);
+            user_of_case.iter().zip(values).for_each(|(&user, value)| sums[user] += value);
             sums
         };
         let sums: Vec<Vec<f64>> = columns.iter().map(|column| sums_of(column)).collect();
@@ -158,13 +147,7 @@ impl Bootstrap {
     }
 
     /// The mean of every column in one resample. How often each unit was drawn is counted once and used for all.
-    fn resampled_means(
-        &self,
-        sums: &[&[f64]],
-        sizes: &[f64],
-        stream: u64,
-        counts: &mut [u32],
-    ) -> Vec<f64> {
+    fn resampled_means(&self, sums: &[&[f64]], sizes: &[f64], stream: u64, counts: &mut [u32]) -> Vec<f64> {
         let n_units = counts.len() as u64;
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(stream);
@@ -174,9 +157,7 @@ impl Bootstrap {
             counts[((u64::from(rng.next_u32()) * n_units) >> 32) as usize] += 1;
         }
         let n_drawn = weighted_sum(counts, sizes);
-        sums.iter()
-            .map(|column| weighted_sum(counts, column) / n_drawn)
-            .collect()
+        sums.iter().map(|column| weighted_sum(counts, column) / n_drawn).collect()
     }
 
     /// Refuses settings out of range.
@@ -200,18 +181,10 @@ fn check_columns(columns: &[&[f64]]) -> Result<usize> {
     }
     for column in columns {
         if column.len() != n {
-            return Err(Error::LengthMismatch {
-                name: "column",
-                expected: n,
-                received: column.len(),
-            });
+            return Err(Error::LengthMismatch { name: "column", expected: n, received: column.len() });
         }
         if let Some(index) = column.iter().position(|value| !value.is_finite()) {
-            return Err(Error::NonFiniteValue {
-                name: "values",
-                index,
-                value: column[index],
-            });
+            return Err(Error::NonFiniteValue { name: "values", index, value: column[index] });
         }
     }
     Ok(n)
@@ -260,9 +233,7 @@ mod tests {
 
     fn coin_flips(n: usize, p: f64, seed: u64) -> Vec<f64> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        (0..n)
-            .map(|_| f64::from(u8::from(rng.random::<f64>() < p)))
-            .collect()
+        (0..n).map(|_| f64::from(u8::from(rng.random::<f64>() < p))).collect()
     }
 
     #[test]
@@ -271,22 +242,14 @@ mod tests {
         let interval = Bootstrap::default().mean(&values).unwrap();
         let standard_error = (interval.mean * (1.0 - interval.mean) / 5000.0).sqrt();
         let half_width = (interval.hi - interval.lo) / 2.0;
-        assert!(
-            (half_width / (1.96 * standard_error) - 1.0).abs() < 0.1,
-            "{interval:?}"
-        );
+        assert!((half_width / (1.96 * standard_error) - 1.0).abs() < 0.1, "{interval:?}");
     }
 
     #[test]
     fn about_95_of_100_intervals_cover_the_truth() {
         let covers = |seed: u64| {
             let values = coin_flips(400, 0.3, seed);
-            let interval = Bootstrap {
-                seed,
-                ..Bootstrap::default()
-            }
-            .mean(&values)
-            .unwrap();
+            let interval = Bootstrap { seed, ..Bootstrap::default() }.mean(&values).unwrap();
             interval.lo <= 0.3 && 0.3 <= interval.hi
         };
         let covered = (0..400).filter(|&seed| covers(seed)).count();
@@ -297,18 +260,8 @@ mod tests {
     fn threads_change_nothing_and_seeds_do() {
         let values = coin_flips(1003, 0.4, 2);
         let run = |n_threads: usize, seed: u64| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(n_threads)
-                .build()
-                .unwrap();
-            pool.install(|| {
-                Bootstrap {
-                    seed,
-                    ..Bootstrap::default()
-                }
-                .mean(&values)
-            })
-            .unwrap()
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+            pool.install(|| Bootstrap { seed, ..Bootstrap::default() }.mean(&values)).unwrap()
         };
         assert_eq!(run(1, 0), run(2, 0));
         assert_eq!(run(1, 0), run(7, 0));
@@ -320,10 +273,7 @@ mod tests {
         let (a, b) = (coin_flips(333, 0.4, 3), coin_flips(333, 0.1, 4));
         let bootstrap = Bootstrap::default();
         let together = bootstrap.means(&[&a, &b]).unwrap();
-        assert_eq!(
-            together,
-            [bootstrap.mean(&a).unwrap(), bootstrap.mean(&b).unwrap()]
-        );
+        assert_eq!(together, [bootstrap.mean(&a).unwrap(), bootstrap.mean(&b).unwrap()]);
     }
 
     #[test]
@@ -368,27 +318,10 @@ mod tests {
     fn unusable_input_is_refused() {
         let bootstrap = Bootstrap::default();
         assert!(matches!(bootstrap.mean(&[]), Err(Error::Empty { .. })));
-        assert!(matches!(
-            bootstrap.mean(&[0.0, f64::NAN]),
-            Err(Error::NonFiniteValue { index: 1, .. })
-        ));
+        assert!(matches!(bootstrap.mean(&[0.0, f64::NAN]), Err(Error::NonFiniteValue { index: 1, .. })));
         assert!(bootstrap.paired_difference(&[0.0], &[]).is_err());
-        assert!(
-            Bootstrap {
-                n_resamples: 0,
-                ..bootstrap
-            }
-            .mean(&[0.0])
-            .is_err()
-        );
-        assert!(
-            Bootstrap {
-                confidence: 1.0,
-                ..bootstrap
-            }
-            .mean(&[0.0])
-            .is_err()
-        );
+        assert!(Bootstrap { n_resamples: 0, ..bootstrap }.mean(&[0.0]).is_err());
+        assert!(Bootstrap { confidence: 1.0, ..bootstrap }.mean(&[0.0]).is_err());
     }
 
     #[test]

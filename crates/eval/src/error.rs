@@ -44,9 +44,7 @@ pub enum Error {
         target: usize,
     },
     /// Some cases have sampled negatives, this one has none.
-    #[error(
-        "no negatives are given, while other cases have some; hint: sample for all or for none"
-    )]
+    #[error("no negatives are given, while other cases have some; hint: sample for all or for none")]
     MissingNegatives,
     /// Fewer items are left than were asked for.
     #[error("{requested} negatives requested, but only {available} items are not excluded")]
@@ -99,9 +97,7 @@ pub enum Error {
         second: usize,
     },
     /// A user without relevant items has no defined value.
-    #[error(
-        "no item is relevant, the metrics are undefined; hint: exclude such users and count them"
-    )]
+    #[error("no item is relevant, the metrics are undefined; hint: exclude such users and count them")]
     NoRelevantItems,
     /// Two evaluations that cannot be compared case by case.
     #[error(
@@ -143,9 +139,6 @@ pub enum Error {
 impl Error {
     /// Names the case in which this error arose.
     pub(crate) fn in_case(self, case: usize) -> Self {
-        Self::InCase {
-            case,
-            source: Box::new(self),
-        }
+        Self::InCase { case, source: Box::new(self) }
     }
 }

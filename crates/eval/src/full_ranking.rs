@@ -39,11 +39,7 @@ pub struct RankingPlan {
 impl RankingPlan {
     /// Full ranking over `n_items` with lists of 20, one case at a time.
     pub fn new(n_items: usize) -> Self {
-        Self {
-            n_items,
-            list_len: 20,
-            block_len: 1,
-        }
+        Self { n_items, list_len: 20, block_len: 1 }
     }
 }
 
@@ -66,10 +62,7 @@ impl Rankings {
     /// The first `n` items of every list.
     pub fn lists_at(&self, n: usize) -> Vec<&[u32]> {
         let cut = |list: &'_ TopList| list.items.len().min(n);
-        self.lists
-            .iter()
-            .map(|list| &list.items[..cut(list)])
-            .collect()
+        self.lists.iter().map(|list| &list.items[..cut(list)]).collect()
     }
 }
 
@@ -153,10 +146,7 @@ fn check(plan: RankingPlan, cases: &[RankingCase<'_>]) -> Result<()> {
         });
     }
     let any_negatives = cases.iter().any(|case| !case.negatives.is_empty());
-    match cases
-        .iter()
-        .position(|case| any_negatives && case.negatives.is_empty())
-    {
+    match cases.iter().position(|case| any_negatives && case.negatives.is_empty()) {
         Some(case) => Err(Error::MissingNegatives.in_case(case)),
         None => Ok(()),
     }
@@ -172,12 +162,7 @@ fn rank_case(case: &RankingCase<'_>, scores: &mut [f32], list_len: usize) -> Res
     };
     let masked = mask(case, scores, unmasked)?;
     let list = TopList::select(scores, list_len);
-    Ok(CaseRanking {
-        masked,
-        unmasked,
-        sampled,
-        list,
-    })
+    Ok(CaseRanking { masked, unmasked, sampled, list })
 }
 
 /// Sets masked items to negative infinity and takes them out of the rank; a repeated item leaves only once.
@@ -186,10 +171,8 @@ fn mask(case: &RankingCase<'_>, scores: &mut [f32], unmasked: TargetRank) -> Res
     let target_score = scores[case.target as usize];
     let mut rank = unmasked;
     for &item in case.masked {
-        let score = scores.get_mut(item as usize).ok_or(Error::ItemOutOfRange {
-            item: item as usize,
-            n_items,
-        })?;
+        let score =
+            scores.get_mut(item as usize).ok_or(Error::ItemOutOfRange { item: item as usize, n_items })?;
         if *score == f32::NEG_INFINITY {
             continue;
         }
@@ -207,11 +190,7 @@ fn mask(case: &RankingCase<'_>, scores: &mut [f32], unmasked: TargetRank) -> Res
 }
 
 /// Puts the blocks back in order, or returns the first error.
-fn gather(
-    plan: RankingPlan,
-    n_cases: usize,
-    blocks: Vec<Result<Vec<CaseRanking>>>,
-) -> Result<Rankings> {
+fn gather(plan: RankingPlan, n_cases: usize, blocks: Vec<Result<Vec<CaseRanking>>>) -> Result<Rankings> {
     let mut rankings = Rankings {
         masked: Vec::with_capacity(n_cases),
         unmasked: Vec::with_capacity(n_cases),

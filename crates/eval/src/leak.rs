@@ -39,16 +39,11 @@ impl ChanceCheck {
             return Err(Error::Empty { name: "ranks" });
         }
         let n = ranks.len() as f64;
-        let chance_of =
-            |rank: &TargetRank| (k as f64 / f64::from(rank.n_candidates.max(1))).min(1.0);
+        let chance_of = |rank: &TargetRank| (k as f64 / f64::from(rank.n_candidates.max(1))).min(1.0);
         let variance: f64 = ranks.iter().map(chance_of).map(|p| p * (1.0 - p)).sum();
         Ok(Self {
             n_cases: ranks.len(),
-            hit_rate: ranks
-                .iter()
-                .map(|rank| rank.hr(k, TieRule::Expectation))
-                .sum::<f64>()
-                / n,
+            hit_rate: ranks.iter().map(|rank| rank.hr(k, TieRule::Expectation)).sum::<f64>() / n,
             chance: ranks.iter().map(chance_of).sum::<f64>() / n,
             tolerance: (MAX_DEVIATIONS * variance.sqrt() + 1.0) / n,
         })
@@ -67,8 +62,7 @@ impl ChanceCheck {
 pub fn random_targets(n_items: u32, masked: &[&[u32]], seed: u64) -> Result<Vec<u32>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut target = |(case, masked): (usize, &&[u32])| {
-        let drawn =
-            sample_negatives(&mut rng, n_items, 1, masked).map_err(|error| error.in_case(case))?;
+        let drawn = sample_negatives(&mut rng, n_items, 1, masked).map_err(|error| error.in_case(case))?;
         Ok(drawn[0])
     };
     masked.iter().enumerate().map(&mut target).collect()
@@ -89,16 +83,9 @@ pub fn random_target_check(
     let cases: Vec<RankingCase<'_>> = targets
         .iter()
         .zip(masked)
-        .map(|(&target, &masked)| RankingCase {
-            target,
-            masked,
-            negatives: &[],
-        })
+        .map(|(&target, &masked)| RankingCase { target, masked, negatives: &[] })
         .collect();
-    let plan = RankingPlan {
-        list_len: 0,
-        ..RankingPlan::new(n_items)
-    };
+    let plan = RankingPlan { list_len: 0, ..RankingPlan::new(n_items) };
     let rankings = rank_cases(plan, &cases, |index, row| score(index, &cases[index], row))?;
     ChanceCheck::of(&rankings.masked, 10)
 }
@@ -126,9 +113,7 @@ mod tests {
     fn noise_and_popularity_hit_at_chance() {
         assert!(check(noise).passes());
         let popularity = |_: usize, _: &RankingCase<'_>, row: &mut [f32]| {
-            row.iter_mut()
-                .enumerate()
-                .for_each(|(item, score)| *score = -(item as f32));
+            row.iter_mut().enumerate().for_each(|(item, score)| *score = -(item as f32));
         };
         assert!(check(popularity).passes());
     }

@@ -14,10 +14,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     fn new(what: impl Into<String>, hint: &'static str) -> Self {
-        Self {
-            what: what.into(),
-            hint,
-        }
+        Self { what: what.into(), hint }
     }
 }
 
@@ -39,11 +36,7 @@ pub(crate) struct LineParser {
 
 impl LineParser {
     pub(crate) fn new(format: TextFormat, value: Value) -> Self {
-        Self {
-            format,
-            value,
-            columns: None,
-        }
+        Self { format, value, columns: None }
     }
 
     /// Passes the triple of a line to `sink`, which answers whether it is new.
@@ -57,10 +50,7 @@ impl LineParser {
         }
         let fields = match self.format {
             TextFormat::Csv => split_quoted(line, ',')?,
-            TextFormat::Tsv => line
-                .split('\t')
-                .map(|field| field.trim().to_owned())
-                .collect(),
+            TextFormat::Tsv => line.split('\t').map(|field| field.trim().to_owned()).collect(),
             TextFormat::Plain => line.split_whitespace().map(str::to_owned).collect(),
             TextFormat::JsonLines => self.json_fields(line)?,
         };
@@ -99,10 +89,7 @@ impl LineParser {
         };
         let value = find(self.value.names());
         if value.is_none() && self.value == Value::Score {
-            return Err(Problem::new(
-                "the header names no score",
-                "name the column `score`",
-            ));
+            return Err(Problem::new("the header names no score", "name the column `score`"));
         }
         Ok(Some(Columns { user, item, value }))
     }
@@ -117,10 +104,7 @@ impl LineParser {
         let id = |names: &[&str]| match find(names) {
             Some(serde_json::Value::String(text)) => Ok(text.clone()),
             Some(serde_json::Value::Number(number)) => Ok(number.to_string()),
-            _ => Err(Problem::new(
-                format!("`{}` is missing or neither text nor number", names[0]),
-                HINT,
-            )),
+            _ => Err(Problem::new(format!("`{}` is missing or neither text nor number", names[0]), HINT)),
         };
         let mut fields = vec![id(&USER_NAMES)?, id(&ITEM_NAMES)?];
         match find(self.value.names()) {
@@ -132,22 +116,14 @@ impl LineParser {
     }
 
     /// Takes user, item and value out of the fields.
-    fn triple<'f>(
-        &self,
-        fields: &'f [String],
-        columns: Columns,
-    ) -> Result<(&'f str, &'f str, f64), Problem> {
+    fn triple<'f>(&self, fields: &'f [String], columns: Columns) -> Result<(&'f str, &'f str, f64), Problem> {
         let field = |column: usize| {
-            fields
-                .get(column)
-                .map(String::as_str)
-                .filter(|field| !field.is_empty())
-                .ok_or_else(|| {
-                    Problem::new(
-                        format!("field {} is missing or empty", column + 1),
-                        "give every line the same fields",
-                    )
-                })
+            fields.get(column).map(String::as_str).filter(|field| !field.is_empty()).ok_or_else(|| {
+                Problem::new(
+                    format!("field {} is missing or empty", column + 1),
+                    "give every line the same fields",
+                )
+            })
         };
         let value = match columns.value {
             None => 1.0,
@@ -175,13 +151,7 @@ fn number(text: &str, value: Value) -> Result<f64, Problem> {
 
 /// The columns of a line without names, by how many there are.
 fn positions(n_fields: usize, value: Value) -> Result<Columns, Problem> {
-    let columns = |item, value| {
-        Ok(Columns {
-            user: 0,
-            item,
-            value,
-        })
-    };
+    let columns = |item, value| Ok(Columns { user: 0, item, value });
     match (n_fields, value) {
         (3, _) => columns(1, Some(2)),
         (6, Value::Score) => columns(2, Some(4)),
@@ -222,8 +192,5 @@ fn split_quoted(line: &str, separator: char) -> Result<Vec<String>, Problem> {
         ));
     }
     fields.push(field);
-    Ok(fields
-        .into_iter()
-        .map(|field| field.trim().to_owned())
-        .collect())
+    Ok(fields.into_iter().map(|field| field.trim().to_owned()).collect())
 }

@@ -51,9 +51,7 @@ impl Run {
     /// If the file cannot be read or a line cannot be understood.
     pub fn read(path: &Path) -> Result<Self> {
         let mut scores = PerUser::new();
-        triples::read(path, Value::Score, |user, item, score| {
-            insert(&mut scores, user, item, score)
-        })?;
+        triples::read(path, Value::Score, |user, item, score| insert(&mut scores, user, item, score))?;
         Self::new(scores)
     }
 
@@ -82,16 +80,8 @@ impl Run {
 
 impl RankedList {
     fn new(scores: BTreeMap<String, f64>) -> Result<Self> {
-        if let Some((index, &value)) = scores
-            .values()
-            .enumerate()
-            .find(|(_, score)| !score.is_finite())
-        {
-            return Err(Error::NonFiniteValue {
-                name: "scores",
-                index,
-                value,
-            });
+        if let Some((index, &value)) = scores.values().enumerate().find(|(_, score)| !score.is_finite()) {
+            return Err(Error::NonFiniteValue { name: "scores", index, value });
         }
         let mut entries: Vec<(String, f64)> = scores.into_iter().collect();
         // The map gave rising ids and the sort is stable: ties stay in that order. `+ 0.0` makes -0 equal to 0.
@@ -116,11 +106,7 @@ impl Qrels {
     pub fn new(judgments: PerUser) -> Result<Self> {
         let values = judgments.values().flat_map(BTreeMap::values).enumerate();
         match values.into_iter().find(|(_, value)| !value.is_finite()) {
-            Some((index, &value)) => Err(Error::NonFiniteValue {
-                name: "judgments",
-                index,
-                value,
-            }),
+            Some((index, &value)) => Err(Error::NonFiniteValue { name: "judgments", index, value }),
             None => Ok(Self { judgments }),
         }
     }
@@ -131,9 +117,7 @@ impl Qrels {
     /// If the file cannot be read or a line cannot be understood.
     pub fn read(path: &Path) -> Result<Self> {
         let mut judgments = PerUser::new();
-        triples::read(path, Value::Relevance, |user, item, value| {
-            insert(&mut judgments, user, item, value)
-        })?;
+        triples::read(path, Value::Relevance, |user, item, value| insert(&mut judgments, user, item, value))?;
         Self::new(judgments)
     }
 
@@ -143,13 +127,9 @@ impl Qrels {
     /// If a line cannot be read or understood.
     pub fn parse(input: impl BufRead, path: &Path, format: TextFormat) -> Result<Self> {
         let mut judgments = PerUser::new();
-        triples::parse(
-            input,
-            path,
-            format,
-            Value::Relevance,
-            |user, item, value| insert(&mut judgments, user, item, value),
-        )?;
+        triples::parse(input, path, format, Value::Relevance, |user, item, value| {
+            insert(&mut judgments, user, item, value)
+        })?;
         Self::new(judgments)
     }
 }
@@ -211,17 +191,10 @@ pub struct ListCounts {
 /// # Errors
 /// If no user has a relevant item.
 pub fn evaluate_lists(run: &Run, qrels: &Qrels, measures: &[Measure]) -> Result<ListEvaluation> {
-    let has_relevant =
-        |items: &BTreeMap<String, f64>| items.values().any(|&relevance| relevance > 0.0);
-    let evaluated: Vec<_> = qrels
-        .judgments
-        .iter()
-        .filter(|(_, items)| has_relevant(items))
-        .collect();
+    let has_relevant = |items: &BTreeMap<String, f64>| items.values().any(|&relevance| relevance > 0.0);
+    let evaluated: Vec<_> = qrels.judgments.iter().filter(|(_, items)| has_relevant(items)).collect();
     if evaluated.is_empty() {
-        return Err(Error::Empty {
-            name: "users with a relevant item",
-        });
+        return Err(Error::Empty { name: "users with a relevant item" });
     }
     let rows: Vec<Vec<f64>> = evaluated
         .par_iter()
@@ -230,19 +203,12 @@ pub fn evaluate_lists(run: &Run, qrels: &Qrels, measures: &[Measure]) -> Result<
             Ok(measures.iter().map(|measure| measure.of(&list)).collect())
         })
         .collect::<Result<_>>()?;
-    let values: Vec<Vec<f64>> = (0..measures.len())
-        .map(|m| rows.iter().map(|row| row[m]).collect())
-        .collect();
-    let users: Vec<String> = evaluated
-        .into_iter()
-        .map(|(user, _)| user.clone())
-        .collect();
+    let values: Vec<Vec<f64>> =
+        (0..measures.len()).map(|m| rows.iter().map(|row| row[m]).collect()).collect();
+    let users: Vec<String> = evaluated.into_iter().map(|(user, _)| user.clone()).collect();
     Ok(ListEvaluation {
         measures: measures.iter().map(Measure::to_string).collect(),
-        means: values
-            .iter()
-            .map(|column| column.iter().sum::<f64>() / users.len() as f64)
-            .collect(),
+        means: values.iter().map(|column| column.iter().sum::<f64>() / users.len() as f64).collect(),
         values,
         counts: count(run, qrels, &users),
         users,
@@ -256,15 +222,8 @@ fn count(run: &Run, qrels: &Qrels, users: &[String]) -> ListCounts {
         n_evaluated: users.len(),
         n_missing_list: users.iter().filter(is_missing).count(),
         n_without_relevant: qrels.judgments.len() - users.len(),
-        n_not_judged: run
-            .lists
-            .keys()
-            .filter(|user| !qrels.judgments.contains_key(*user))
-            .count(),
-        n_with_ties: users
-            .iter()
-            .filter(|user| list(user).is_some_and(|list| list.has_ties))
-            .count(),
+        n_not_judged: run.lists.keys().filter(|user| !qrels.judgments.contains_key(*user)).count(),
+        n_with_ties: users.iter().filter(|user| list(user).is_some_and(|list| list.has_ties)).count(),
     }
 }
 
@@ -286,13 +245,8 @@ impl ListEvaluation {
         if self.users != baseline.users || self.measures != baseline.measures {
             return Err(Error::NotPaired);
         }
-        let difference =
-            |(own, other): (&Vec<f64>, &Vec<f64>)| bootstrap.paired_difference(own, other);
-        self.values
-            .iter()
-            .zip(&baseline.values)
-            .map(difference)
-            .collect()
+        let difference = |(own, other): (&Vec<f64>, &Vec<f64>)| bootstrap.paired_difference(own, other);
+        self.values.iter().zip(&baseline.values).map(difference).collect()
     }
 }
 
@@ -323,8 +277,7 @@ mod tests {
     #[test]
     fn five_tied_items_are_ordered_by_id() {
         let tied = ["e", "c", "b", "a", "d"].map(|item| ("u", item, 0.0));
-        let evaluation =
-            evaluate_lists(&run(&tied), &qrels(&[("u", "b", 1.0)]), &reciprocal_rank()).unwrap();
+        let evaluation = evaluate_lists(&run(&tied), &qrels(&[("u", "b", 1.0)]), &reciprocal_rank()).unwrap();
         assert_eq!(evaluation.means, [0.5]);
         assert_eq!(evaluation.counts.n_with_ties, 1);
         let signed_zeros = run(&[("u", "b", 0.0), ("u", "a", -0.0)]);
@@ -333,16 +286,8 @@ mod tests {
 
     #[test]
     fn every_user_is_evaluated_or_counted() {
-        let run = run(&[
-            ("hit", "a", 1.0),
-            ("unjudged", "a", 1.0),
-            ("barren", "a", 1.0),
-        ]);
-        let qrels = qrels(&[
-            ("hit", "a", 2.0),
-            ("listless", "a", 1.0),
-            ("barren", "a", 0.0),
-        ]);
+        let run = run(&[("hit", "a", 1.0), ("unjudged", "a", 1.0), ("barren", "a", 1.0)]);
+        let qrels = qrels(&[("hit", "a", 2.0), ("listless", "a", 1.0), ("barren", "a", 0.0)]);
         let evaluation = evaluate_lists(&run, &qrels, &reciprocal_rank()).unwrap();
         assert_eq!(evaluation.means, [0.5]);
         assert_eq!(evaluation.users, ["hit", "listless"]);
@@ -366,33 +311,19 @@ mod tests {
     #[test]
     fn systems_are_compared_user_by_user() {
         let judged: Vec<(String, f64)> = (0..50).map(|user| (user.to_string(), 1.0)).collect();
-        let judgments = Qrels::new(
-            judged
-                .iter()
-                .map(|(u, r)| (u.clone(), [("a".to_owned(), *r)].into()))
-                .collect(),
-        );
+        let judgments =
+            Qrels::new(judged.iter().map(|(u, r)| (u.clone(), [("a".to_owned(), *r)].into())).collect());
         let judgments = judgments.unwrap();
         let system = |score_of_a: f64| {
             let list = BTreeMap::from([("a".to_owned(), score_of_a), ("b".to_owned(), 0.5)]);
-            Run::new(
-                judged
-                    .iter()
-                    .map(|(user, _)| (user.clone(), list.clone()))
-                    .collect(),
-            )
-            .unwrap()
+            Run::new(judged.iter().map(|(user, _)| (user.clone(), list.clone())).collect()).unwrap()
         };
         let evaluate = |run: &Run| evaluate_lists(run, &judgments, &reciprocal_rank()).unwrap();
         let (good, bad) = (evaluate(&system(1.0)), evaluate(&system(0.0)));
         let difference = good.differences(&bad, &Bootstrap::default()).unwrap()[0];
         assert!(difference.excludes_zero() && difference.mean == 0.5);
         assert_eq!(good.intervals(&Bootstrap::default()).unwrap()[0].n, 50);
-        let fewer =
-            evaluate_lists(&system(1.0), &qrels(&[("1", "a", 1.0)]), &reciprocal_rank()).unwrap();
-        assert!(matches!(
-            good.differences(&fewer, &Bootstrap::default()),
-            Err(Error::NotPaired)
-        ));
+        let fewer = evaluate_lists(&system(1.0), &qrels(&[("1", "a", 1.0)]), &reciprocal_rank()).unwrap();
+        assert!(matches!(good.differences(&fewer, &Bootstrap::default()), Err(Error::NotPaired)));
     }
 }

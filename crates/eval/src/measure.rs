@@ -101,9 +101,7 @@ impl FromStr for Measure {
     fn from_str(text: &str) -> Result<Self> {
         let parse = || {
             let (name, k) = text.split_once('@')?;
-            let metric = Metric::ALL
-                .into_iter()
-                .find(|metric| metric.name() == name)?;
+            let metric = Metric::ALL.into_iter().find(|metric| metric.name() == name)?;
             let k = k.parse().ok().filter(|&k| k > 0)?;
             Some(Self { metric, k })
         };
@@ -130,10 +128,7 @@ mod tests {
     fn an_unknown_name_is_answered_with_the_known_ones() {
         for text in ["ndcg", "ndcg@0", "ndcg@ten", "map@10", ""] {
             let error = text.parse::<Measure>().unwrap_err().to_string();
-            assert!(
-                error.contains("ap_trec") && error.contains(&format!("`{text}`")),
-                "{error}"
-            );
+            assert!(error.contains("ap_trec") && error.contains(&format!("`{text}`")), "{error}");
         }
     }
 }

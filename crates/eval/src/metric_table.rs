@@ -22,11 +22,7 @@ pub struct TableSettings {
 
 impl Default for TableSettings {
     fn default() -> Self {
-        Self {
-            cutoffs: vec![5, 10, 20],
-            ties: TieRule::default(),
-            bootstrap: Bootstrap::default(),
-        }
+        Self { cutoffs: vec![5, 10, 20], ties: TieRule::default(), bootstrap: Bootstrap::default() }
     }
 }
 
@@ -57,20 +53,13 @@ impl MetricTable {
     ///
     /// # Errors
     /// If a setting is out of range, or `users` has another length than `ranks`.
-    pub fn of(
-        ranks: &[TargetRank],
-        users: Option<&[u32]>,
-        settings: &TableSettings,
-    ) -> Result<Self> {
+    pub fn of(ranks: &[TargetRank], users: Option<&[u32]>, settings: &TableSettings) -> Result<Self> {
         if ranks.is_empty() {
             return Ok(Self::default());
         }
         let columns = Columns::of(ranks, settings)?;
         let intervals = columns.intervals(users, settings)?;
-        Ok(Self {
-            n_cases: ranks.len(),
-            metrics: columns.with_synonyms(&intervals),
-        })
+        Ok(Self { n_cases: ranks.len(), metrics: columns.with_synonyms(&intervals) })
     }
 
     /// The mean of a metric, such as `ndcg@10`.
@@ -109,10 +98,7 @@ pub fn compare(
             received: candidate.len(),
         });
     }
-    let (ours, theirs) = (
-        Columns::of(candidate, settings)?,
-        Columns::of(baseline, settings)?,
-    );
+    let (ours, theirs) = (Columns::of(candidate, settings)?, Columns::of(baseline, settings)?);
     let intervals = ours.minus(&theirs).intervals(users, settings)?;
     let mean = |column: &[f64]| column.iter().sum::<f64>() / column.len() as f64;
     let comparisons: Vec<Comparison> = intervals
@@ -148,23 +134,12 @@ impl Columns {
                 received: format!("{:?}", settings.cutoffs),
             });
         }
-        let mut columns = Self {
-            keys: Vec::new(),
-            values: Vec::new(),
-        };
+        let mut columns = Self { keys: Vec::new(), values: Vec::new() };
         for &k in &settings.cutoffs {
             let ties = settings.ties;
             columns.push("hr", k, ranks.iter().map(|rank| rank.hr(k, ties)).collect());
-            columns.push(
-                "ndcg",
-                k,
-                ranks.iter().map(|rank| rank.ndcg(k, ties)).collect(),
-            );
-            columns.push(
-                "mrr",
-                k,
-                ranks.iter().map(|rank| rank.mrr(k, ties)).collect(),
-            );
+            columns.push("ndcg", k, ranks.iter().map(|rank| rank.ndcg(k, ties)).collect());
+            columns.push("mrr", k, ranks.iter().map(|rank| rank.mrr(k, ties)).collect());
         }
         Ok(columns)
     }
@@ -183,16 +158,10 @@ impl Columns {
     }
 
     fn minus(&self, other: &Self) -> Self {
-        let difference =
-            |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| a - b).collect();
+        let difference = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| a - b).collect();
         Self {
             keys: self.keys.clone(),
-            values: self
-                .values
-                .iter()
-                .zip(&other.values)
-                .map(difference)
-                .collect(),
+            values: self.values.iter().zip(&other.values).map(difference).collect(),
         }
     }
 
@@ -204,9 +173,7 @@ impl Columns {
                 "mrr" => Some("map"),
                 _ => None,
             };
-            std::iter::once(metric)
-                .chain(synonym)
-                .map(move |name| (format!("{name}@{k}"), entry))
+            std::iter::once(metric).chain(synonym).map(move |name| (format!("{name}@{k}"), entry))
         };
         self.keys.iter().zip(entries).flat_map(names).collect()
     }
@@ -217,11 +184,7 @@ mod tests {
     use super::*;
 
     fn ranks(n_greater: &[u32]) -> Vec<TargetRank> {
-        let rank = |&n_greater: &u32| TargetRank {
-            n_greater,
-            n_equal: 0,
-            n_candidates: 100,
-        };
+        let rank = |&n_greater: &u32| TargetRank { n_greater, n_equal: 0, n_candidates: 100 };
         n_greater.iter().map(rank).collect()
     }
 
@@ -239,10 +202,7 @@ mod tests {
 
     #[test]
     fn no_cases_give_no_metrics_instead_of_nan() {
-        assert_eq!(
-            MetricTable::of(&[], None, &TableSettings::default()).unwrap(),
-            MetricTable::default()
-        );
+        assert_eq!(MetricTable::of(&[], None, &TableSettings::default()).unwrap(), MetricTable::default());
         assert!(compare(&[], &[], None, &TableSettings::default()).is_err());
     }
 
@@ -257,37 +217,23 @@ mod tests {
     fn a_system_compared_with_itself_gains_nothing() {
         let own = ranks(&[0, 3, 7, 12]);
         let comparison = compare(&own, &own, None, &TableSettings::default()).unwrap()["ndcg@10"];
-        assert_eq!(
-            (comparison.difference.mean, comparison.relative),
-            (0.0, Some(0.0))
-        );
+        assert_eq!((comparison.difference.mean, comparison.relative), (0.0, Some(0.0)));
         assert!(!comparison.difference.excludes_zero());
     }
 
     #[test]
     fn a_steady_gain_is_significant_and_relative_to_the_baseline() {
         let (better, worse) = (ranks(&[0; 60]), ranks(&[2; 60]));
-        let comparison =
-            compare(&better, &worse, None, &TableSettings::default()).unwrap()["ndcg@10"];
+        let comparison = compare(&better, &worse, None, &TableSettings::default()).unwrap()["ndcg@10"];
         assert!(comparison.difference.excludes_zero());
-        assert_eq!(
-            (
-                comparison.candidate,
-                comparison.baseline,
-                comparison.relative
-            ),
-            (1.0, 0.5, Some(1.0))
-        );
+        assert_eq!((comparison.candidate, comparison.baseline, comparison.relative), (1.0, 0.5, Some(1.0)));
         assert!(compare(&better, &worse[1..], None, &TableSettings::default()).is_err());
     }
 
     #[test]
     fn impossible_cutoffs_are_refused() {
         for cutoffs in [vec![], vec![10, 0]] {
-            let settings = TableSettings {
-                cutoffs,
-                ..TableSettings::default()
-            };
+            let settings = TableSettings { cutoffs, ..TableSettings::default() };
             assert!(MetricTable::of(&ranks(&[0]), None, &settings).is_err());
         }
     }

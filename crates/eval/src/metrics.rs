@@ -52,31 +52,16 @@ impl JudgedList {
                 return Err(Error::DuplicateItem { first, second });
             }
         }
-        if let Some((index, &value)) = judgments
-            .values()
-            .enumerate()
-            .find(|(_, value)| !value.is_finite())
-        {
-            return Err(Error::NonFiniteValue {
-                name: "judgments",
-                index,
-                value,
-            });
+        if let Some((index, &value)) = judgments.values().enumerate().find(|(_, value)| !value.is_finite()) {
+            return Err(Error::NonFiniteValue { name: "judgments", index, value });
         }
-        let mut ideal: Vec<f64> = judgments
-            .values()
-            .copied()
-            .filter(|&value| value > 0.0)
-            .collect();
+        let mut ideal: Vec<f64> = judgments.values().copied().filter(|&value| value > 0.0).collect();
         if ideal.is_empty() {
             return Err(Error::NoRelevantItems);
         }
         ideal.sort_unstable_by(|a, b| b.total_cmp(a));
         let relevance_of = |item| judgments.get(item).copied().unwrap_or(0.0).max(0.0);
-        Ok(Self {
-            relevance: ranked.iter().map(relevance_of).collect(),
-            ideal,
-        })
+        Ok(Self { relevance: ranked.iter().map(relevance_of).collect(), ideal })
     }
 
     /// Normalized discounted cumulative gain with gain `rel` (Järvelin and Kekäläinen, 2002, with discount log2(r + 1)).
@@ -131,10 +116,7 @@ impl JudgedList {
     }
 
     fn n_hits(&self, k: usize) -> f64 {
-        self.top(k)
-            .iter()
-            .filter(|&&relevance| relevance > 0.0)
-            .count() as f64
+        self.top(k).iter().filter(|&&relevance| relevance > 0.0).count() as f64
     }
 
     fn n_relevant(&self) -> f64 {
@@ -148,11 +130,7 @@ impl JudgedList {
 
     fn normalized_gain(&self, k: usize, gain: impl Fn(f64) -> f64) -> f64 {
         let ideal = discounted(&self.ideal[..k.min(self.ideal.len())], &gain);
-        if ideal > 0.0 {
-            discounted(self.top(k), &gain) / ideal
-        } else {
-            0.0
-        }
+        if ideal > 0.0 { discounted(self.top(k), &gain) / ideal } else { 0.0 }
     }
 
     /// Sum of the precision at the rank of every hit.
@@ -189,21 +167,13 @@ mod tests {
     /// A list with the given relevances, and further relevant items that it misses.
     fn list(relevance: &[f64], missed: &[f64]) -> JudgedList {
         let ranked: Vec<usize> = (0..relevance.len()).collect();
-        let judgments = relevance
-            .iter()
-            .chain(missed)
-            .copied()
-            .enumerate()
-            .collect();
+        let judgments = relevance.iter().chain(missed).copied().enumerate().collect();
         JudgedList::new(&ranked, &judgments).unwrap()
     }
 
     #[test]
     fn hits_at_1_3_and_6_of_12_relevant_have_the_golden_values() {
-        let list = list(
-            &[1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0],
-            &[1.0; 9],
-        );
+        let list = list(&[1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0], &[1.0; 9]);
         assert_eq!(list.recall(10), 0.25);
         close(list.recall_capped(10), 0.3);
         close(list.ap_trec(10), 0.180_556);
@@ -233,10 +203,7 @@ mod tests {
         let judged = BTreeMap::from([(1, 1.0)]);
         assert!(matches!(
             JudgedList::new(&[4, 1, 4], &judged),
-            Err(Error::DuplicateItem {
-                first: 0,
-                second: 2
-            })
+            Err(Error::DuplicateItem { first: 0, second: 2 })
         ));
         assert!(matches!(
             JudgedList::new(&[1], &BTreeMap::from([(1, 0.0), (2, -1.0)])),

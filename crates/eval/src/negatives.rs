@@ -21,29 +21,18 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// If fewer than `n` items are left, or an excluded item is outside the catalogue.
-pub fn sample_negatives(
-    rng: &mut impl Rng,
-    n_items: u32,
-    n: usize,
-    exclude: &[u32],
-) -> Result<Vec<u32>> {
+pub fn sample_negatives(rng: &mut impl Rng, n_items: u32, n: usize, exclude: &[u32]) -> Result<Vec<u32>> {
     let mut excluded = exclude.to_vec();
     excluded.sort_unstable();
     excluded.dedup();
     if let Some(&item) = excluded.last().filter(|&&item| item >= n_items) {
-        return Err(Error::ItemOutOfRange {
-            item: item as usize,
-            n_items: n_items as usize,
-        });
+        return Err(Error::ItemOutOfRange { item: item as usize, n_items: n_items as usize });
     }
     let available = n_items - excluded.len() as u32;
     let n_drawn = u32::try_from(n)
         .ok()
         .filter(|&n| n <= available)
-        .ok_or(Error::TooFewItems {
-            requested: n,
-            available: available as usize,
-        })?;
+        .ok_or(Error::TooFewItems { requested: n, available: available as usize })?;
     let mut chosen = HashSet::with_capacity(n);
     for last in available - n_drawn..available {
         let drawn = rng.random_range(0..=last);
@@ -60,10 +49,7 @@ pub fn sample_negatives(
 fn items_at(positions: &[u32], excluded: &[u32]) -> Vec<u32> {
     let mut n_skipped = 0;
     let to_item = |&position: &u32| {
-        while excluded
-            .get(n_skipped)
-            .is_some_and(|&item| item <= position + n_skipped as u32)
-        {
+        while excluded.get(n_skipped).is_some_and(|&item| item <= position + n_skipped as u32) {
             n_skipped += 1;
         }
         position + n_skipped as u32

@@ -41,11 +41,7 @@ impl TargetRank {
     pub fn of(scores: &[f32], target: usize, is_candidate: impl Fn(usize) -> bool) -> Result<Self> {
         let target_score = score_of(scores, target)?;
         let mut rank = Self::unreachable(0);
-        for (item, &score) in scores
-            .iter()
-            .enumerate()
-            .filter(|&(item, _)| is_candidate(item))
-        {
+        for (item, &score) in scores.iter().enumerate().filter(|&(item, _)| is_candidate(item)) {
             if !score.is_finite() {
                 return Err(Error::NonFiniteScore { item, value: score });
             }
@@ -53,11 +49,7 @@ impl TargetRank {
             rank.n_greater += u32::from(score > target_score);
             rank.n_equal += u32::from(score == target_score && item != target);
         }
-        Ok(if is_candidate(target) {
-            rank
-        } else {
-            Self::unreachable(rank.n_candidates)
-        })
+        Ok(if is_candidate(target) { rank } else { Self::unreachable(rank.n_candidates) })
     }
 
     /// The rank of `target` among the items whose score is not `f32::NEG_INFINITY`: one pass without branches.
@@ -83,11 +75,7 @@ impl TargetRank {
         if target_score == f32::NEG_INFINITY {
             return Ok(Self::unreachable(n_candidates));
         }
-        Ok(Self {
-            n_greater: counts.greater,
-            n_equal: counts.equal - 1,
-            n_candidates,
-        })
+        Ok(Self { n_greater: counts.greater, n_equal: counts.equal - 1, n_candidates })
     }
 
     /// The rank of `target` among itself and `negatives`, given the scores of the whole catalogue.
@@ -99,11 +87,7 @@ impl TargetRank {
     /// If an index is outside `scores`, the target is among the negatives, or a score is NaN or positive infinity.
     pub fn among(scores: &[f32], target: usize, negatives: &[u32]) -> Result<Self> {
         let target_score = valid_score(scores, target)?;
-        let mut rank = Self {
-            n_greater: 0,
-            n_equal: 0,
-            n_candidates: 1,
-        };
+        let mut rank = Self { n_greater: 0, n_equal: 0, n_candidates: 1 };
         for &negative in negatives {
             let item = negative as usize;
             if item == target {
@@ -122,11 +106,7 @@ impl TargetRank {
 
     /// The rank of a target that is no candidate: behind all of them, and a miss at every cutoff.
     pub fn unreachable(n_candidates: u32) -> Self {
-        Self {
-            n_greater: n_candidates,
-            n_equal: 0,
-            n_candidates,
-        }
+        Self { n_greater: n_candidates, n_equal: 0, n_candidates }
     }
 
     /// Whether the target could not have been recommended, for example because it was masked as already known.
@@ -160,12 +140,7 @@ struct Counts {
 impl Counts {
     /// Adds booleans instead of branching, which the compiler turns into vector instructions.
     fn of(scores: &[f32], target_score: f32) -> Self {
-        let mut counts = Self {
-            greater: 0,
-            equal: 0,
-            masked: 0,
-            invalid: 0,
-        };
+        let mut counts = Self { greater: 0, equal: 0, masked: 0, invalid: 0 };
         for &score in scores {
             counts.greater += u32::from(score > target_score);
             counts.equal += u32::from(score == target_score);
@@ -178,10 +153,7 @@ impl Counts {
 
 /// The score of `item`, or an error if it has none.
 fn score_of(scores: &[f32], item: usize) -> Result<f32> {
-    scores.get(item).copied().ok_or(Error::ItemOutOfRange {
-        item,
-        n_items: scores.len(),
-    })
+    scores.get(item).copied().ok_or(Error::ItemOutOfRange { item, n_items: scores.len() })
 }
 
 /// The score of `item`, which may be masked but must be ordered.
@@ -196,11 +168,7 @@ fn valid_score(scores: &[f32], item: usize) -> Result<f32> {
 /// Names the first score that cannot be ordered; called only when the count says there is one.
 fn first_invalid(scores: &[f32]) -> Error {
     let invalid = |&(_, score): &(usize, &f32)| score.is_nan() || *score == f32::INFINITY;
-    let (item, &value) = scores
-        .iter()
-        .enumerate()
-        .find(invalid)
-        .unwrap_or((scores.len(), &f32::NAN));
+    let (item, &value) = scores.iter().enumerate().find(invalid).unwrap_or((scores.len(), &f32::NAN));
     Error::NonFiniteScore { item, value }
 }
 

@@ -34,9 +34,8 @@ impl SeedSpread {
 /// If there are no tables, or they differ in cases or metrics.
 pub fn across_seeds(tables: &[MetricTable]) -> Result<BTreeMap<String, SeedSpread>> {
     let first = tables.first().ok_or(Error::Empty { name: "tables" })?;
-    let same = |table: &MetricTable| {
-        table.n_cases == first.n_cases && table.metrics.keys().eq(first.metrics.keys())
-    };
+    let same =
+        |table: &MetricTable| table.n_cases == first.n_cases && table.metrics.keys().eq(first.metrics.keys());
     if !tables.iter().all(same) {
         return Err(Error::NotPaired);
     }
@@ -54,23 +53,15 @@ mod tests {
     use crate::rank::TargetRank;
 
     fn table(n_greater: &[u32]) -> MetricTable {
-        let rank = |&n_greater: &u32| TargetRank {
-            n_greater,
-            n_equal: 0,
-            n_candidates: 99,
-        };
+        let rank = |&n_greater: &u32| TargetRank { n_greater, n_equal: 0, n_candidates: 99 };
         let ranks: Vec<TargetRank> = n_greater.iter().map(rank).collect();
         MetricTable::of(&ranks, None, &TableSettings::default()).unwrap()
     }
 
     #[test]
     fn spread_is_the_sample_standard_deviation() {
-        let spread =
-            &across_seeds(&[table(&[0, 50]), table(&[0, 0]), table(&[50, 50])]).unwrap()["hr@10"];
-        assert_eq!(
-            (spread.mean, spread.sd, &spread.values[..]),
-            (0.5, 0.5, &[0.5, 1.0, 0.0][..])
-        );
+        let spread = &across_seeds(&[table(&[0, 50]), table(&[0, 0]), table(&[50, 50])]).unwrap()["hr@10"];
+        assert_eq!((spread.mean, spread.sd, &spread.values[..]), (0.5, 0.5, &[0.5, 1.0, 0.0][..]));
         assert_eq!(across_seeds(&[table(&[0])]).unwrap()["hr@10"].sd, 0.0);
     }
 

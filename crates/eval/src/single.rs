@@ -49,9 +49,7 @@ impl TargetRank {
             TieRule::Expectation => {
                 let first = u64::from(self.n_greater) + 1;
                 let last = first + u64::from(self.n_equal);
-                let within: f64 = (first..=last.min(k as u64))
-                    .map(|rank| gain(rank as f64))
-                    .sum();
+                let within: f64 = (first..=last.min(k as u64)).map(|rank| gain(rank as f64)).sum();
                 within / (f64::from(self.n_equal) + 1.0)
             }
         }
@@ -67,11 +65,7 @@ mod tests {
     const TIES: [TieRule; 2] = [TieRule::ExpectedRank, TieRule::Expectation];
 
     fn rank(n_greater: u32, n_equal: u32) -> TargetRank {
-        TargetRank {
-            n_greater,
-            n_equal,
-            n_candidates: 1000,
-        }
+        TargetRank { n_greater, n_equal, n_candidates: 1000 }
     }
 
     #[test]

@@ -60,10 +60,7 @@ pub fn popularity_groups(train_counts: &[u32]) -> Vec<PopularityGroup> {
     let total: u64 = train_counts.iter().map(|&count| u64::from(count)).sum();
     let mut groups = vec![PopularityGroup::Unseen; train_counts.len()];
     let mut held_before = 0;
-    for item in by_popularity
-        .into_iter()
-        .filter(|&item| train_counts[item] > 0)
-    {
+    for item in by_popularity.into_iter().filter(|&item| train_counts[item] > 0) {
         let share = held_before as f64 / total as f64;
         groups[item] = match share {
             _ if share < HEAD_SHARE => PopularityGroup::Head,
@@ -86,10 +83,7 @@ pub struct Slice {
 
 impl Slice {
     fn of(name: impl Into<String>, n_cases: usize, belongs: impl Fn(usize) -> bool) -> Self {
-        Self {
-            name: name.into(),
-            cases: (0..n_cases).filter(|&case| belongs(case)).collect(),
-        }
+        Self { name: name.into(), cases: (0..n_cases).filter(|&case| belongs(case)).collect() }
     }
 }
 
@@ -101,16 +95,11 @@ impl Slice {
 pub fn target_slices(targets: &[u32], train_counts: &[u32]) -> Result<Vec<Slice>> {
     let n_items = train_counts.len();
     if let Some(&item) = targets.iter().find(|&&item| item as usize >= n_items) {
-        return Err(Error::ItemOutOfRange {
-            item: item as usize,
-            n_items,
-        });
+        return Err(Error::ItemOutOfRange { item: item as usize, n_items });
     }
     let groups = popularity_groups(train_counts);
     let of_group = |group: PopularityGroup| {
-        Slice::of(group.slice_name(), targets.len(), |case| {
-            groups[targets[case] as usize] == group
-        })
+        Slice::of(group.slice_name(), targets.len(), |case| groups[targets[case] as usize] == group)
     };
     let is_cold = |case: usize| train_counts[targets[case] as usize] < COLD_BELOW;
     let mut slices = PopularityGroup::ALL.map(of_group).to_vec();
@@ -125,8 +114,7 @@ pub fn target_slices(targets: &[u32], train_counts: &[u32]) -> Result<Vec<Slice>
 pub fn activity_slices(history_lens: &[usize]) -> Vec<Slice> {
     let mut rising = history_lens.to_vec();
     rising.sort_unstable();
-    let longest_of =
-        |quarter: usize| rising.get((quarter * rising.len()).div_ceil(4).saturating_sub(1));
+    let longest_of = |quarter: usize| rising.get((quarter * rising.len()).div_ceil(4).saturating_sub(1));
     let edges = [1, 2, 3].map(|quarter| longest_of(quarter).copied().unwrap_or(0));
     let quarter_of = |len: usize| 1 + edges.iter().filter(|&&edge| len > edge).count();
     let of_quarter = |quarter: usize| {
@@ -146,10 +134,7 @@ mod tests {
     fn equal_counts_are_parted_by_index() {
         use PopularityGroup::{Head, Mid, Tail};
         let groups = popularity_groups(&[1; 10]);
-        assert_eq!(
-            groups,
-            [Head, Head, Head, Head, Head, Mid, Mid, Mid, Tail, Tail]
-        );
+        assert_eq!(groups, [Head, Head, Head, Head, Head, Mid, Mid, Mid, Tail, Tail]);
         assert_eq!(popularity_groups(&[0, 0]), [PopularityGroup::Unseen; 2]);
     }
 
@@ -157,21 +142,14 @@ mod tests {
     fn cold_targets_include_unseen_ones() {
         let slices = target_slices(&[0, 1, 2, 3], &[100, COLD_BELOW, COLD_BELOW - 1, 0]).unwrap();
         assert_eq!(slices[3].cases, [3]);
-        assert_eq!(
-            (slices[4].name.as_str(), &slices[4].cases[..]),
-            ("target_cold", &[2, 3][..])
-        );
+        assert_eq!((slices[4].name.as_str(), &slices[4].cases[..]), ("target_cold", &[2, 3][..]));
         assert!(target_slices(&[4], &[1; 4]).is_err());
     }
 
     #[test]
     fn quarters_are_equal_where_lengths_allow() {
-        let sizes = |lens: &[usize]| {
-            activity_slices(lens)
-                .iter()
-                .map(|slice| slice.cases.len())
-                .collect::<Vec<_>>()
-        };
+        let sizes =
+            |lens: &[usize]| activity_slices(lens).iter().map(|slice| slice.cases.len()).collect::<Vec<_>>();
         assert_eq!(sizes(&[8, 1, 2, 3, 4, 5, 6, 7]), [2, 2, 2, 2]);
         assert_eq!(sizes(&[5, 5, 5, 5, 5]), [5, 0, 0, 0]);
         assert_eq!(sizes(&[1, 1, 1, 9]), [3, 0, 0, 1]);

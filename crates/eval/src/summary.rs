@@ -67,18 +67,13 @@ impl Summary {
         let rankings = input.rankings;
         let table = |ranks: &[TargetRank]| MetricTable::of(ranks, input.users, &settings);
         let (unmasked, masked) = (&rankings.unmasked, &rankings.masked);
-        let is_masked_target = |(all, free): (&TargetRank, &TargetRank)| {
-            !all.is_unreachable() && free.is_unreachable()
-        };
+        let is_masked_target =
+            |(all, free): (&TargetRank, &TargetRank)| !all.is_unreachable() && free.is_unreachable();
         Ok(Self {
             masked: table(masked)?,
             unmasked: table(unmasked)?,
             sampled: table(&rankings.sampled)?,
-            n_masked_targets: unmasked
-                .iter()
-                .zip(masked)
-                .filter(|&pair| is_masked_target(pair))
-                .count(),
+            n_masked_targets: unmasked.iter().zip(masked).filter(|&pair| is_masked_target(pair)).count(),
             n_tied_targets: masked.iter().filter(|rank| rank.n_equal > 0).count(),
             beyond: input.beyond(&settings.cutoffs)?,
             slices: input.slice_tables(&settings)?,
@@ -103,35 +98,20 @@ impl SummaryInput<'_> {
             ("targets", self.targets.len()),
             ("histories", self.histories.len()),
         ];
-        match parts
-            .into_iter()
-            .find(|&(_, received)| received != expected)
-        {
-            Some((name, received)) => Err(Error::LengthMismatch {
-                name,
-                expected,
-                received,
-            }),
+        match parts.into_iter().find(|&(_, received)| received != expected) {
+            Some((name, received)) => Err(Error::LengthMismatch { name, expected, received }),
             None => Ok(()),
         }
     }
 
     fn beyond(&self, cutoffs: &[usize]) -> Result<BTreeMap<String, f64>> {
         let mut values = BTreeMap::new();
-        let longest = self
-            .rankings
-            .lists
-            .iter()
-            .map(|list| list.items.len())
-            .max()
-            .unwrap_or(0);
+        let longest = self.rankings.lists.iter().map(|list| list.items.len()).max().unwrap_or(0);
         if longest == 0 {
             return Ok(values);
         }
-        let is_tail: Vec<bool> = slices::popularity_groups(self.train_counts)
-            .iter()
-            .map(|group| group.is_long_tail())
-            .collect();
+        let is_tail: Vec<bool> =
+            slices::popularity_groups(self.train_counts).iter().map(|group| group.is_long_tail()).collect();
         for &k in cutoffs {
             // A list may be short because the catalogue is; if the plan cut it, the value at k would be another one.
             if longest < k.min(self.train_counts.len()) && self.rankings.list_len < k {
@@ -150,11 +130,7 @@ impl SummaryInput<'_> {
     }
 
     /// The values of lists cut at some k; `None` where one is undefined.
-    fn beyond_at(
-        &self,
-        lists: &[&[u32]],
-        is_tail: &[bool],
-    ) -> Result<[(&'static str, Option<f64>); 8]> {
+    fn beyond_at(&self, lists: &[&[u32]], is_tail: &[bool]) -> Result<[(&'static str, Option<f64>); 8]> {
         let counts = self.train_counts;
         let exposure = Exposure::of(lists, counts.len())?;
         let diversity = match self.distance {
@@ -165,19 +141,10 @@ impl SummaryInput<'_> {
             ("coverage", Some(exposure.coverage())),
             ("gini", Some(exposure.gini())),
             ("entropy", Some(exposure.entropy())),
-            (
-                "average_popularity",
-                Some(beyond::average_popularity(lists, counts)?),
-            ),
-            (
-                "popularity_lift",
-                beyond::popularity_lift(lists, self.histories, counts)?,
-            ),
+            ("average_popularity", Some(beyond::average_popularity(lists, counts)?)),
+            ("popularity_lift", beyond::popularity_lift(lists, self.histories, counts)?),
             ("aplt", Some(beyond::aplt(lists, is_tail)?)),
-            (
-                "novelty",
-                Some(beyond::novelty(lists, counts, self.n_train_users)?),
-            ),
+            ("novelty", Some(beyond::novelty(lists, counts, self.n_train_users)?)),
             ("ild", diversity),
         ])
     }
@@ -187,13 +154,9 @@ impl SummaryInput<'_> {
         let mut slices = slices::target_slices(self.targets, self.train_counts)?;
         slices.extend(slices::activity_slices(&history_lens));
         let table = |Slice { name, cases }: Slice| {
-            let ranks: Vec<TargetRank> = cases
-                .iter()
-                .map(|&case| self.rankings.masked[case])
-                .collect();
-            let users: Option<Vec<u32>> = self
-                .users
-                .map(|users| cases.iter().map(|&case| users[case]).collect());
+            let ranks: Vec<TargetRank> = cases.iter().map(|&case| self.rankings.masked[case]).collect();
+            let users: Option<Vec<u32>> =
+                self.users.map(|users| cases.iter().map(|&case| users[case]).collect());
             Ok((name, MetricTable::of(&ranks, users.as_deref(), settings)?))
         };
         slices.into_iter().map(table).collect()
@@ -223,16 +186,9 @@ mod tests {
         let cases: Vec<RankingCase<'_>> = targets
             .iter()
             .zip(&histories)
-            .map(|(&target, history)| RankingCase {
-                target,
-                masked: history,
-                negatives: &[],
-            })
+            .map(|(&target, history)| RankingCase { target, masked: history, negatives: &[] })
             .collect();
-        let plan = RankingPlan {
-            list_len,
-            ..RankingPlan::new(N_ITEMS)
-        };
+        let plan = RankingPlan { list_len, ..RankingPlan::new(N_ITEMS) };
         let popularity = |_: usize, row: &mut [f32]| {
             row.copy_from_slice(&TRAIN_COUNTS.map(|count| count as f32));
         };
@@ -261,9 +217,7 @@ mod tests {
         assert_eq!(summary.slices["target_unseen"].n_cases, 10);
         assert_eq!(summary.slices["target_unseen"].mean("hr@10"), Some(0.0));
         assert_eq!(summary.slices["target_head"].mean("hr@20"), Some(1.0));
-        let quarters: usize = (1..=4)
-            .map(|q| summary.slices[&format!("activity_q{q}")].n_cases)
-            .sum();
+        let quarters: usize = (1..=4).map(|q| summary.slices[&format!("activity_q{q}")].n_cases).sum();
         assert_eq!(quarters, N_ITEMS);
     }
 
@@ -278,17 +232,9 @@ mod tests {
     fn lists_too_short_for_a_cutoff_are_refused_and_absent_ones_left_out() {
         assert!(matches!(
             summary(10, TableSettings::default()),
-            Err(Error::InvalidSetting {
-                name: "list_len",
-                ..
-            })
+            Err(Error::InvalidSetting { name: "list_len", .. })
         ));
-        assert!(
-            summary(0, TableSettings::default())
-                .unwrap()
-                .beyond
-                .is_empty()
-        );
+        assert!(summary(0, TableSettings::default()).unwrap().beyond.is_empty());
     }
 
     #[test]
@@ -308,12 +254,6 @@ mod tests {
             distance: None,
         };
         let refused = Summary::of(&input, TableSettings::default());
-        assert!(matches!(
-            refused,
-            Err(Error::LengthMismatch {
-                name: "targets",
-                ..
-            })
-        ));
+        assert!(matches!(refused, Err(Error::LengthMismatch { name: "targets", .. })));
     }
 }

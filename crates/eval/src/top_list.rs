@@ -58,10 +58,7 @@ mod tests {
         let top = TopList::select(&[1.0, 2.0, f32::NEG_INFINITY, 2.0, 1.0], 4);
         assert_eq!(top.items, [1, 3, 0, 4]);
         assert_eq!(TopList::select(&[1.0, 1.0, 1.0], 2).items, [0, 1]);
-        assert_eq!(
-            TopList::select(&[f32::NEG_INFINITY; 3], 2).items,
-            [0_u32; 0]
-        );
+        assert_eq!(TopList::select(&[f32::NEG_INFINITY; 3], 2).items, [0_u32; 0]);
         assert_eq!(TopList::select(&[1.0], 0), TopList::default());
     }
 

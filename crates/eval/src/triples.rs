@@ -31,10 +31,7 @@ pub enum TextFormat {
 impl TextFormat {
     /// The format that the extension of `path` stands for.
     pub fn of_path(path: &Path) -> Self {
-        let extension = path
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .unwrap_or("");
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("");
         match extension.to_ascii_lowercase().as_str() {
             "csv" => Self::Csv,
             "tsv" => Self::Tsv,
@@ -64,22 +61,9 @@ impl Value {
 }
 
 /// Opens `path` and passes every triple to `sink`; see [`parse`].
-pub(crate) fn read(
-    path: &Path,
-    value: Value,
-    sink: impl FnMut(&str, &str, f64) -> bool,
-) -> Result<()> {
-    let file = File::open(path).map_err(|source| Error::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    parse(
-        BufReader::new(file),
-        path,
-        TextFormat::of_path(path),
-        value,
-        sink,
-    )
+pub(crate) fn read(path: &Path, value: Value, sink: impl FnMut(&str, &str, f64) -> bool) -> Result<()> {
+    let file = File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    parse(BufReader::new(file), path, TextFormat::of_path(path), value, sink)
 }
 
 /// Passes every triple to `sink`, which answers whether it is new; `path` only names the place in errors.
@@ -92,23 +76,14 @@ pub(crate) fn parse(
 ) -> Result<()> {
     let mut parser = LineParser::new(format, value);
     for (index, line) in input.lines().enumerate() {
-        let line = line.map_err(|source| Error::Read {
+        let line = line.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let line = if index == 0 { line.trim_start_matches('\u{feff}') } else { &line };
+        parser.line(line, &mut sink).map_err(|problem| Error::Line {
             path: path.to_owned(),
-            source,
+            line: index + 1,
+            problem: problem.what,
+            hint: problem.hint,
         })?;
-        let line = if index == 0 {
-            line.trim_start_matches('\u{feff}')
-        } else {
-            &line
-        };
-        parser
-            .line(line, &mut sink)
-            .map_err(|problem| Error::Line {
-                path: path.to_owned(),
-                line: index + 1,
-                problem: problem.what,
-                hint: problem.hint,
-            })?;
     }
     Ok(())
 }
@@ -121,37 +96,23 @@ mod tests {
 
     fn parsed(text: &str, format: TextFormat, value: Value) -> Result<Vec<Triple>> {
         let mut triples = Vec::new();
-        parse(
-            text.as_bytes(),
-            Path::new("file"),
-            format,
-            value,
-            |user, item, value| {
-                let fresh = !triples
-                    .iter()
-                    .any(|(u, i, _): &Triple| u == user && i == item);
-                triples.push((user.to_owned(), item.to_owned(), value));
-                fresh
-            },
-        )?;
+        parse(text.as_bytes(), Path::new("file"), format, value, |user, item, value| {
+            let fresh = !triples.iter().any(|(u, i, _): &Triple| u == user && i == item);
+            triples.push((user.to_owned(), item.to_owned(), value));
+            fresh
+        })?;
         Ok(triples)
     }
 
     fn two() -> Vec<Triple> {
-        vec![
-            ("u1".into(), "a".into(), 0.5),
-            ("u1".into(), "b".into(), -2.0),
-        ]
+        vec![("u1".into(), "a".into(), 0.5), ("u1".into(), "b".into(), -2.0)]
     }
 
     #[test]
     fn one_run_reads_the_same_from_every_format() {
         let forms = [
             (TextFormat::Csv, "u1,a,0.5\nu1,b,-2\n"),
-            (
-                TextFormat::Csv,
-                "\u{feff}score,rank,Item_ID,user\r\n0.5,1,a,u1\r\n\r\n-2,2,\"b\",u1\r\n",
-            ),
+            (TextFormat::Csv, "\u{feff}score,rank,Item_ID,user\r\n0.5,1,a,u1\r\n\r\n-2,2,\"b\",u1\r\n"),
             (TextFormat::Tsv, "user\titem\tscore\nu1\ta\t0.5\nu1\tb\t-2"),
             (TextFormat::Plain, "u1 a 0.5\n u1  b -2e0"),
             (TextFormat::Plain, "u1 Q0 a 1 0.5 tag\nu1 Q0 b 2 -2 tag\n"),
@@ -174,11 +135,7 @@ mod tests {
             (TextFormat::JsonLines, "{\"user\":7,\"item\":9}"),
         ] {
             let expected = vec![("7".to_owned(), "9".to_owned(), 1.0)];
-            assert_eq!(
-                parsed(text, format, Value::Relevance).unwrap(),
-                expected,
-                "{text}"
-            );
+            assert_eq!(parsed(text, format, Value::Relevance).unwrap(), expected, "{text}");
         }
     }
 
@@ -192,36 +149,16 @@ mod tests {
     fn bad_lines_are_errors_with_file_line_and_remedy() {
         let bad = [
             (TextFormat::Csv, "u1,a,1\nu1,b", "line 2: field 3"),
-            (
-                TextFormat::Csv,
-                "u1,a,1\nu1,b,x",
-                "line 2: the score is `x`",
-            ),
+            (TextFormat::Csv, "u1,a,1\nu1,b,x", "line 2: the score is `x`"),
             (TextFormat::Csv, "u1,a,nan", "line 1: the score is `nan`"),
-            (
-                TextFormat::Csv,
-                "u1,a,1\nu1,a,2",
-                "line 2: item `a` of user `u1` was already given",
-            ),
-            (
-                TextFormat::Csv,
-                "user,item\nu1,a",
-                "line 1: the header names no score",
-            ),
+            (TextFormat::Csv, "u1,a,1\nu1,a,2", "line 2: item `a` of user `u1` was already given"),
+            (TextFormat::Csv, "user,item\nu1,a", "line 1: the header names no score"),
             (TextFormat::Csv, "u1,\"a,1", "line 1: a quote"),
             (TextFormat::Csv, "u1,,1", "line 1: field 2"),
             (TextFormat::Plain, "u1,a,1", "line 1: 1 fields"),
             (TextFormat::JsonLines, "[1]", "line 1: not a JSON object"),
-            (
-                TextFormat::JsonLines,
-                "{\"user\":1,\"item\":2}",
-                "line 1: `score` is missing",
-            ),
-            (
-                TextFormat::JsonLines,
-                "{\"user\":1,\"score\":2}",
-                "line 1: `item` is missing",
-            ),
+            (TextFormat::JsonLines, "{\"user\":1,\"item\":2}", "line 1: `score` is missing"),
+            (TextFormat::JsonLines, "{\"user\":1,\"score\":2}", "line 1: `item` is missing"),
         ];
         for (format, text, expected) in bad {
             let error = parsed(text, format, Value::Score).unwrap_err().to_string();

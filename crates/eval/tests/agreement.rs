@@ -29,10 +29,7 @@ struct Lcg(u64);
 
 impl Lcg {
     fn below(&mut self, n: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % n
     }
 }
@@ -76,28 +73,18 @@ fn evaluate(pair: u64, measures: &[Measure]) -> Option<ListEvaluation> {
 
 #[test]
 fn every_measure_equals_the_reference_tools_within_1e_9() {
-    let reference: Reference =
-        serde_json::from_str(include_str!("reference/agreement.json")).unwrap();
-    let measures: Vec<Measure> = reference
-        .columns
-        .iter()
-        .map(|column| column.ours.parse().unwrap())
-        .collect();
+    let reference: Reference = serde_json::from_str(include_str!("reference/agreement.json")).unwrap();
+    let measures: Vec<Measure> =
+        reference.columns.iter().map(|column| column.ours.parse().unwrap()).collect();
     assert_eq!((reference.n_pairs, reference.rows.len()), (1000, 1000));
     let mut n_queries = 0;
     for (pair, row) in (0..).zip(&reference.rows) {
         let Some(evaluation) = evaluate(pair, &measures) else {
-            assert!(
-                row.is_empty(),
-                "pair {pair}: the tools found relevant items, we found none"
-            );
+            assert!(row.is_empty(), "pair {pair}: the tools found relevant items, we found none");
             continue;
         };
         n_queries += evaluation.counts.n_evaluated;
-        assert_eq!(
-            evaluation.counts.n_with_ties, 0,
-            "pair {pair}: the comparison is for runs without ties"
-        );
+        assert_eq!(evaluation.counts.n_with_ties, 0, "pair {pair}: the comparison is for runs without ties");
         assert_eq!(row.len(), measures.len(), "pair {pair}");
         for ((column, theirs), ours) in reference.columns.iter().zip(row).zip(&evaluation.means) {
             assert!(

@@ -16,24 +16,16 @@ fn score(case: usize, row: &mut [f32]) {
 }
 
 fn plan(block_len: usize) -> RankingPlan {
-    RankingPlan {
-        n_items: N_ITEMS,
-        list_len: 7,
-        block_len,
-    }
+    RankingPlan { n_items: N_ITEMS, list_len: 7, block_len }
 }
 
 fn random_sets() -> Vec<(u32, Vec<u32>, Vec<u32>)> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut case = || {
         let target = rng.random_range(0..N_ITEMS as u32);
-        let masked = (0..9)
-            .map(|_| rng.random_range(0..N_ITEMS as u32))
-            .collect();
-        let negatives = (0..12)
-            .map(|_| rng.random_range(0..N_ITEMS as u32))
-            .filter(|&n| n != target)
-            .collect();
+        let masked = (0..9).map(|_| rng.random_range(0..N_ITEMS as u32)).collect();
+        let negatives =
+            (0..12).map(|_| rng.random_range(0..N_ITEMS as u32)).filter(|&n| n != target).collect();
         (target, masked, negatives)
     };
     (0..100).map(|_| case()).collect()
@@ -41,11 +33,7 @@ fn random_sets() -> Vec<(u32, Vec<u32>, Vec<u32>)> {
 
 fn cases(sets: &[(u32, Vec<u32>, Vec<u32>)]) -> Vec<RankingCase<'_>> {
     sets.iter()
-        .map(|(target, masked, negatives)| RankingCase {
-            target: *target,
-            masked,
-            negatives,
-        })
+        .map(|(target, masked, negatives)| RankingCase { target: *target, masked, negatives })
         .collect()
 }
 
@@ -59,24 +47,10 @@ fn the_driver_equals_the_definition_case_by_case() {
         score(case, &mut row);
         let target = *target as usize;
         let free = |item: usize| !masked.contains(&(item as u32));
-        assert_eq!(
-            rankings.masked[case],
-            TargetRank::of(&row, target, free).unwrap()
-        );
-        assert_eq!(
-            rankings.unmasked[case],
-            TargetRank::of(&row, target, |_| true).unwrap()
-        );
-        assert_eq!(
-            rankings.sampled[case],
-            TargetRank::among(&row, target, negatives).unwrap()
-        );
-        assert!(
-            rankings.lists[case]
-                .items
-                .iter()
-                .all(|&item| free(item as usize))
-        );
+        assert_eq!(rankings.masked[case], TargetRank::of(&row, target, free).unwrap());
+        assert_eq!(rankings.unmasked[case], TargetRank::of(&row, target, |_| true).unwrap());
+        assert_eq!(rankings.sampled[case], TargetRank::among(&row, target, negatives).unwrap());
+        assert!(rankings.lists[case].items.iter().all(|&item| free(item as usize)));
     }
 }
 
@@ -86,18 +60,10 @@ fn blocks_and_threads_change_nothing() {
     let cases = cases(&sets);
     let reference = rank_cases(plan(1), &cases, score).unwrap();
     for n_threads in [1, 2, 5] {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(n_threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
         for block_len in [1, 3, 64, 1000] {
-            let again = pool
-                .install(|| rank_cases(plan(block_len), &cases, score))
-                .unwrap();
-            assert_eq!(
-                again, reference,
-                "{n_threads} threads, blocks of {block_len}"
-            );
+            let again = pool.install(|| rank_cases(plan(block_len), &cases, score)).unwrap();
+            assert_eq!(again, reference, "{n_threads} threads, blocks of {block_len}");
         }
     }
 }
@@ -127,12 +93,7 @@ fn the_first_unscored_item_is_an_error_naming_case_and_item() {
         }
     };
     let error = rank_cases(plan(8), &cases(&sets), forgetful).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("case 40: item 13 has score `NaN`"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("case 40: item 13 has score `NaN`"), "{error}");
 }
 
 #[test]
@@ -148,38 +109,18 @@ fn a_scorer_that_fills_nothing_cannot_reuse_old_scores() {
 
 #[test]
 fn negatives_are_for_all_cases_or_for_none() {
-    let without = RankingCase {
-        target: 0,
-        masked: &[],
-        negatives: &[],
-    };
-    let with = RankingCase {
-        negatives: &[1],
-        ..without
-    };
+    let without = RankingCase { target: 0, masked: &[], negatives: &[] };
+    let with = RankingCase { negatives: &[1], ..without };
     let error = rank_cases(plan(1), &[with, without], score).unwrap_err();
     assert!(matches!(error, Error::InCase { case: 1, .. }));
-    assert!(
-        rank_cases(plan(1), &[without], score)
-            .unwrap()
-            .sampled
-            .is_empty()
-    );
+    assert!(rank_cases(plan(1), &[without], score).unwrap().sampled.is_empty());
 }
 
 #[test]
 fn indexes_outside_the_catalogue_are_errors() {
-    let case = RankingCase {
-        target: 0,
-        masked: &[N_ITEMS as u32],
-        negatives: &[],
-    };
+    let case = RankingCase { target: 0, masked: &[N_ITEMS as u32], negatives: &[] };
     assert!(rank_cases(plan(1), &[case], score).is_err());
-    let case = RankingCase {
-        target: N_ITEMS as u32,
-        masked: &[],
-        negatives: &[],
-    };
+    let case = RankingCase { target: N_ITEMS as u32, masked: &[], negatives: &[] };
     assert!(rank_cases(plan(1), &[case], score).is_err());
     assert!(rank_cases(plan(0), &[], score).is_err());
 }

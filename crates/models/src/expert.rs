@@ -126,6 +126,7 @@ pub struct Expert {
     pub domain: DomainIdx,
     config: ExpertConfig,
     model: Model,
+    spread: f32,
 }
 
 impl Expert {
@@ -142,7 +143,7 @@ impl Expert {
         let (items, domain) = (context.items, context.domain);
         let model = match config {
             ExpertConfig::Popularity(config) => {
-                Model::Popularity(Popularity::fit(config, train, items, domain))
+                Model::Popularity(Popularity::fit(config, train, items, domain)?)
             }
             ExpertConfig::Window(config) => {
                 Model::Window(Window::fit(config, train, items, domain, id.scope))
@@ -152,7 +153,7 @@ impl Expert {
             }
             ExpertConfig::Content(config) => Model::Content(Content::fit(config, items, domain)?),
         };
-        Ok(Self { id, domain, config: config.clone(), model })
+        Ok(Self { id, domain, config: config.clone(), model, spread: 0.0 })
     }
 
     /// The settings it was fitted with.
@@ -164,6 +165,18 @@ impl Expert {
     #[must_use]
     pub fn with_scoring_of(mut self, config: ExpertConfig) -> Self {
         self.config = config;
+        self
+    }
+
+    /// Typical standard deviation of its scores over the candidates of a query; 0 until measured.
+    pub fn spread(&self) -> f32 {
+        self.spread
+    }
+
+    /// The same expert with its typical standard deviation, as measured on valid.
+    #[must_use]
+    pub fn with_spread(mut self, spread: f32) -> Self {
+        self.spread = spread;
         self
     }
 
@@ -218,6 +231,15 @@ impl Expert {
         }
     }
 
+    /// A quantile of the stored item → candidate weights, where the model has them.
+    pub fn weights_quantile(&self, share: f64) -> Option<f32> {
+        match &self.model {
+            Model::Window(model) => model.similarity().quantile(share),
+            Model::Linear(model) => model.weights().quantile(share),
+            Model::Popularity(_) | Model::Content(_) => None,
+        }
+    }
+
     /// Whether the model is an approximation of what its name promises, and which.
     pub fn note(&self) -> Option<&'static str> {
         match &self.model {
@@ -256,6 +278,6 @@ impl Expert {
             ExpertConfig::Linear(_) => Model::Linear(Linear::load(shape, tensors)?),
             ExpertConfig::Content(_) => Model::Content(Content::load(items.len(), target, tensors)?),
         };
-        Ok(Self { id, domain, config, model })
+        Ok(Self { id, domain, config, model, spread: 0.0 })
     }
 }

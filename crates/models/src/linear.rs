@@ -194,7 +194,7 @@ impl Gram {
         let diagonal: Vec<f32> = (0..n).map(|at| inverse[at * n + at]).collect();
         let prior =
             prior.filter(|_| config.text_prior > 0.0).map(|prior| Prior::new(self, prior, config, &inverse));
-        let row = |_: &mut (), item: usize| -> SparseRow {
+        let row = |(): &mut (), item: usize| -> SparseRow {
             let at = self.position[item];
             if at == NONE {
                 return prior.as_ref().map_or_else(Default::default, |prior| prior.untrained_row(item));
@@ -249,7 +249,7 @@ impl Gram {
             }
         }
         // The prior enters untrained columns only: where there are counts, the regression speaks.
-        let row = |_: &mut (), item: usize| {
+        let row = |(): &mut (), item: usize| {
             let mut row = rows[item].clone();
             if let Some(prior) = prior.filter(|_| config.text_prior > 0.0) {
                 let (columns, values) = prior.row(item);
@@ -320,17 +320,18 @@ impl Gram {
 /// What the text prior adds to the dense solution.
 struct Prior<'a> {
     gram: &'a Gram,
-    prior: &'a ItemSimilarity,
+    similarity: &'a ItemSimilarity,
     strength: f32,
     l2: f32,
-    /// μ_j = (1 − λP_jj + λ(PS)_jj) / P_jj: makes the diagonal of B zero.
+    /// `μ_j` = (1 − `λP_jj` + λ(PS)_jj) / `P_jj`: makes the diagonal of B zero.
     mu: Vec<f32>,
 }
 
 impl<'a> Prior<'a> {
     fn new(gram: &'a Gram, prior: &'a ItemSimilarity, config: &LinearConfig, inverse: &[f32]) -> Self {
         let n = gram.inputs.len();
-        let mut built = Self { gram, prior, strength: config.text_prior, l2: config.l2, mu: Vec::new() };
+        let mut built =
+            Self { gram, similarity: prior, strength: config.text_prior, l2: config.l2, mu: Vec::new() };
         let mu = |at: usize| {
             let p = &inverse[at * n..(at + 1) * n];
             let pulled = built.pulled_row(p)[at];
@@ -345,7 +346,7 @@ impl<'a> Prior<'a> {
         let n = self.gram.inputs.len();
         let mut pulled = vec![0.0; n + self.gram.target.len()];
         for (k, &weight) in p.iter().enumerate() {
-            let (columns, values) = self.prior.row(self.gram.inputs[k] as usize);
+            let (columns, values) = self.similarity.row(self.gram.inputs[k] as usize);
             for (&column, &value) in columns.iter().zip(values) {
                 let at = self.gram.position[self.gram.target.start + column as usize];
                 let at = if at == NONE { n + column as usize } else { at as usize };
@@ -371,7 +372,7 @@ impl<'a> Prior<'a> {
 
     // An item without interactions speaks through its text alone.
     fn untrained_row(&self, item: usize) -> SparseRow {
-        let (columns, values) = self.prior.row(item);
+        let (columns, values) = self.similarity.row(item);
         (columns.to_vec(), values.iter().map(|value| self.strength * value).collect())
     }
 }

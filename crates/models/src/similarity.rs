@@ -81,6 +81,14 @@ impl ItemSimilarity {
         }
     }
 
+    /// The value below which `share` of the stored values lie; `None` when nothing is stored.
+    pub fn quantile(&self, share: f64) -> Option<f32> {
+        let mut values = self.values.clone();
+        values.sort_unstable_by(f32::total_cmp);
+        let at = ((values.len() as f64 * share) as usize).min(values.len().checked_sub(1)?);
+        values.get(at).copied()
+    }
+
     /// Puts the arrays under `prefix`.
     pub fn save(&self, prefix: &str, tensors: &mut Tensors) {
         tensors.put_u64(&format!("{prefix}.offsets"), self.offsets.clone());

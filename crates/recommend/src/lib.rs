@@ -8,7 +8,7 @@ mod error;
 pub mod reasons;
 pub mod recommender;
 
-pub use blend::{Blend, Member, standardize};
+pub use blend::{Blend, Member, mean_and_deviation, standardize};
 pub use error::RecommendError;
 pub use reasons::{Reason, WhyNot};
 pub use recommender::{DomainModel, RankedItem, RankedList, Recommender, Request};

@@ -69,7 +69,7 @@ impl DomainModel {
     /// Standardized scores of one expert.
     pub fn expert_score(&self, at: usize, query: &Query<'_>, items: &ItemCatalog, scores: &mut [f32]) {
         self.experts[at].score(query, items, scores);
-        standardize(scores);
+        standardize(scores, self.experts[at].spread());
     }
 }
 

@@ -37,12 +37,13 @@ pub struct FittedBlend {
     pub gain_of_cold: Option<Interval>,
 }
 
+const N_STARTS: usize = 3;
 const ENTRY_WEIGHTS: &[f32] = &[0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0];
 const REFINE: &[f32] = &[0.5, 0.7, 0.85, 1.2, 1.4, 2.0];
 const COLD_FACTORS: &[f32] = &[0.5, 0.7, 1.0, 1.4, 2.0];
 const COLD_OFFSETS: &[f32] = &[-1.0, -0.5, -0.2, 0.0, 0.2, 0.5, 1.0, 2.0];
 
-/// Chooses the weights: the best expert alone, then greedy additions (the target's own experts first, those of other domains
+/// Chooses the weights: from the best experts alone by greedy additions (the target's own experts first, those of other domains
 /// after them), each kept only if its paired interval excludes zero; then a refinement of all weights, a last check of
 /// every member, and separate weights for cold items under the same rule.
 ///
@@ -58,8 +59,7 @@ pub fn fit_blend(
     let fit = Fit { pool, users, bootstrap: Bootstrap { seed, ..Bootstrap::default() } };
     let own: Vec<usize> = (0..ids.len()).filter(|&at| ids[at].scope == Scope::Target).collect();
     let others: Vec<usize> = (0..ids.len()).filter(|&at| ids[at].scope != Scope::Target).collect();
-    let mut weights = fit.best_alone(&own)?;
-    fit.add_greedily(&mut weights, &own)?;
+    let mut weights = fit.best_of_starts(&own)?;
     let single = weights.clone();
     fit.add_greedily(&mut weights, &others)?;
     fit.drop_useless(&mut weights)?;
@@ -98,10 +98,15 @@ impl Fit<'_> {
         self.interval(&differences)
     }
 
-    fn best_alone(&self, candidates: &[usize]) -> Result<Weights, TrainError> {
-        let alone = |&at: &usize| self.only(at);
+    // Greedy addition depends on where it starts: from each of the best few experts alone, the best end is taken.
+    fn best_of_starts(&self, candidates: &[usize]) -> Result<Weights, TrainError> {
+        let mut starts: Vec<(f64, Weights)> =
+            candidates.iter().map(|&at| (self.score(&self.only(at)), self.only(at))).collect();
+        starts.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut best: Option<(f64, Weights)> = None;
-        for weights in candidates.iter().map(alone) {
+        for (_, mut weights) in starts.into_iter().take(N_STARTS) {
+            self.add_greedily(&mut weights, candidates)?;
+            self.drop_useless(&mut weights)?;
             let score = self.score(&weights);
             if best.as_ref().is_none_or(|(top, _)| score > *top) {
                 best = Some((score, weights));

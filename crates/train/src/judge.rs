@@ -163,9 +163,6 @@ impl<'a> Judge<'a> {
     #[must_use]
     pub fn sample(&self, n: usize) -> Self {
         let positions = spread(self.n_cases(), n);
-        fn pick<T: Clone>(values: &[T], positions: &[usize]) -> Vec<T> {
-            positions.iter().map(|&at| values[at].clone()).collect()
-        }
         Self {
             items: self.items,
             domain: self.domain,
@@ -184,6 +181,14 @@ impl<'a> Judge<'a> {
     /// # Errors
     /// When a score is not finite.
     pub fn rank(&self, score: impl Fn(&Query<'_>, &mut [f32]) + Sync) -> Result<Rankings, TrainError> {
+        self.rank_with(|at, scores| score(&self.query(at), scores))
+    }
+
+    /// Ranks every case under `score(case, scores)`, where `case` counts the cases from 0.
+    ///
+    /// # Errors
+    /// When a score is not finite.
+    pub fn rank_with(&self, score: impl Fn(usize, &mut [f32]) + Sync) -> Result<Rankings, TrainError> {
         let plan =
             RankingPlan { list_len: self.list_len, ..RankingPlan::new(self.items.range(self.domain).len()) };
         let case = |at: usize| RankingCase {
@@ -192,7 +197,7 @@ impl<'a> Judge<'a> {
             negatives: &self.negatives[at],
         };
         let cases: Vec<RankingCase<'_>> = (0..self.n_cases()).map(case).collect();
-        Ok(rank_cases(plan, &cases, |at, row| score(&self.query(at), row))?)
+        Ok(rank_cases(plan, &cases, score)?)
     }
 
     /// NDCG@10 of every case under the objective.
@@ -227,6 +232,10 @@ pub fn ndcg_of(ranks: &[TargetRank]) -> Vec<f64> {
 /// Mean of a slice; 0 when empty.
 pub fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
+}
+
+fn pick<T: Clone>(values: &[T], positions: &[usize]) -> Vec<T> {
+    positions.iter().map(|&at| values[at].clone()).collect()
 }
 
 fn spread(n: usize, at_most: usize) -> Vec<usize> {

@@ -5,6 +5,7 @@
 pub mod blend_fit;
 pub mod domain_fit;
 mod error;
+pub mod floor;
 pub mod judge;
 pub mod pool;
 pub mod search;

@@ -40,7 +40,7 @@ pub(crate) fn run(cli: &Cli, screen: &Screen) -> Result<()> {
         Command::Recommend(args) => recommend::run(args, screen),
         Command::Why(args) => why::run(args, screen),
         Command::WhyNot(args) => why_not::run(args, screen),
-        Command::Benchmark(args) => benchmark::run(args, screen),
+        Command::Benchmark(args) => benchmark::run(args, screen.json),
         Command::Runs(args) => runs::run(args, screen),
         Command::Config(args) => config::run(args, screen),
         Command::Completions(args) => completions::run(args),

@@ -4,6 +4,8 @@ use super::context::Context;
 use super::markup::Html;
 use super::model::{DomainReport, Estimate, MetricRow, ModelKind};
 use super::number;
+use super::order::{distinct, first, rank};
+use super::palette::Mark;
 use super::plot::{self, Plot};
 use super::scale::Scale;
 
@@ -16,57 +18,39 @@ pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
     if metrics.is_empty() {
         return;
     }
-    let shown = &metrics[..metrics.len().min(cx.limits.metrics)];
-    let plotted = &shown[..shown.len().min(cx.limits.plots)];
+    let (shown, n_left_out) = first(&metrics, cx.limits.metrics);
+    let (plotted, _) = first(shown, cx.limits.plots);
     h.leaf("h3", "", "How well does it rank?");
-    h.within_with(
-        "div",
-        &[
-            ("class", "tabs"),
-            ("role", "group"),
-            ("aria-label", "Metric"),
-        ],
-        |h| {
-            tabs(h, plotted);
-            for (tab, metric) in plotted.iter().enumerate() {
-                h.within("div", &format!("panel p{tab}"), |h| {
-                    panel(h, cx, domain, metric);
-                });
-            }
-        },
-    );
+    h.within_with("div", &[("class", "tabs"), ("role", "group"), ("aria-label", "Metric")], |h| {
+        tabs(h, plotted);
+        for (tab, metric) in plotted.iter().enumerate() {
+            h.within("div", &format!("panel p{tab}"), |h| {
+                panel(h, cx, domain, metric);
+            });
+        }
+    });
     legend(h, domain);
     if shown.len() > 1 {
         all_metrics(h, cx, domain, shown);
     }
-    h.left_out(metrics.len() - shown.len(), "metrics");
+    h.left_out(n_left_out, "metrics");
 }
 
 /// The metrics of a domain in the order of first mention, the most usual one first.
 fn metric_names(domain: &DomainReport) -> Vec<&str> {
-    let mut names = Vec::new();
-    for (name, _) in domain.metrics.iter().flat_map(|row| &row.values) {
-        if !names.contains(&name.as_str()) {
-            names.push(name.as_str());
-        }
-    }
+    let values = domain.metrics.iter().flat_map(|row| &row.values);
+    let mut names = distinct(values.map(|(name, _)| name));
     names.sort_by_key(|name| !name.eq_ignore_ascii_case(FIRST_METRIC));
     names
 }
 
 /// The value of `metric` in `row`, unknown if it was not measured.
 pub(super) fn value_of(row: &MetricRow, metric: &str) -> Estimate {
-    row.values
-        .iter()
-        .find(|(name, _)| name == metric)
-        .map_or_else(Estimate::default, |(_, value)| *value)
+    row.values.iter().find(|(name, _)| name == metric).map_or_else(Estimate::default, |(_, value)| *value)
 }
 
 /// The metric a summary of the domain is about, with its value by `kind`: the highest one.
-pub(super) fn best_of_kind(
-    domain: &DomainReport,
-    kind: ModelKind,
-) -> Option<(&MetricRow, Estimate)> {
+pub(super) fn best_of_kind(domain: &DomainReport, kind: ModelKind) -> Option<(&MetricRow, Estimate)> {
     let metric = *metric_names(domain).first()?;
     best(domain, kind, metric)
 }
@@ -76,18 +60,9 @@ pub(super) fn main_metric(domain: &DomainReport) -> Option<&str> {
     metric_names(domain).first().copied()
 }
 
-fn best<'a>(
-    domain: &'a DomainReport,
-    kind: ModelKind,
-    metric: &str,
-) -> Option<(&'a MetricRow, Estimate)> {
-    let rows = domain
-        .metrics
-        .iter()
-        .filter(|row| row.kind == kind)
-        .map(|row| (row, value_of(row, metric)));
-    rows.filter(|(_, value)| value.mean.is_finite())
-        .reduce(|a, b| if b.1.mean > a.1.mean { b } else { a })
+fn best<'a>(domain: &'a DomainReport, kind: ModelKind, metric: &str) -> Option<(&'a MetricRow, Estimate)> {
+    let rows = domain.metrics.iter().filter(|row| row.kind == kind).map(|row| (row, value_of(row, metric)));
+    rows.filter(|(_, value)| value.mean.is_finite()).reduce(|a, b| if b.1.mean > a.1.mean { b } else { a })
 }
 
 /// Radio buttons that select a panel by style alone.
@@ -96,17 +71,8 @@ fn tabs(h: &mut Html, metrics: &[&str]) {
     for (tab, metric) in metrics.iter().enumerate() {
         let id = format!("{group}-{tab}");
         let class = format!("t{tab}");
-        let radio = [
-            ("type", "radio"),
-            ("name", &*group),
-            ("id", &*id),
-            ("class", &*class),
-        ];
-        let checked = if tab == 0 {
-            &[("checked", "")][..]
-        } else {
-            &[]
-        };
+        let radio = [("type", "radio"), ("name", &*group), ("id", &*id), ("class", &*class)];
+        let checked = if tab == 0 { &[("checked", "")][..] } else { &[] };
         h.empty("input", &[&radio[..], checked].concat());
         h.leaf_with("label", &[("for", &id)], metric);
     }
@@ -117,69 +83,44 @@ fn panel(h: &mut Html, cx: &Context, domain: &DomainReport, metric: &str) {
     let n_left_out = domain.metrics.len() - rows.len();
     let best_single = best(domain, ModelKind::Expert, metric);
     let best_blend = best(domain, ModelKind::Blend, metric);
-    let values = rows
-        .iter()
-        .flat_map(|(_, value)| [value.mean, value.lo, value.hi]);
-    let plot = Scale::covering(values).map(|scale| Plot::new(h, scale.wide()));
+    let values = rows.iter().flat_map(|(_, value)| value.numbers());
+    let plot = Plot::new(h, Scale::covering(values).wide());
     h.within("table", "dots", |h| {
         h.leaf("caption", "hidden", &format!("{metric}, best first"));
-        h.within("thead", "", |h| {
-            h.within("tr", "", |h| {
-                h.column("", "Model");
-                h.column("p", "");
-                h.column("n", &format!("{metric} [interval]"));
-            });
+        h.head(|h| {
+            h.column("", "Model");
+            h.column("p", "");
+            h.column("n", &format!("{metric} [interval]"));
         });
         h.within("tbody", "", |h| {
             for (row, value) in &rows {
                 let mut bests = best_single.iter().chain(&best_blend);
                 let is_best = bests.any(|(best, _)| std::ptr::eq(*best, *row));
-                model_row(h, cx, plot.as_ref(), row, (value, is_best));
+                model_row(h, cx, &plot, row, (value, is_best));
             }
         });
-        if let Some(plot) = &plot {
-            h.within("tfoot", "", |h| {
-                plot::axis_row(h, plot, best_single.map(|(_, value)| value.mean));
-            });
-        }
+
+        h.within("tfoot", "", |h| {
+            plot::axis_row(h, &plot, best_single.map(|(_, value)| value.mean));
+        });
     });
     h.left_out(n_left_out, "models");
 }
 
 /// The rows of a panel, best first, unknown last; when there are too many, the blend is never what goes.
-fn shown_rows<'a>(
-    cx: &Context,
-    domain: &'a DomainReport,
-    metric: &str,
-) -> Vec<(&'a MetricRow, Estimate)> {
-    let mut rows: Vec<_> = domain
-        .metrics
-        .iter()
-        .map(|row| (row, value_of(row, metric)))
-        .collect();
-    let known = |value: &Estimate| {
-        if value.mean.is_finite() {
-            value.mean
-        } else {
-            f64::NEG_INFINITY
-        }
-    };
-    rows.sort_by(|(_, a), (_, b)| known(b).total_cmp(&known(a)));
+fn shown_rows<'a>(cx: &Context, domain: &'a DomainReport, metric: &str) -> Vec<(&'a MetricRow, Estimate)> {
+    let mut rows: Vec<_> = domain.metrics.iter().map(|row| (row, value_of(row, metric))).collect();
+    let best_first = |a: &(_, Estimate), b: &(_, Estimate)| rank(b.1.mean).total_cmp(&rank(a.1.mean));
+    rows.sort_by(best_first);
     if rows.len() > cx.limits.models {
         rows.sort_by_key(|(row, _)| row.kind != ModelKind::Blend);
         rows.truncate(cx.limits.models);
-        rows.sort_by(|(_, a), (_, b)| known(b).total_cmp(&known(a)));
+        rows.sort_by(best_first);
     }
     rows
 }
 
-fn model_row(
-    h: &mut Html,
-    cx: &Context,
-    plot: Option<&Plot>,
-    row: &MetricRow,
-    (value, is_best): (&Estimate, bool),
-) {
+fn model_row(h: &mut Html, cx: &Context, plot: &Plot, row: &MetricRow, (value, is_best): (&Estimate, bool)) {
     let is_best_blend = is_best && row.kind == ModelKind::Blend;
     h.within("tr", if is_best_blend { "strong" } else { "" }, |h| {
         h.within_with("th", &[("scope", "row")], |h| {
@@ -191,53 +132,30 @@ fn model_row(
                 h.leaf("small", "", &row.note);
             }
         });
-        match plot {
-            Some(plot) => {
-                let label = format!("{}: {}", row.name, number::estimate(value, number::value));
-                plot.dot(
-                    h,
-                    cx.palette.mark_of_kind(row.kind, &row.name),
-                    &label,
-                    value,
-                );
-            }
-            None => h.leaf("td", "p", ""),
-        }
+        let label = format!("{}: {}", row.name, number::estimate(value, number::value));
+        let mark = cx.palette.mark_of_kind(row.kind, &row.name);
+        plot.dot(h, mark, &label, value);
         plot::estimate_cell(h, value, number::value);
     });
 }
 
 fn legend(h: &mut Html, domain: &DomainReport) {
-    use super::palette::Mark;
     let kinds = [
         (ModelKind::Blend, Mark::Blend, "blend"),
-        (
-            ModelKind::SingleDomain,
-            Mark::Single,
-            "trained on this domain alone",
-        ),
+        (ModelKind::SingleDomain, Mark::Single, "trained on this domain alone"),
         (ModelKind::Published, Mark::Published, "published elsewhere"),
     ];
     h.within("p", "legend", |h| {
-        for (_, mark, text) in kinds
-            .iter()
-            .filter(|(kind, ..)| domain.metrics.iter().any(|row| row.kind == *kind))
+        for (_, mark, text) in
+            kinds.iter().filter(|(kind, ..)| domain.metrics.iter().any(|row| row.kind == *kind))
         {
             h.within("span", "", |h| {
                 plot::swatch(h, *mark);
                 h.text(text);
             });
         }
-        if domain
-            .metrics
-            .iter()
-            .any(|row| row.kind == ModelKind::Expert)
-        {
-            h.leaf(
-                "span",
-                "",
-                "colored dots: experts alone; dashed line: the best of them",
-            );
+        if domain.metrics.iter().any(|row| row.kind == ModelKind::Expert) {
+            h.leaf("span", "", "colored dots: experts alone; dashed line: the best of them");
         }
     });
 }
@@ -245,30 +163,25 @@ fn legend(h: &mut Html, domain: &DomainReport) {
 /// All metrics side by side, without intervals, the best of each column in bold.
 fn all_metrics(h: &mut Html, cx: &Context, domain: &DomainReport, metrics: &[&str]) {
     let rows = shown_rows(cx, domain, metrics[0]);
+    let top = |metric: &&str| rows.iter().map(|(row, _)| value_of(row, metric).mean).fold(f64::NAN, f64::max);
+    let tops: Vec<f64> = metrics.iter().map(top).collect();
     h.within("details", "", |h| {
         h.leaf("summary", "", "All metrics side by side");
         h.within_with("div", &[("class", "scroll"), ("tabindex", "0")], |h| {
             h.within("table", "grid", |h| {
-                h.within("thead", "", |h| {
-                    h.within("tr", "", |h| {
-                        h.column("", "Model");
-                        for metric in metrics {
-                            h.column("n", metric);
-                        }
-                    });
+                h.head(|h| {
+                    h.column("", "Model");
+                    for metric in metrics {
+                        h.column("n", metric);
+                    }
                 });
-                let top = metrics
-                    .iter()
-                    .map(|metric| rows.iter().map(|(row, _)| value_of(row, metric).mean));
-                let top: Vec<f64> = top.map(|column| column.fold(f64::NAN, f64::max)).collect();
                 h.within("tbody", "", |h| {
                     for (row, _) in &rows {
                         h.within("tr", "", |h| {
                             h.row_name(&row.name);
-                            for (metric, top) in metrics.iter().zip(&top) {
+                            for (metric, top) in metrics.iter().zip(&tops) {
                                 let mean = value_of(row, metric).mean;
-                                let class = if mean == *top { "n top" } else { "n" };
-                                h.leaf("td", class, &number::value(mean));
+                                h.leaf("td", if mean == *top { "n top" } else { "n" }, &number::value(mean));
                             }
                         });
                     }

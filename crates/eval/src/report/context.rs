@@ -69,14 +69,7 @@ const FULL: Limits = Limits {
     text_chars: 240,
 };
 
-const LONG: Limits = Limits {
-    plots: 6,
-    trials: 40,
-    examples: 32,
-    items: 10,
-    points: 160,
-    ..FULL
-};
+const LONG: Limits = Limits { plots: 6, trials: 40, examples: 32, items: 10, points: 160, ..FULL };
 
 const USUAL: Limits = Limits {
     plots: 4,

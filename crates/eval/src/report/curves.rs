@@ -4,89 +4,88 @@ use super::context::Context;
 use super::markup::Html;
 use super::model::{Curve, Series};
 use super::number::{self, decimals};
+use super::order::first;
 use super::palette::Mark;
 use super::plot::{self, place_text};
 use super::scale::Scale;
 
 /// Writes the section, or nothing when there is no curve.
 pub(super) fn section(h: &mut Html, cx: &Context, curves: &[Curve]) {
-    let drawable: Vec<(&Curve, Scale, Scale)> = curves.iter().filter_map(with_scales).collect();
+    let drawable: Vec<Chart> = curves.iter().map(Chart::of).filter(Chart::is_drawable).collect();
     if drawable.is_empty() {
         return;
     }
+    let (shown, n_left_out) = first(&drawable, cx.limits.curves);
     h.within_with("section", &[("id", "curves")], |h| {
         h.leaf("h2", "", "Training");
-        h.within("div", "cards wide", |h| {
-            for (curve, x, y) in drawable.iter().take(cx.limits.curves) {
-                figure(h, cx, curve, (x, y));
+        h.within("div", "cards", |h| {
+            for chart in shown {
+                figure(h, cx, chart);
             }
         });
-        h.left_out(drawable.len().saturating_sub(cx.limits.curves), "curves");
+        h.left_out(n_left_out, "curves");
     });
 }
 
 /// Whether there is anything to draw.
 pub(super) fn are_drawable(curves: &[Curve]) -> bool {
-    curves.iter().any(|curve| with_scales(curve).is_some())
+    curves.iter().any(|curve| Chart::of(curve).is_drawable())
 }
 
-fn with_scales(curve: &Curve) -> Option<(&Curve, Scale, Scale)> {
-    let points = || curve.series.iter().flat_map(|series| &series.points);
-    Some((
-        curve,
-        Scale::covering(points().map(|point| point.0))?,
-        Scale::covering(points().map(|point| point.1))?,
-    ))
+/// A curve with its scales.
+struct Chart<'a> {
+    curve: &'a Curve,
+    x: Scale,
+    y: Scale,
 }
 
-fn figure(h: &mut Html, cx: &Context, curve: &Curve, (x, y): (&Scale, &Scale)) {
+impl<'a> Chart<'a> {
+    fn of(curve: &'a Curve) -> Self {
+        let points = || curve.series.iter().flat_map(|series| &series.points);
+        let (x, y) = (points().map(|point| point.0), points().map(|point| point.1));
+        Self { curve, x: Scale::covering(x), y: Scale::covering(y) }
+    }
+
+    fn is_drawable(&self) -> bool {
+        !self.x.is_empty() && !self.y.is_empty()
+    }
+}
+
+fn figure(h: &mut Html, cx: &Context, chart: &Chart) {
+    let Curve { title, x_label, y_label, series } = chart.curve;
+    let (series, n_left_out) = first(series, cx.limits.curves);
     h.within("figure", "", |h| {
         h.within("figcaption", "", |h| {
-            h.name(&curve.title);
-            h.leaf(
-                "span",
-                "aside",
-                &format!(" {} by {}", curve.y_label, curve.x_label),
-            );
+            h.name(title);
+            h.leaf("span", "aside", &format!(" {y_label} by {x_label}"));
         });
         h.within_with("svg", &[("class", "curve"), ("role", "img")], |h| {
-            h.leaf(
-                "title",
-                "",
-                &format!("{}: {} by {}", curve.title, curve.y_label, curve.x_label),
-            );
-            axes(h, x, y);
-            let frame = [
-                ("height", "180"),
-                ("viewBox", "0 0 100 100"),
-                ("preserveAspectRatio", "none"),
-            ];
+            h.leaf("title", "", &format!("{title}: {y_label} by {x_label}"));
+            axes(h, &chart.x, &chart.y);
+            let frame = [("height", "180"), ("viewBox", "0 0 100 100"), ("preserveAspectRatio", "none")];
             h.within_with("svg", &frame, |h| {
-                for (place, series) in curve.series.iter().take(cx.limits.curves).enumerate() {
-                    line(
-                        h,
-                        mark_of(cx, place, series),
-                        &thinned(&series.points, cx.limits.points),
-                        (x, y),
-                    );
+                for (place, series) in series.iter().enumerate() {
+                    let points = thinned(&series.points, cx.limits.points);
+                    line(h, chart, mark_of(cx, place, series), &points);
                 }
             });
         });
         h.within("p", "legend", |h| {
-            for (place, series) in curve.series.iter().take(cx.limits.curves).enumerate() {
-                h.within("span", "", |h| {
-                    plot::swatch(h, mark_of(cx, place, series));
-                    h.name(&series.name);
-                    let last = series
-                        .points
-                        .iter()
-                        .rev()
-                        .find(|point| point.1.is_finite())
-                        .map_or(f64::NAN, |p| p.1);
-                    h.leaf("small", "", &format!("last {}", number::value(last)));
-                });
+            for (place, series) in series.iter().enumerate() {
+                legend(h, mark_of(cx, place, series), series);
             }
         });
+        h.left_out(n_left_out, "lines");
+    });
+}
+
+fn legend(h: &mut Html, mark: Mark, series: &Series) {
+    let mut known = series.points.iter().map(|point| point.1).filter(|y| y.is_finite());
+    let last = number::value(known.next_back().unwrap_or(f64::NAN));
+    h.within("span", "", |h| {
+        plot::swatch(h, mark);
+        h.name(&series.name);
+        h.leaf("small", "", &format!("last {last}"));
     });
 }
 
@@ -102,22 +101,11 @@ fn axes(h: &mut Html, x: &Scale, y: &Scale) {
     for tick in y.ticks() {
         let place = 180.0 * (1.0 - y.place(tick) / 100.0);
         let (line, text) = (format!("{place:.1}"), format!("{:.1}", place + 4.0));
-        h.empty(
-            "line",
-            &[("class", "g"), ("x2", "100%"), ("y1", &line), ("y2", &line)],
-        );
-        h.leaf_with(
-            "text",
-            &[("x", "-8"), ("y", &text)],
-            &decimals(tick, y.tick_decimals()),
-        );
+        h.empty("line", &[("class", "g"), ("x2", "100%"), ("y1", &line), ("y2", &line)]);
+        h.leaf_with("text", &[("x", "-8"), ("y", &text)], &decimals(tick, y.tick_decimals()));
     }
     for tick in x.ticks() {
-        let attributes = [
-            ("class", "x"),
-            ("x", &*place_text(x.place(tick))),
-            ("y", "197"),
-        ];
+        let attributes = [("class", "x"), ("x", &*place_text(x.place(tick))), ("y", "197")];
         h.leaf_with("text", &attributes, &decimals(tick, x.tick_decimals()));
     }
 }
@@ -147,15 +135,14 @@ fn place(percent: f64) -> String {
 }
 
 /// One line for each stretch of known points.
-fn line(h: &mut Html, mark: Mark, points: &[(f64, f64)], (x, y): (&Scale, &Scale)) {
-    for stretch in points
-        .split(|point| !(point.0.is_finite() && point.1.is_finite()))
-        .filter(|s| !s.is_empty())
+fn line(h: &mut Html, chart: &Chart, mark: Mark, points: &[(f64, f64)]) {
+    for stretch in
+        points.split(|point| !(point.0.is_finite() && point.1.is_finite())).filter(|s| !s.is_empty())
     {
         let mut path = String::new();
         for (position, point) in stretch.iter().enumerate() {
             path.push(if position == 0 { 'M' } else { ' ' });
-            let (x, y) = (x.place(point.0), 100.0 - y.place(point.1));
+            let (x, y) = (chart.x.place(point.0), 100.0 - chart.y.place(point.1));
             path.push_str(&place(x));
             path.push(' ');
             path.push_str(&place(y));

@@ -4,6 +4,7 @@ use super::context::Context;
 use super::markup::Html;
 use super::model::{Example, ExampleItem};
 use super::number::{self, count};
+use super::order::{distinct, first};
 use super::palette::Mark;
 use super::plot::{self, place_text};
 
@@ -17,29 +18,21 @@ pub(super) fn section(h: &mut Html, cx: &Context, examples: &[Example]) {
     if examples.is_empty() {
         return;
     }
-    let shown = &examples[..examples.len().min(cx.limits.examples)];
+    let (shown, n_left_out) = first(examples, cx.limits.examples);
     h.within_with("section", &[("id", "examples")], |h| {
         h.leaf("h2", "", "Examples");
         legend(h, cx, shown);
         for (position, example) in shown.iter().enumerate() {
             card(h, cx, example, position < N_OPEN);
         }
-        h.left_out(examples.len() - shown.len(), "examples");
+        h.left_out(n_left_out, "examples");
     });
 }
 
 /// The colors of the experts that appear in the share bars.
 fn legend(h: &mut Html, cx: &Context, examples: &[Example]) {
-    let mut experts: Vec<&str> = Vec::new();
-    let shares = examples
-        .iter()
-        .flat_map(|example| &example.items)
-        .flat_map(|item| &item.shares);
-    for (expert, _) in shares {
-        if !experts.contains(&expert.as_str()) {
-            experts.push(expert);
-        }
-    }
+    let shares = examples.iter().flat_map(|example| &example.items).flat_map(|item| &item.shares);
+    let experts = distinct(shares.map(|(expert, _)| expert));
     if experts.is_empty() {
         return;
     }
@@ -56,11 +49,7 @@ fn legend(h: &mut Html, cx: &Context, examples: &[Example]) {
 fn card(h: &mut Html, cx: &Context, example: &Example, is_open: bool) {
     h.within_with(
         "details",
-        if is_open {
-            &[("class", "card"), ("open", "")]
-        } else {
-            &[("class", "card")]
-        },
+        if is_open { &[("class", "card"), ("open", "")] } else { &[("class", "card")] },
         |h| {
             h.within("summary", "", |h| {
                 h.name(&example.user);
@@ -97,13 +86,11 @@ fn history(h: &mut Html, cx: &Context, history: &[String]) {
 
 fn items(h: &mut Html, cx: &Context, items: &[ExampleItem]) {
     h.within("table", "items", |h| {
-        h.within("thead", "", |h| {
-            h.within("tr", "", |h| {
-                h.column("k", "#");
-                h.column("", "Recommended");
-                h.column("share", "Who spoke for it");
-                h.column("n", "score");
-            });
+        h.head(|h| {
+            h.column("k", "#");
+            h.column("", "Recommended");
+            h.column("share", "Who spoke for it");
+            h.column("n", "score");
         });
         h.within("tbody", "", |h| {
             for item in items.iter().take(cx.limits.items) {
@@ -134,11 +121,8 @@ fn item_row(h: &mut Html, cx: &Context, item: &ExampleItem) {
 
 /// The shares as one stacked bar with the largest named below it; nothing is known when no share is positive.
 fn share_bar(h: &mut Html, cx: &Context, item: &ExampleItem) {
-    let mut shares: Vec<(&str, f64)> = item
-        .shares
-        .iter()
-        .map(|(name, share)| (name.as_str(), *share))
-        .collect();
+    let mut shares: Vec<(&str, f64)> =
+        item.shares.iter().map(|(name, share)| (name.as_str(), *share)).collect();
     shares.retain(|(_, share)| share.is_finite() && *share > 0.0);
     shares.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     if shares.is_empty() {
@@ -146,10 +130,8 @@ fn share_bar(h: &mut Html, cx: &Context, item: &ExampleItem) {
         return;
     }
     let words = |shares: &[(&str, f64)]| {
-        let words: Vec<String> = shares
-            .iter()
-            .map(|(name, share)| format!("{name} {}", number::percent(*share)))
-            .collect();
+        let words: Vec<String> =
+            shares.iter().map(|(name, share)| format!("{name} {}", number::percent(*share))).collect();
         words.join(", ")
     };
     let whole = shares.iter().map(|(_, share)| share).sum::<f64>().max(1.0);
@@ -157,9 +139,7 @@ fn share_bar(h: &mut Html, cx: &Context, item: &ExampleItem) {
     let rest: f64 = shares[n_parts..].iter().map(|(_, share)| share).sum();
     h.within_with("svg", &[("class", "s parts"), ("role", "img")], |h| {
         h.leaf("title", "", &words(&shares));
-        let parts = shares[..n_parts]
-            .iter()
-            .map(|(name, share)| (cx.palette.mark(name), *share));
+        let parts = shares[..n_parts].iter().map(|(name, share)| (cx.palette.mark(name), *share));
         let mut left = 0.0;
         for (mark, share) in parts.chain((rest > 0.0).then_some((Mark::Other, rest))) {
             let width = share / whole * 100.0;

@@ -15,11 +15,7 @@ pub(super) struct Html {
 impl Html {
     /// An empty document that cuts every text at `text_chars_max` characters.
     pub(super) fn new(text_chars_max: usize) -> Self {
-        Self {
-            out: String::new(),
-            n_ids: 0,
-            text_chars_max,
-        }
+        Self { out: String::new(), n_ids: 0, text_chars_max }
     }
 
     /// The document.
@@ -90,6 +86,11 @@ impl Html {
         self.out.push_str("/>");
     }
 
+    /// The header row of a table.
+    pub(super) fn head(&mut self, columns: impl FnOnce(&mut Self)) {
+        self.within("thead", "", |h| h.within("tr", "", columns));
+    }
+
     /// A header cell of a column.
     pub(super) fn column(&mut self, class: &str, text: &str) {
         self.leaf_with("th", &[("scope", "col"), ("class", class)], text);
@@ -103,11 +104,7 @@ impl Html {
     /// Says how many rows are not shown, if any.
     pub(super) fn left_out(&mut self, n_left_out: usize, what: &str) {
         if n_left_out > 0 {
-            self.leaf(
-                "p",
-                "note",
-                &format!("{} more {what} not shown.", count(n_left_out)),
-            );
+            self.leaf("p", "note", &format!("{} more {what} not shown.", count(n_left_out)));
         }
     }
 
@@ -166,11 +163,7 @@ mod tests {
     #[test]
     fn text_cannot_reverse_the_page() {
         assert_eq!(escaped("a\u{202E}b\u{0}c"), "a\u{FFFD}b\u{FFFD}c");
-        assert_eq!(
-            escaped("שלום\u{200F}"),
-            "שלום\u{200F}",
-            "marks of right-to-left scripts are text"
-        );
+        assert_eq!(escaped("שלום\u{200F}"), "שלום\u{200F}", "marks of right-to-left scripts are text");
     }
 
     #[test]

@@ -44,10 +44,7 @@ pub struct Sentence {
 impl Sentence {
     /// A sentence with its conclusion.
     pub fn new(tone: Tone, text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            tone,
-        }
+        Self { text: text.into(), tone }
     }
 }
 
@@ -89,6 +86,11 @@ impl Estimate {
     /// A value whose interval is unknown, such as one from a paper.
     pub const fn point(mean: f64) -> Self {
         Self::new(mean, f64::NAN, f64::NAN)
+    }
+
+    /// Value and ends, for scales.
+    pub(super) fn numbers(&self) -> [f64; 3] {
+        [self.mean, self.lo, self.hi]
     }
 
     /// Whether both ends of the interval are known.

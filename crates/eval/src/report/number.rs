@@ -29,20 +29,12 @@ pub(super) fn interval(estimate: &Estimate, write: fn(f64) -> String) -> String 
 /// Value and interval in one text, for tooltips.
 pub(super) fn estimate(estimate: &Estimate, write: fn(f64) -> String) -> String {
     let mean = write(estimate.mean);
-    if estimate.has_interval() {
-        format!("{mean} {}", interval(estimate, write))
-    } else {
-        mean
-    }
+    if estimate.has_interval() { format!("{mean} {}", interval(estimate, write)) } else { mean }
 }
 
 /// A share of one in percent.
 pub(super) fn percent(share: f64) -> String {
-    if share.is_finite() {
-        format!("{}%", decimals(share * 100.0, 1))
-    } else {
-        UNKNOWN.into()
-    }
+    if share.is_finite() { format!("{}%", decimals(share * 100.0, 1)) } else { UNKNOWN.into() }
 }
 
 /// A count with its thousands set apart.
@@ -64,17 +56,9 @@ pub(super) fn decimals(x: f64, n_decimals: usize) -> String {
         return UNKNOWN.into();
     }
     let size = x.abs();
-    let text = if size >= 1e9 {
-        format!("{size:.4e}")
-    } else {
-        format!("{size:.n_decimals$}")
-    };
+    let text = if size >= 1e9 { format!("{size:.4e}") } else { format!("{size:.n_decimals$}") };
     let is_zero = !text.contains(|c: char| ('1'..='9').contains(&c));
-    if x < 0.0 && !is_zero {
-        format!("\u{2212}{text}")
-    } else {
-        text
-    }
+    if x < 0.0 && !is_zero { format!("\u{2212}{text}") } else { text }
 }
 
 #[cfg(test)]
@@ -101,15 +85,9 @@ mod tests {
 
     #[test]
     fn intervals_are_in_brackets_and_absent_when_unknown() {
-        assert_eq!(
-            estimate(&Estimate::new(0.1, 0.05, 0.15), value),
-            "0.1000 [0.0500, 0.1500]"
-        );
+        assert_eq!(estimate(&Estimate::new(0.1, 0.05, 0.15), value), "0.1000 [0.0500, 0.1500]");
         assert_eq!(estimate(&Estimate::point(0.1), value), "0.1000");
-        assert_eq!(
-            interval(&Estimate::new(0.004, 0.001, 0.007), signed),
-            "[+0.0010, +0.0070]"
-        );
+        assert_eq!(interval(&Estimate::new(0.004, 0.001, 0.007), signed), "[+0.0010, +0.0070]");
     }
 
     #[test]

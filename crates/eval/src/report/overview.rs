@@ -5,6 +5,7 @@ use super::context::Context;
 use super::markup::Html;
 use super::model::{DomainReport, Estimate, ModelKind, Report, Sentence, Tone};
 use super::number;
+use super::order::first;
 use super::palette::Mark;
 use super::plot::{self, Plot};
 use super::scale::Scale;
@@ -13,7 +14,7 @@ use super::scale::Scale;
 pub(super) fn section(h: &mut Html, cx: &Context, report: &Report) {
     h.within_with("section", &[("id", "overview")], |h| {
         h.leaf("h2", "hidden", "Overview");
-        let sentences = &report.headline[..report.headline.len().min(cx.limits.facts)];
+        let (sentences, _) = first(&report.headline, cx.limits.facts);
         if !sentences.is_empty() {
             h.within("ul", "headline", |h| {
                 for sentence in sentences {
@@ -21,11 +22,8 @@ pub(super) fn section(h: &mut Html, cx: &Context, report: &Report) {
                 }
             });
         }
-        let domains = &report.domains[..report.domains.len().min(cx.limits.domains)];
-        if domains
-            .iter()
-            .any(|domain| !domain.metrics.is_empty() || domain.transfer.is_some())
-        {
+        let (domains, _) = first(&report.domains, cx.limits.domains);
+        if domains.iter().any(|domain| !domain.metrics.is_empty() || domain.transfer.is_some()) {
             at_a_glance(h, domains);
         }
         facts(h, cx, "The data", &report.dataset);
@@ -37,16 +35,17 @@ pub(super) fn facts(h: &mut Html, cx: &Context, heading: &str, facts: &[(String,
     if facts.is_empty() {
         return;
     }
+    let (shown, n_left_out) = first(facts, cx.limits.facts);
     h.leaf("h3", "", heading);
     h.within("dl", "facts", |h| {
-        for (name, value) in facts.iter().take(cx.limits.facts) {
+        for (name, value) in shown {
             h.within("div", "", |h| {
                 h.within("dt", "", |h| h.name(name));
                 h.within("dd", "", |h| h.name(value));
             });
         }
     });
-    h.left_out(facts.len().saturating_sub(cx.limits.facts), "lines");
+    h.left_out(n_left_out, "lines");
 }
 
 fn verdict(h: &mut Html, sentence: &Sentence) {
@@ -57,53 +56,42 @@ fn verdict(h: &mut Html, sentence: &Sentence) {
         Tone::Fact => ("other", "•", "fact"),
     };
     h.within("li", "", |h| {
-        h.leaf_with(
-            "span",
-            &[("class", class), ("role", "img"), ("aria-label", meaning)],
-            sign,
-        );
+        h.leaf_with("span", &[("class", class), ("role", "img"), ("aria-label", meaning)], sign);
         h.within("span", "", |h| h.prose(&sentence.text));
     });
 }
 
 fn at_a_glance(h: &mut Html, domains: &[DomainReport]) {
-    let differences = domains
-        .iter()
-        .filter_map(|domain| domain.transfer.as_ref())
-        .map(|row| row.difference);
-    let scale = Scale::from_zero(differences.flat_map(|value| [value.mean, value.lo, value.hi]));
-    let plot = scale.map(|scale| Plot::new(h, scale));
+    let transfers = domains.iter().filter_map(|domain| domain.transfer.as_ref());
+    let differences = transfers.flat_map(|row| row.difference.numbers());
+    let plot = Plot::new(h, Scale::from_zero(differences));
     h.within("table", "glance", |h| {
         h.leaf("caption", "", "Every domain at a glance");
-        h.within("thead", "", |h| {
-            h.within("tr", "", |h| {
-                h.column("", "Domain");
-                h.column("m", "Best single expert");
-                h.column("m", "Blend");
-                h.column("p", "What the other domains add");
-                h.column("n", "difference [interval]");
-            });
+        h.head(|h| {
+            h.column("", "Domain");
+            h.column("m", "Best single expert");
+            h.column("m", "Blend");
+            h.column("p", "What the other domains add");
+            h.column("n", "difference [interval]");
         });
         h.within("tbody", "", |h| {
             for (place, domain) in domains.iter().enumerate() {
-                h.within("tr", "", |h| domain_row(h, plot.as_ref(), place, domain));
+                h.within("tr", "", |h| domain_row(h, &plot, place, domain));
             }
         });
-        if let Some(plot) = &plot {
-            h.within("tfoot", "", |h| {
-                h.within("tr", "", |h| {
-                    h.leaf("td", "", "");
-                    h.leaf("td", "m", "");
-                    h.leaf("td", "m", "");
-                    plot.axis(h, None);
-                    h.leaf("td", "n", "");
-                });
+        h.within("tfoot", "", |h| {
+            h.within("tr", "", |h| {
+                h.leaf("td", "", "");
+                h.leaf("td", "m", "");
+                h.leaf("td", "m", "");
+                plot.axis(h, None);
+                h.leaf("td", "n", "");
             });
-        }
+        });
     });
 }
 
-fn domain_row(h: &mut Html, plot: Option<&Plot>, place: usize, domain: &DomainReport) {
+fn domain_row(h: &mut Html, plot: &Plot, place: usize, domain: &DomainReport) {
     h.within_with("th", &[("scope", "row")], |h| {
         h.within_with("a", &[("href", &format!("#d{place}"))], |h| {
             h.name(&domain.name);
@@ -121,20 +109,8 @@ fn domain_row(h: &mut Html, plot: Option<&Plot>, place: usize, domain: &DomainRe
             None => h.text(number::UNKNOWN),
         });
     }
-    let difference = domain
-        .transfer
-        .as_ref()
-        .map_or_else(Estimate::default, |row| row.difference);
-    match plot {
-        Some(plot) => {
-            let label = format!(
-                "{}: {}",
-                domain.name,
-                number::estimate(&difference, number::signed)
-            );
-            plot.dot(h, Mark::of_difference(&difference), &label, &difference);
-        }
-        None => h.leaf("td", "p", ""),
-    }
+    let difference = domain.transfer.as_ref().map_or_else(Estimate::default, |row| row.difference);
+    let label = format!("{}: {}", domain.name, number::estimate(&difference, number::signed));
+    plot.dot(h, Mark::of_difference(&difference), &label, &difference);
     plot::estimate_cell(h, &difference, number::signed);
 }

@@ -16,10 +16,7 @@ const N_HATCHES: usize = 10;
 
 /// The whole page within `limits`.
 pub(super) fn page(report: &Report, limits: Limits) -> String {
-    let cx = Context {
-        palette: Palette::of(report),
-        limits,
-    };
+    let cx = Context { palette: Palette::of(report), limits };
     let mut h = Html::new(limits.text_chars);
     h.constant("<!DOCTYPE html>\n");
     h.within_with("html", &[("lang", "en")], |h| {
@@ -38,64 +35,30 @@ pub(super) fn page(report: &Report, limits: Limits) -> String {
 fn head(h: &mut Html, report: &Report) {
     h.within("head", "", |h| {
         h.empty("meta", &[("charset", "utf-8")]);
-        h.empty(
-            "meta",
-            &[
-                ("name", "viewport"),
-                ("content", "width=device-width, initial-scale=1"),
-            ],
-        );
-        h.empty(
-            "meta",
-            &[("name", "color-scheme"), ("content", "light dark")],
-        );
-        h.empty(
-            "meta",
-            &[
-                ("http-equiv", "Content-Security-Policy"),
-                ("content", POLICY),
-            ],
-        );
+        h.empty("meta", &[("name", "viewport"), ("content", "width=device-width, initial-scale=1")]);
+        h.empty("meta", &[("name", "color-scheme"), ("content", "light dark")]);
+        h.empty("meta", &[("http-equiv", "Content-Security-Policy"), ("content", POLICY)]);
         h.leaf("title", "", title(report));
         h.within("style", "", |h| h.constant(STYLE));
     });
 }
 
 fn title(report: &Report) -> &str {
-    if report.title.is_empty() {
-        "Evaluation"
-    } else {
-        &report.title
-    }
+    if report.title.is_empty() { "Evaluation" } else { &report.title }
 }
 
 /// The patterns of experts beyond the tenth.
 fn hatches(h: &mut Html) {
-    h.within_with(
-        "svg",
-        &[("class", "hatches"), ("aria-hidden", "true")],
-        |h| {
-            for color in 0..N_HATCHES {
-                let (id, class) = (format!("h{color}"), format!("k{color}"));
-                let size = [
-                    ("width", "5"),
-                    ("height", "5"),
-                    ("patternUnits", "userSpaceOnUse"),
-                ];
-                let turned = [
-                    ("patternTransform", "rotate(45)"),
-                    ("class", &*class),
-                    ("id", &*id),
-                ];
-                h.within_with("pattern", &[&size[..], &turned[..]].concat(), |h| {
-                    h.empty(
-                        "rect",
-                        &[("class", &class), ("width", "3"), ("height", "5")],
-                    );
-                });
-            }
-        },
-    );
+    h.within_with("svg", &[("class", "hatches"), ("aria-hidden", "true")], |h| {
+        for color in 0..N_HATCHES {
+            let (id, class) = (format!("h{color}"), format!("k{color}"));
+            let size = [("width", "5"), ("height", "5"), ("patternUnits", "userSpaceOnUse")];
+            let turned = [("patternTransform", "rotate(45)"), ("class", &*class), ("id", &*id)];
+            h.within_with("pattern", &[&size[..], &turned[..]].concat(), |h| {
+                h.empty("rect", &[("class", &class), ("width", "3"), ("height", "5")]);
+            });
+        }
+    });
 }
 
 fn header(h: &mut Html, cx: &Context, report: &Report) {
@@ -133,10 +96,7 @@ fn sections(h: &mut Html, cx: &Context, report: &Report) {
     for (place, domain) in report.domains.iter().take(cx.limits.domains).enumerate() {
         domain_section(h, cx, place, domain);
     }
-    h.left_out(
-        report.domains.len().saturating_sub(cx.limits.domains),
-        "domains",
-    );
+    h.left_out(report.domains.len().saturating_sub(cx.limits.domains), "domains");
     examples::section(h, cx, &report.examples);
     curves::section(h, cx, &report.curves);
 }
@@ -160,9 +120,7 @@ fn footer(h: &mut Html, cx: &Context, report: &Report) {
         h.leaf(
             "p",
             "note",
-            &format!(
-                "{n_domains} domains. Intervals are in brackets; n/a marks what was not measured."
-            ),
+            &format!("{n_domains} domains. Intervals are in brackets; n/a marks what was not measured."),
         );
     });
 }

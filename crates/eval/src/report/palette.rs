@@ -106,8 +106,7 @@ impl Palette {
 
     fn add_expert(&mut self, name: &str) {
         if !self.marks.contains_key(name) {
-            self.marks
-                .insert(name.into(), Mark::Expert(self.experts.len()));
+            self.marks.insert(name.into(), Mark::Expert(self.experts.len()));
             self.experts.push(name.into());
         }
     }

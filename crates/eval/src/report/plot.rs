@@ -18,10 +18,7 @@ pub(super) struct Plot {
 impl Plot {
     /// A plot on `scale`; [`Plot::axis`] must be written once in the same table.
     pub(super) fn new(h: &mut Html, scale: Scale) -> Self {
-        Self {
-            scale,
-            grid_id: h.fresh_id("g"),
-        }
+        Self { scale, grid_id: h.fresh_id("g") }
     }
 
     /// A cell with the mark of `estimate` and its interval.
@@ -62,11 +59,7 @@ impl Plot {
                 let n_decimals = self.scale.tick_decimals();
                 for tick in self.scale.ticks() {
                     let place = place_text(self.scale.place(tick));
-                    h.leaf_with(
-                        "text",
-                        &[("x", &place), ("y", "15")],
-                        &number::decimals(tick, n_decimals),
-                    );
+                    h.leaf_with("text", &[("x", &place), ("y", "15")], &number::decimals(tick, n_decimals));
                 }
             });
         });
@@ -74,15 +67,11 @@ impl Plot {
 
     fn strip(&self, h: &mut Html, mark: Mark, label: &str, draw: impl FnOnce(&mut Html)) {
         h.within("td", "p", |h| {
-            h.within_with(
-                "svg",
-                &[("class", &format!("s {}", mark.class())), ("role", "img")],
-                |h| {
-                    h.leaf("title", "", label);
-                    h.empty("use", &[("href", &format!("#{}", self.grid_id))]);
-                    draw(h);
-                },
-            );
+            h.within_with("svg", &[("class", &format!("s {}", mark.class())), ("role", "img")], |h| {
+                h.leaf("title", "", label);
+                h.empty("use", &[("href", &format!("#{}", self.grid_id))]);
+                draw(h);
+            });
         });
     }
 
@@ -107,10 +96,7 @@ impl Plot {
     fn draw_interval(&self, h: &mut Html, estimate: &Estimate) {
         if estimate.has_interval() {
             let (from, to) = (self.scale.place(estimate.lo), self.scale.place(estimate.hi));
-            h.empty(
-                "line",
-                &[("x1", &place_text(from)), ("x2", &place_text(to))],
-            );
+            h.empty("line", &[("x1", &place_text(from)), ("x2", &place_text(to))]);
         }
     }
 }
@@ -139,10 +125,7 @@ pub(super) fn axis_row(h: &mut Html, plot: &Plot, reference: Option<f64>) {
 pub(super) fn swatch(h: &mut Html, mark: Mark) {
     h.within_with(
         "svg",
-        &[
-            ("class", &format!("w {}", mark.class())),
-            ("aria-hidden", "true"),
-        ],
+        &[("class", &format!("w {}", mark.class())), ("aria-hidden", "true")],
         |h| match mark {
             Mark::Expert(_) | Mark::Gain | Mark::Loss | Mark::Other => {
                 h.empty("rect", &[("class", &mark.class())]);
@@ -159,16 +142,7 @@ pub(super) fn place_text(place: f64) -> String {
 
 fn draw_rule(h: &mut Html, class: &str, place: f64) {
     let place = place_text(place);
-    h.empty(
-        "line",
-        &[
-            ("class", class),
-            ("x1", &place),
-            ("x2", &place),
-            ("y1", "-40"),
-            ("y2", "64"),
-        ],
-    );
+    h.empty("line", &[("class", class), ("x1", &place), ("x2", &place), ("y1", "-40"), ("y2", "64")]);
 }
 
 fn draw_mark(h: &mut Html, mark: Mark, place: &str) {

@@ -8,10 +8,7 @@ pub(super) fn small() -> Report {
         title: "Segue on a sample".into(),
         subtitle: "Two experts, one domain".into(),
         generated: Some("2025-01-01".into()),
-        headline: vec![Sentence::new(
-            Tone::Gain,
-            "Other domains add +.004 [.001, .007] NDCG@10 in films",
-        )],
+        headline: vec![Sentence::new(Tone::Gain, "Other domains add +.004 [.001, .007] NDCG@10 in films")],
         dataset: vec![("users".into(), "12,345".into())],
         domains: vec![films()],
         examples: vec![Example {
@@ -30,10 +27,7 @@ pub(super) fn small() -> Report {
             title: "Loss".into(),
             x_label: "step".into(),
             y_label: "loss".into(),
-            series: vec![Series {
-                name: "train".into(),
-                points: vec![(0.0, 1.0), (1.0, 0.5), (2.0, 0.25)],
-            }],
+            series: vec![Series { name: "train".into(), points: vec![(0.0, 1.0), (1.0, 0.5), (2.0, 0.25)] }],
         }],
         provenance: vec![("seed".into(), "7".into())],
     }
@@ -44,14 +38,8 @@ fn films() -> DomainReport {
         name: name.into(),
         kind,
         values: vec![
-            (
-                "Recall@10".into(),
-                Estimate::new(mean * 2.0, mean * 1.9, mean * 2.1),
-            ),
-            (
-                "NDCG@10".into(),
-                Estimate::new(mean, mean - 0.01, mean + 0.01),
-            ),
+            ("Recall@10".into(), Estimate::new(mean * 2.0, mean * 1.9, mean * 2.1)),
+            ("NDCG@10".into(), Estimate::new(mean, mean - 0.01, mean + 0.01)),
         ],
         note: String::new(),
     };
@@ -73,10 +61,7 @@ fn films() -> DomainReport {
                 note: "its table 3".into(),
             },
         ],
-        weights: vec![
-            weight("window", (0.7, 0.4), 0.0123),
-            weight("content", (0.3, 0.6), -0.0001),
-        ],
+        weights: vec![weight("window", (0.7, 0.4), 0.0123), weight("content", (0.3, 0.6), -0.0001)],
         transfer: Some(TransferRow {
             metric: "NDCG@10".into(),
             single: Estimate::new(0.1317, 0.1297, 0.1337),
@@ -85,14 +70,8 @@ fn films() -> DomainReport {
             sentence: "A clear, small gain.".into(),
         }),
         slices: vec![slice("head", 4321, 0.21), slice("tail", 987, 0.04)],
-        beyond: vec![(
-            "blend".into(),
-            vec![("coverage".into(), 0.4567), ("Gini".into(), f64::NAN)],
-        )],
-        search: vec![
-            trial("half-life 7 d", 0.118, false),
-            trial("half-life 30 d", 0.124, true),
-        ],
+        beyond: vec![("blend".into(), vec![("coverage".into(), 0.4567), ("Gini".into(), f64::NAN)])],
+        search: vec![trial("half-life 7 d", 0.118, false), trial("half-life 30 d", 0.124, true)],
     }
 }
 
@@ -110,12 +89,7 @@ fn weight(expert: &str, (weight_warm, weight_cold): (f64, f64), gain: f64) -> We
 }
 
 fn trial(params: &str, score: f64, chosen: bool) -> TrialRow {
-    TrialRow {
-        expert: "window".into(),
-        params: params.into(),
-        score,
-        chosen,
-    }
+    TrialRow { expert: "window".into(), params: params.into(), score, chosen }
 }
 
 /// How much of everything [`large`] contains.
@@ -129,27 +103,15 @@ pub(super) struct Size {
 
 /// A report of any size with plausible numbers.
 pub(super) fn large(size: &Size) -> Report {
-    let Report {
-        title,
-        subtitle,
-        headline,
-        dataset,
-        curves,
-        provenance,
-        ..
-    } = small();
+    let Report { title, subtitle, headline, dataset, curves, provenance, .. } = small();
     Report {
         title: title.repeat(size.name_repeats),
         subtitle: subtitle.repeat(size.name_repeats),
         generated: None,
         headline: headline.into_iter().cycle().take(8).collect(),
         dataset: dataset.into_iter().cycle().take(12).collect(),
-        domains: (0..size.domains)
-            .map(|domain| large_domain(size, domain))
-            .collect(),
-        examples: (0..size.examples)
-            .map(|user| large_example(size, user))
-            .collect(),
+        domains: (0..size.domains).map(|domain| large_domain(size, domain)).collect(),
+        examples: (0..size.examples).map(|user| large_example(size, user)).collect(),
         curves: curves
             .into_iter()
             .cycle()
@@ -172,9 +134,7 @@ fn name(size: &Size, stem: &str, place: usize) -> String {
 /// Pairs of each name and what `value` gives for its place.
 fn pairs<T>(names: &[impl ToString], value: impl Fn(usize) -> T) -> Vec<(String, T)> {
     let places = names.iter().enumerate();
-    places
-        .map(|(place, name)| (name.to_string(), value(place)))
-        .collect()
+    places.map(|(place, name)| (name.to_string(), value(place))).collect()
 }
 
 fn noisy_estimate(seed: usize) -> Estimate {
@@ -183,17 +143,9 @@ fn noisy_estimate(seed: usize) -> Estimate {
 }
 
 fn large_domain(size: &Size, domain: usize) -> DomainReport {
-    let experts: Vec<String> = (0..size.experts)
-        .map(|place| name(size, "expert", place))
-        .collect();
+    let experts: Vec<String> = (0..size.experts).map(|place| name(size, "expert", place)).collect();
     let slices = ["head", "mid", "tail", "unseen items", "cold users"];
-    let measures = [
-        "coverage",
-        "Gini",
-        "popularity lift",
-        "diversity",
-        "novelty",
-    ];
+    let measures = ["coverage", "Gini", "popularity lift", "diversity", "novelty"];
     let slice_row = |(place, slice): (usize, &&str)| SliceRow {
         slice: (*slice).into(),
         n: 10_000 / (place + 1),
@@ -202,43 +154,20 @@ fn large_domain(size: &Size, domain: usize) -> DomainReport {
     DomainReport {
         name: name(size, "domain", domain),
         metrics: large_metrics(&experts, domain),
-        weights: experts
-            .iter()
-            .map(|expert| weight(expert, (0.1, 0.2), 0.002))
-            .collect(),
+        weights: experts.iter().map(|expert| weight(expert, (0.1, 0.2), 0.002)).collect(),
         transfer: films().transfer,
         slices: slices.iter().enumerate().map(slice_row).collect(),
-        beyond: pairs(&experts, |expert| {
-            pairs(&measures, |measure| noise(expert + measure))
-        }),
-        search: experts
-            .iter()
-            .flat_map(|expert| large_search(expert))
-            .collect(),
+        beyond: pairs(&experts, |expert| pairs(&measures, |measure| noise(expert + measure))),
+        search: experts.iter().flat_map(|expert| large_search(expert)).collect(),
     }
 }
 
 fn large_metrics(models: &[String], domain: usize) -> Vec<MetricRow> {
-    let metrics = [
-        "Recall@10",
-        "NDCG@10",
-        "MRR",
-        "Hit@1",
-        "NDCG@50",
-        "Recall@50",
-        "AUC",
-        "MAP",
-    ];
+    let metrics = ["Recall@10", "NDCG@10", "MRR", "Hit@1", "NDCG@50", "Recall@50", "AUC", "MAP"];
     let row = |(place, name): (usize, &String)| MetricRow {
         name: name.clone(),
-        kind: if place == 0 {
-            ModelKind::Blend
-        } else {
-            ModelKind::Expert
-        },
-        values: pairs(&metrics, |metric| {
-            noisy_estimate(97 * place + metric + domain)
-        }),
+        kind: if place == 0 { ModelKind::Blend } else { ModelKind::Expert },
+        values: pairs(&metrics, |metric| noisy_estimate(97 * place + metric + domain)),
         note: String::new(),
     };
     models.iter().enumerate().map(row).collect()
@@ -265,24 +194,15 @@ fn large_example(size: &Size, user: usize) -> Example {
     Example {
         user: name(size, "user", user),
         domain: name(size, "domain", user % size.domains.max(1)),
-        history: (0..40)
-            .map(|place| name(size, "An earlier title", place))
-            .collect(),
+        history: (0..40).map(|place| name(size, "An earlier title", place)).collect(),
         items: (1..=10).map(item).collect(),
     }
 }
 
 fn long_curve(curve: Curve, n_points: usize) -> Curve {
-    let points = |seed: usize| {
-        (0..n_points)
-            .map(|x| (x as f64, 1.0 / (1.0 + x as f64) + noise(x + seed)))
-            .collect()
-    };
-    let series = (0..3)
-        .map(|place| Series {
-            name: format!("line {place}"),
-            points: points(place),
-        })
-        .collect();
+    let points =
+        |seed: usize| (0..n_points).map(|x| (x as f64, 1.0 / (1.0 + x as f64) + noise(x + seed))).collect();
+    let series =
+        (0..3).map(|place| Series { name: format!("line {place}"), points: points(place) }).collect();
     Curve { series, ..curve }
 }

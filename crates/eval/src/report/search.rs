@@ -4,6 +4,7 @@ use super::context::Context;
 use super::markup::Html;
 use super::model::{DomainReport, Estimate, TrialRow};
 use super::number::{self, count};
+use super::order::{distinct, rank};
 use super::plot::Plot;
 use super::scale::Scale;
 
@@ -16,35 +17,25 @@ pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
         return;
     }
     let rows = shown_rows(cx, &domain.search);
-    let plot =
-        Scale::covering(rows.iter().map(|row| row.score)).map(|scale| Plot::new(h, scale.wide()));
+    let scale = Scale::covering(rows.iter().map(|row| row.score));
+    let plot = Plot::new(h, scale.wide());
     h.leaf("h3", "", "What was tried");
     h.within("details", "", |h| {
-        h.leaf(
-            "summary",
-            "",
-            &format!(
-                "{} settings on the validation set",
-                count(domain.search.len())
-            ),
-        );
+        let n_trials = count(domain.search.len());
+        h.leaf("summary", "", &format!("{n_trials} settings on the validation set"));
         h.within("table", "trials", |h| {
-            h.within("thead", "", |h| {
-                h.within("tr", "", |h| {
-                    h.column("", "Expert");
-                    h.column("c", "Setting");
-                    h.column("p", "");
-                    h.column("n", "validation");
-                });
+            h.head(|h| {
+                h.column("", "Expert");
+                h.column("c", "Setting");
+                h.column("p", "");
+                h.column("n", "validation");
             });
             h.within("tbody", "", |h| {
                 for row in &rows {
-                    trial_row(h, cx, plot.as_ref(), row);
+                    trial_row(h, cx, &plot, row);
                 }
             });
-            if let Some(plot) = &plot {
-                h.within("tfoot", "", |h| foot(h, plot));
-            }
+            h.within("tfoot", "", |h| foot(h, &plot));
         });
         h.left_out(domain.search.len() - rows.len(), "settings");
     });
@@ -52,34 +43,19 @@ pub(super) fn section(h: &mut Html, cx: &Context, domain: &DomainReport) {
 
 /// The trials of each expert, the chosen one first, then by score.
 fn shown_rows<'a>(cx: &Context, trials: &'a [TrialRow]) -> Vec<&'a TrialRow> {
-    let mut experts: Vec<&str> = Vec::new();
-    for trial in trials {
-        if !experts.contains(&trial.expert.as_str()) {
-            experts.push(&trial.expert);
-        }
-    }
+    let mut experts = distinct(trials.iter().map(|trial| &trial.expert));
     experts.truncate(cx.limits.models);
     let n_each = (cx.limits.trials / experts.len().max(1)).max(TRIALS_MIN);
-    let known = |trial: &TrialRow| {
-        if trial.score.is_finite() {
-            trial.score
-        } else {
-            f64::NEG_INFINITY
-        }
-    };
     let mut rows = Vec::new();
     for expert in experts {
-        let mut own: Vec<&TrialRow> = trials
-            .iter()
-            .filter(|trial| trial.expert == expert)
-            .collect();
-        own.sort_by(|a, b| b.chosen.cmp(&a.chosen).then(known(b).total_cmp(&known(a))));
+        let mut own: Vec<&TrialRow> = trials.iter().filter(|trial| trial.expert == expert).collect();
+        own.sort_by(|a, b| b.chosen.cmp(&a.chosen).then(rank(b.score).total_cmp(&rank(a.score))));
         rows.extend(own.into_iter().take(n_each));
     }
     rows
 }
 
-fn trial_row(h: &mut Html, cx: &Context, plot: Option<&Plot>, row: &TrialRow) {
+fn trial_row(h: &mut Html, cx: &Context, plot: &Plot, row: &TrialRow) {
     h.within("tr", if row.chosen { "strong" } else { "" }, |h| {
         h.row_name(&row.expert);
         h.within("td", "c", |h| {
@@ -88,18 +64,8 @@ fn trial_row(h: &mut Html, cx: &Context, plot: Option<&Plot>, row: &TrialRow) {
                 h.leaf("span", "tag", "chosen");
             }
         });
-        match plot {
-            Some(plot) => {
-                let label = format!("{}: {}", row.params, number::value(row.score));
-                plot.dot(
-                    h,
-                    cx.palette.mark(&row.expert),
-                    &label,
-                    &Estimate::point(row.score),
-                );
-            }
-            None => h.leaf("td", "p", ""),
-        }
+        let label = format!("{}: {}", row.params, number::value(row.score));
+        plot.dot(h, cx.palette.mark(&row.expert), &label, &Estimate::point(row.score));
         h.leaf("td", "n", &number::value(row.score));
     });
 }

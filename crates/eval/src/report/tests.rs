@@ -42,39 +42,21 @@ fn tag_length(html: &str) -> usize {
 }
 
 fn assert_identifiers_are_sound(html: &str) {
-    let ids: Vec<&str> = html
-        .split(" id=\"")
-        .skip(1)
-        .map(|rest| rest.split('"').next().unwrap())
-        .collect();
+    let ids: Vec<&str> = html.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     let mut unique = ids.clone();
     unique.sort_unstable();
     unique.dedup();
     assert_eq!(unique.len(), ids.len(), "identifiers are unique");
-    for target in html
-        .split("href=\"#")
-        .skip(1)
-        .map(|rest| rest.split('"').next().unwrap())
-    {
-        assert!(
-            ids.contains(&target),
-            "link to {target}, which is not on the page"
-        );
+    for target in html.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(ids.contains(&target), "link to {target}, which is not on the page");
     }
 }
 
 #[test]
 fn page_is_balanced_and_its_links_lead_somewhere() {
-    for report in [
-        small(),
-        Report::default(),
-        large(&Size {
-            experts: 3,
-            domains: 2,
-            examples: 3,
-            name_repeats: 1,
-        }),
-    ] {
+    for report in
+        [small(), Report::default(), large(&Size { experts: 3, domains: 2, examples: 3, name_repeats: 1 })]
+    {
         let html = render(&report);
         tags(&html);
         assert_identifiers_are_sound(&html);
@@ -84,33 +66,16 @@ fn page_is_balanced_and_its_links_lead_somewhere() {
 #[test]
 fn page_needs_no_network() {
     let html = render(&small());
-    for outside in [
-        "http://", "https://", "src=", "@import", "url(\"", "<link", "<img", "<iframe", "xmlns",
-    ] {
+    for outside in ["http://", "https://", "src=", "@import", "url(\"", "<link", "<img", "<iframe", "xmlns"] {
         assert!(!html.contains(outside), "{outside}");
     }
 }
 
 #[test]
 fn page_is_small_whatever_the_input() {
-    let usual = render(&large(&Size {
-        experts: 20,
-        domains: 4,
-        examples: 50,
-        name_repeats: 1,
-    }));
-    let endless = render(&large(&Size {
-        experts: 90,
-        domains: 14,
-        examples: 200,
-        name_repeats: 1,
-    }));
-    let wordy = render(&large(&Size {
-        experts: 30,
-        domains: 6,
-        examples: 20,
-        name_repeats: 60,
-    }));
+    let usual = render(&large(&Size { experts: 20, domains: 4, examples: 50, name_repeats: 1 }));
+    let endless = render(&large(&Size { experts: 90, domains: 14, examples: 200, name_repeats: 1 }));
+    let wordy = render(&large(&Size { experts: 30, domains: 6, examples: 20, name_repeats: 60 }));
     for html in [&usual, &endless, &wordy] {
         assert!(html.len() <= PAGE_BYTES_MAX, "{} bytes", html.len());
         assert!(html.contains("not shown"), "what is left out is said");
@@ -128,18 +93,10 @@ fn hostile_names_are_text_everywhere() {
     poison(&mut value, hostile);
     let html = render(&serde_json::from_value(value).unwrap());
     let usual = render(&small());
-    assert_eq!(
-        tags(&html).iter().filter(|tag| **tag == "script").count(),
-        1
-    );
-    assert!(
-        !html.contains("alert(1)</script>") && !html.contains('\u{202E}') && !html.contains('\0')
-    );
+    assert_eq!(tags(&html).iter().filter(|tag| **tag == "script").count(), 1);
+    assert!(!html.contains("alert(1)</script>") && !html.contains('\u{202E}') && !html.contains('\0'));
     assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
-    assert!(
-        tags(&html).iter().all(|tag| tags(&usual).contains(tag)),
-        "no element of the caller's making"
-    );
+    assert!(tags(&html).iter().all(|tag| tags(&usual).contains(tag)), "no element of the caller's making");
 }
 
 /// Appends `text` to every string except the names of variants.
@@ -148,9 +105,7 @@ fn poison(value: &mut serde_json::Value, text: &str) {
         serde_json::Value::String(string) => string.push_str(text),
         serde_json::Value::Array(values) => values.iter_mut().for_each(|value| poison(value, text)),
         serde_json::Value::Object(fields) => {
-            let texts = fields
-                .iter_mut()
-                .filter(|(key, _)| *key != "kind" && *key != "tone");
+            let texts = fields.iter_mut().filter(|(key, _)| *key != "kind" && *key != "tone");
             texts.for_each(|(_, value)| poison(value, text));
         }
         _ => {}
@@ -204,10 +159,7 @@ fn unknown_numbers_are_named_and_never_drawn() {
 #[test]
 fn empty_sections_are_left_out() {
     let html = render(&Report {
-        domains: vec![DomainReport {
-            name: "films".into(),
-            ..Default::default()
-        }],
+        domains: vec![DomainReport { name: "films".into(), ..Default::default() }],
         ..Default::default()
     });
     for heading in [
@@ -243,17 +195,10 @@ fn report_survives_json_with_its_unknowns() {
     let report = small();
     let json = serde_json::to_string(&report).unwrap();
     let back: Report = serde_json::from_str(&json).unwrap();
-    assert_eq!(
-        render(&report),
-        render(&back),
-        "the page from the file is the page"
-    );
+    assert_eq!(render(&report), render(&back), "the page from the file is the page");
     assert!(back.domains[0].beyond[0].1[1].1.is_nan());
     assert!(!back.domains[0].metrics[3].values[0].1.has_interval());
-    assert_eq!(
-        serde_json::from_str::<Report>("{}").unwrap(),
-        Report::default()
-    );
+    assert_eq!(serde_json::from_str::<Report>("{}").unwrap(), Report::default());
 }
 
 #[test]
@@ -265,20 +210,14 @@ fn outline_of_the_small_report() {
         .filter_map(|piece| piece.split_once('>'))
         .zip(html.split('<').skip(2))
         .filter(|((tag, _), _)| headings.contains(&tag.split(' ').next().unwrap()))
-        .map(|((tag, text), next)| {
-            format!("{} {}", tag.split(' ').next().unwrap(), inner(text, next))
-        })
+        .map(|((tag, text), next)| format!("{} {}", tag.split(' ').next().unwrap(), inner(text, next)))
         .collect();
     assert_eq!(outline, OUTLINE);
 }
 
 /// The text of an element, which may be wrapped once.
 fn inner<'a>(text: &'a str, next: &'a str) -> &'a str {
-    if text.is_empty() {
-        next.split_once('>').map_or("", |(_, text)| text)
-    } else {
-        text
-    }
+    if text.is_empty() { next.split_once('>').map_or("", |(_, text)| text) } else { text }
 }
 
 const OUTLINE: [&str; 25] = [

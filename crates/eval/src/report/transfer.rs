@@ -21,39 +21,24 @@ pub(super) fn section(h: &mut Html, domain: &DomainReport) {
 }
 
 fn values(h: &mut Html, row: &TransferRow) {
-    let rows = [
-        ("this domain alone", Mark::Single, &row.single),
-        ("all domains", Mark::Blend, &row.cross),
-    ];
-    let ends = rows
-        .iter()
-        .flat_map(|(_, _, value)| [value.mean, value.lo, value.hi]);
-    let plot = Scale::covering(ends).map(|scale| Plot::new(h, scale));
-    let metric = if row.metric.is_empty() {
-        "Accuracy"
-    } else {
-        &row.metric
-    };
-    table(h, metric, plot.as_ref(), number::value, &rows);
+    let rows = [("this domain alone", Mark::Single, &row.single), ("all domains", Mark::Blend, &row.cross)];
+    let ends = rows.iter().flat_map(|(_, _, value)| value.numbers());
+    let plot = Plot::new(h, Scale::covering(ends));
+    let metric = if row.metric.is_empty() { "Accuracy" } else { &row.metric };
+    table(h, metric, &plot, number::value, &rows);
 }
 
 fn difference(h: &mut Html, row: &TransferRow) {
     let value = &row.difference;
-    let plot = Scale::from_zero([value.mean, value.lo, value.hi]).map(|scale| Plot::new(h, scale));
+    let plot = Plot::new(h, Scale::from_zero(value.numbers()));
     let rows = [("difference", Mark::of_difference(value), value)];
-    table(
-        h,
-        "Difference, all domains less this one alone",
-        plot.as_ref(),
-        number::signed,
-        &rows,
-    );
+    table(h, "Difference, all domains less this one alone", &plot, number::signed, &rows);
 }
 
 fn table(
     h: &mut Html,
     caption: &str,
-    plot: Option<&Plot>,
+    plot: &Plot,
     write: fn(f64) -> String,
     rows: &[(&str, Mark, &Estimate)],
 ) {
@@ -63,21 +48,11 @@ fn table(
             for (name, mark, value) in rows {
                 h.within("tr", "", |h| {
                     h.leaf_with("th", &[("scope", "row")], name);
-                    match plot {
-                        Some(plot) => plot.dot(
-                            h,
-                            *mark,
-                            &format!("{name}: {}", number::estimate(value, write)),
-                            value,
-                        ),
-                        None => h.leaf("td", "p", ""),
-                    }
+                    plot.dot(h, *mark, &format!("{name}: {}", number::estimate(value, write)), value);
                     plot::estimate_cell(h, value, write);
                 });
             }
         });
-        if let Some(plot) = plot {
-            h.within("tfoot", "", |h| plot::axis_row(h, plot, None));
-        }
+        h.within("tfoot", "", |h| plot::axis_row(h, plot, None));
     });
 }
