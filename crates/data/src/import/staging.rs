@@ -184,17 +184,10 @@ impl<'a> Staging<'a> {
         placement.used.insert(domain);
         let (batch, rows) = (&parsed.batch, &parsed.rows);
         let (known_users, known_items) = self.builder.vocabularies(domain);
-        let (users, items): (Vec<u32>, Vec<u32>) = rayon::join(
-            || {
-                rows.iter()
-                    .map(|row| known_users.intern(batch.cell(row.row as usize, columns.user)))
-                    .collect()
-            },
-            || {
-                rows.iter()
-                    .map(|row| known_items.intern(batch.cell(row.row as usize, columns.item)))
-                    .collect()
-            },
+        let cells = |column: usize| rows.iter().map(move |row| batch.cell(row.row as usize, column));
+        let (users, items) = rayon::join(
+            || known_users.intern_all(cells(columns.user)),
+            || known_items.intern_all(cells(columns.item)),
         );
         self.builder.reserve(rows.len());
         for ((good, &user), &item) in rows.iter().zip(&users).zip(&items) {
