@@ -7,6 +7,7 @@
 pub mod builder;
 pub mod catalog;
 pub mod dataset;
+pub mod describe;
 pub mod graph;
 pub mod ids;
 pub mod import;

@@ -10,7 +10,7 @@ use super::super::report::{Content, SniffReport, TableReport};
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
 use super::super::tally::Tally;
-use super::{Files, head_of, holding, lacks, plain_name, s3rec};
+use super::{Files, ends, head_of, holding, lacks, plain_name, s3rec};
 use crate::error::DataError;
 use crate::ids::DomainIdx;
 
@@ -35,7 +35,7 @@ fn is_timed(path: &Path) -> bool {
     };
     let head = head_of(path);
     let mut head = head.lines().take(20).peekable();
-    plain_name(path).ends_with(".txt") && head.peek().is_some() && head.all(is_timed_line)
+    ends(path, ".txt") && head.peek().is_some() && head.all(is_timed_line)
 }
 
 /// The file of sequences and the map of items beside it.
@@ -70,7 +70,7 @@ fn map_of(sequences: &Path) -> Result<Option<PathBuf>, DataError> {
         _ => Path::new("."),
     };
     let mut maps = Files::of(folder)?.files;
-    maps.retain(|file| plain_name(file).contains(MAP) && plain_name(file).ends_with(".json"));
+    maps.retain(|file| plain_name(file).contains(MAP) && ends(file, ".json"));
     let name = plain_name(sequences);
     let beginning = name.split('_').next().unwrap_or_default().to_owned();
     let same = maps.iter().position(|map| plain_name(map).starts_with(&format!("{beginning}{MAP}")));

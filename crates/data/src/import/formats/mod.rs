@@ -61,8 +61,13 @@ impl Files {
 
     /// The files whose name ends so, apart from `.gz` or `.zst`.
     pub(super) fn ending<'a>(&'a self, end: &'a str) -> impl Iterator<Item = &'a Path> {
-        self.files.iter().map(PathBuf::as_path).filter(move |path| plain_name(path).ends_with(end))
+        self.files.iter().map(PathBuf::as_path).filter(move |path| ends(path, end))
     }
+}
+
+/// Whether the file name ends so, apart from case and `.gz` or `.zst`.
+pub(super) fn ends(path: &Path, end: &str) -> bool {
+    plain_name(path).to_ascii_lowercase().ends_with(end)
 }
 
 /// The file name without `.gz` or `.zst`.

@@ -7,7 +7,7 @@ use super::super::report::{Content, SniffReport, TableReport};
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
 use super::super::tally::Tally;
-use super::{Files, head_of, holding, lacks, plain_name};
+use super::{Files, ends, head_of, holding, lacks, plain_name};
 use crate::error::DataError;
 use crate::import::events::check_id;
 
@@ -35,7 +35,7 @@ pub(super) fn is_list(path: &Path) -> bool {
 pub(super) fn plan(files: &Files) -> Result<Vec<TableReport>, DataError> {
     let lists: Vec<&PathBuf> = match files.files.as_slice() {
         [only] => vec![only],
-        all => all.iter().filter(|file| plain_name(file).ends_with(".txt") && is_list(file)).collect(),
+        all => all.iter().filter(|file| ends(file, ".txt") && is_list(file)).collect(),
     };
     let list = match lists.as_slice() {
         [] => {

@@ -8,14 +8,13 @@ use super::super::look::{self, Expect};
 use super::super::options::ImportOptions;
 use super::super::report::{Content, Role, TableReport};
 use super::super::time::TimeForm;
-use super::{Files, fixed, head_of, lacks, plain_name};
+use super::{Files, ends, fixed, head_of, lacks, plain_name};
 use crate::error::DataError;
 
 /// Whether the first file is one of triples.
 pub(super) fn claims(files: &Files) -> bool {
     let is_text = |path: &&std::path::PathBuf| {
-        let name = plain_name(path);
-        [".txt", ".tsv", ".kg", ".triples"].iter().any(|end| name.ends_with(end)) && !is_negatives(path)
+        [".txt", ".tsv", ".kg", ".triples"].iter().any(|end| ends(path, end)) && !is_negatives(path)
     };
     let mut texts = files.files.iter().filter(is_text).peekable();
     texts.peek().is_some() && texts.all(|path| is_triples(path))
@@ -31,7 +30,7 @@ pub(super) fn is_triples(path: &Path) -> bool {
     let is_value = |cell: &str| events::rating(cell).is_some() || TimeForm::of([cell]).is_some();
     let name = plain_name(path);
     let is_header = super::super::roles::is_known(rows[0][0]);
-    let said_so = name.starts_with("kg") || name.ends_with(".kg") || name.contains("triple");
+    let said_so = name.starts_with("kg") || ends(path, ".kg") || name.contains("triple");
     !is_header && (said_so || rows.iter().all(|row| !is_value(row[2])))
 }
 
