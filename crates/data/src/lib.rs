@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod dataset;
 mod error;
 pub mod filter;
+pub mod describe;
 pub mod graph;
 pub mod hash;
 pub mod ids;

@@ -162,7 +162,7 @@ fn write_interactions(dataset: &Dataset, path: &Path) -> Result<(), DataError> {
     };
     let mut writer = TableWriter::create(path, &group(0, 0, Vec::new()))?;
     let mut user = 0;
-    for from in (0..sequences.n_events()).step_by(ROWS_PER_GROUP) {
+    let mut next = |from: usize| {
         let to = (from + ROWS_PER_GROUP).min(sequences.n_events());
         let mut users = Vec::with_capacity(to - from);
         for at in from..to {
@@ -171,7 +171,15 @@ fn write_interactions(dataset: &Dataset, path: &Path) -> Result<(), DataError> {
             }
             users.push(user as i32);
         }
-        writer.write(&group(from, to, users))?;
+        group(from, to, users)
+    };
+    // The next group is gathered while this one is encoded.
+    let mut current = next(0);
+    for from in (0..sequences.n_events()).step_by(ROWS_PER_GROUP) {
+        let after = (from + ROWS_PER_GROUP).min(sequences.n_events());
+        let (written, gathered) = rayon::join(|| writer.write(&current), || next(after));
+        written?;
+        current = gathered;
     }
     writer.finish()
 }

@@ -12,6 +12,7 @@ mod domains;
 mod events;
 mod formats;
 mod jsonl;
+mod lines;
 mod look;
 mod options;
 mod provenance;
@@ -24,6 +25,7 @@ mod run;
 mod skipped;
 mod sniff;
 mod staging;
+mod tally;
 mod time;
 
 pub use blocks::LINE_BYTES_MAX;

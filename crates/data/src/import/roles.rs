@@ -250,6 +250,21 @@ pub(super) fn field_name(column: &str) -> String {
     }
 }
 
+/// Gives the text columns fields of their own: the first keeps the canonical name, later ones their own name.
+pub(super) fn keep_fields_apart(columns: &mut [ColumnReport]) {
+    for at in 1..columns.len() {
+        let (before, rest) = columns.split_at_mut(at);
+        let column = &mut rest[0];
+        let is_taken = |field: &str| before.iter().any(|other| other.role == Role::Text(field.to_owned()));
+        let Role::Text(field) = &column.role else { continue };
+        if is_taken(field) {
+            let own = column.name.to_lowercase();
+            let field = if is_taken(&own) { format!("{own}_{}", at + 1) } else { own };
+            column.role = Role::Text(field);
+        }
+    }
+}
+
 /// Whether a name is one of those that columns of interactions have.
 pub(super) fn is_known(name: &str) -> bool {
     let name = folded(name);

@@ -6,20 +6,19 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::domains::Placement;
+use super::formats;
 use super::options::{ImportOptions, ImportProgress};
 use super::provenance::{self, FileRecord};
 use super::reader;
-use super::report::{Content, Role, SniffReport, TableReport};
+use super::report::{Content, Layout, Role, SniffReport, TableReport};
 use super::roles;
-use super::skipped::{FileSkips, LISTED_MAX, SkipReason, SkippedRow};
+use super::skipped::{LISTED_MAX, SkipReason, SkippedRow};
 use super::staging::{Checked, Consumer, ReadCounts, Staging};
+use super::tally::Tally;
 use crate::builder::BuildCounts;
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::store::{self, DatasetHead};
-
-/// Bad rows that are tolerated whatever their share, unless they are half of the file.
-const BAD_ROWS_FREE: u64 = 10;
 
 /// What an import gives.
 #[derive(Clone, Debug)]
@@ -80,11 +79,15 @@ pub fn import(
     attach(options, &mut reports)?;
     check_columns(options, &reports)?;
     let mut run = Run::new(options, &reports, progress)?;
-    for phase in [Content::Items, Content::Events, Content::Users, Content::Triples, Content::Links] {
+    for report in &reports {
+        run.tables(report, Content::Items)?;
+    }
+    for report in &reports {
+        formats::read(&mut run, report)?;
+    }
+    for phase in [Content::Events, Content::Users, Content::Triples, Content::Links] {
         for report in &reports {
-            for table in report.tables.iter().filter(|table| table.content == phase) {
-                run.table(table, &report.domain)?;
-            }
+            run.tables(report, phase)?;
         }
     }
     run.finish(reports)
@@ -146,6 +149,7 @@ fn check_columns(options: &ImportOptions, reports: &[SniffReport]) -> Result<(),
     }
     let is_cut = |table: &&TableReport| {
         table.domain_field.is_some()
+            || table.content == Content::ItemIndex
             || (table.content == Content::Events && table.column(&Role::Domain).is_some())
     };
     match &options.domain_by {
@@ -162,7 +166,7 @@ pub(super) struct Run<'a> {
     options: &'a ImportOptions,
     progress: &'a mut dyn FnMut(ImportProgress),
     pub(super) staging: Staging<'a>,
-    pub(super) placements: BTreeMap<String, Placement>,
+    placements: BTreeMap<String, Placement>,
     bytes_total: u64,
     bytes_before: u64,
     skipped: Vec<SkippedRow>,
@@ -200,11 +204,27 @@ impl<'a> Run<'a> {
         })
     }
 
+    // Reads the plain tables of a source that have this content.
+    fn tables(&mut self, report: &SniffReport, content: Content) -> Result<(), DataError> {
+        let is_plain = |table: &&TableReport| table.content == content && table.layout != Layout::OfFormat;
+        report.tables.iter().filter(is_plain).try_for_each(|table| self.table(table, &report.domain))
+    }
+
+    /// Takes the placement of a label out, to be given back with [`Self::give_back`].
+    pub(super) fn take_placement(&mut self, label: &str) -> Placement {
+        self.placements.remove(label).unwrap_or_else(|| Placement::new(label))
+    }
+
+    /// Gives a placement back.
+    pub(super) fn give_back(&mut self, placement: Placement) {
+        self.placements.insert(placement.label().to_owned(), placement);
+    }
+
     // Reads one table: the next blocks are read while the last ones are parsed and the ones before are staged.
     fn table(&mut self, table: &TableReport, label: &str) -> Result<(), DataError> {
         let (mut feed, parser) = reader::open(table)?;
         let consumer = Consumer::of(table, self.options)?;
-        let mut placement = self.placements.remove(label).unwrap_or_else(|| Placement::new(label));
+        let mut placement = self.take_placement(label);
         let mut tally = Tally::default();
         let mut unparsed = feed.read()?;
         let mut checked: Vec<Checked> = Vec::new();
@@ -231,8 +251,8 @@ impl<'a> Run<'a> {
             );
             staged?;
             (unparsed, checked) = (read?, parsed);
-            for batch in &mut checked {
-                tally.add(&table.path, batch);
+            for checked in &mut checked {
+                tally.add(&table.path, checked.batch_mut());
             }
             tally.refuse_early(&table.path, self.options.max_bad_share)?;
             (self.progress)(ImportProgress {
@@ -241,7 +261,7 @@ impl<'a> Run<'a> {
                 rows: self.staging.counts.n_rows + tally.n_rows,
             });
         }
-        self.placements.insert(label.to_owned(), placement);
+        self.give_back(placement);
         self.close(table, tally, feed.sha256()?)
     }
 
@@ -261,6 +281,11 @@ impl<'a> Run<'a> {
         }
         let room = LISTED_MAX.saturating_sub(self.skipped.len());
         self.skipped.extend(tally.skips.listed.into_iter().take(room));
+        (self.progress)(ImportProgress {
+            bytes_done: self.bytes_before,
+            bytes_total: self.bytes_total,
+            rows: self.staging.counts.n_rows,
+        });
         Ok(())
     }
 
@@ -293,52 +318,5 @@ impl<'a> Run<'a> {
         };
         imported.import = provenance::table(&imported, &self.files, self.options)?;
         Ok(imported)
-    }
-}
-
-/// Rows and bad rows of one file so far.
-#[derive(Default)]
-pub(super) struct Tally {
-    pub(super) n_rows: u64,
-    n_lines: u64,
-    pub(super) skips: FileSkips,
-}
-
-impl Tally {
-    fn add(&mut self, path: &Path, checked: &mut Checked) {
-        let batch = match checked {
-            Checked::Events(parsed) => &mut parsed.batch,
-            Checked::Rows(batch) => batch,
-        };
-        self.n_rows += batch.n_rows_read();
-        self.skips.add(path, self.n_lines + 1, std::mem::take(&mut batch.bad));
-        self.n_lines += u64::from(batch.n_lines);
-    }
-
-    // More than the allowed share of bad rows refuses a file.
-    fn refuse(&self, path: &Path, max_bad_share: f64) -> Result<(), DataError> {
-        let n_bad = self.skips.n();
-        let by_share = (self.n_rows as f64 * max_bad_share) as u64;
-        let free = BAD_ROWS_FREE.min(self.n_rows.saturating_sub(1) / 2);
-        if n_bad == 0 || n_bad <= by_share.max(free) {
-            return Ok(());
-        }
-        let Some(first) = self.skips.listed.first() else { return Ok(()) };
-        let reason = first.reason.in_words();
-        Err(DataError::format(
-            path,
-            Some(first.line),
-            format!(
-                "{n_bad} of {} rows cannot be used; the first: {reason}: `{}`",
-                self.n_rows, first.excerpt
-            ),
-            format!("{}; or allow more bad rows with --max-bad-share", self.skips.remedy()),
-        ))
-    }
-
-    // A long file that is bad in its first half million rows need not be read to the end.
-    fn refuse_early(&self, path: &Path, max_bad_share: f64) -> Result<(), DataError> {
-        let is_hopeless = self.n_rows > 100_000 && self.skips.n() * 2 > self.n_rows && max_bad_share < 0.5;
-        if is_hopeless { self.refuse(path, max_bad_share) } else { Ok(()) }
     }
 }

@@ -42,8 +42,10 @@ pub enum SkipReason {
     RepeatedHeader,
     /// A triple or link with an empty part.
     EmptyPart,
-    /// A number where the format asks for one is not a number, or names nothing.
+    /// An index that names nothing, or not a number where the format has one.
     BadReference,
+    /// A history that does not continue the events before.
+    BrokenHistory,
     /// More kinds of events than the program can hold.
     TooManyKinds,
 }
@@ -66,7 +68,8 @@ impl SkipReason {
             Self::BadJson => "not a JSON object",
             Self::RepeatedHeader => "the header again",
             Self::EmptyPart => "a part is empty",
-            Self::BadReference => "a number is not one of the ids it refers to",
+            Self::BadReference => "an index is not a number or names nothing",
+            Self::BrokenHistory => "the history does not continue what came before",
             Self::TooManyKinds => "too many kinds of events",
         }
     }

@@ -6,6 +6,7 @@ use super::events::{EventColumns, GoodRow, ParsedEvents, check_id};
 use super::options::ImportOptions;
 use super::report::{Content, Role, TableReport};
 use super::skipped::SkipReason;
+use super::time::{EARLIEST, LATEST};
 use crate::builder::{DatasetBuilder, RawInteraction};
 use crate::error::DataError;
 use crate::ids::DomainIdx;
@@ -43,6 +44,15 @@ pub(super) enum Consumer {
 pub(super) enum Checked {
     Events(ParsedEvents),
     Rows(Batch),
+}
+
+impl Checked {
+    pub(super) fn batch_mut(&mut self) -> &mut Batch {
+        match self {
+            Self::Events(parsed) => &mut parsed.batch,
+            Self::Rows(batch) => batch,
+        }
+    }
 }
 
 impl Consumer {
@@ -150,10 +160,7 @@ impl<'a> Staging<'a> {
             let row = good.row as usize;
             let item = parsed.batch.cell(row, columns.item);
             let domain = match columns.domain {
-                Some(slot) => {
-                    let name = self.rule.choose(parsed.batch.cell(row, slot), ValueList::Piped);
-                    self.builder.domain(name)?
-                }
+                Some(slot) => self.domain_of_cell(parsed.batch.cell(row, slot))?,
                 None => placement.of(item, &mut self.builder)?,
             };
             placement.used.insert(domain);
@@ -177,17 +184,10 @@ impl<'a> Staging<'a> {
         placement.used.insert(domain);
         let (batch, rows) = (&parsed.batch, &parsed.rows);
         let (known_users, known_items) = self.builder.vocabularies(domain);
-        let (users, items): (Vec<u32>, Vec<u32>) = rayon::join(
-            || {
-                rows.iter()
-                    .map(|row| known_users.intern(batch.cell(row.row as usize, columns.user)))
-                    .collect()
-            },
-            || {
-                rows.iter()
-                    .map(|row| known_items.intern(batch.cell(row.row as usize, columns.item)))
-                    .collect()
-            },
+        let cells = |column: usize| rows.iter().map(move |row| batch.cell(row.row as usize, column));
+        let (users, items) = rayon::join(
+            || known_users.intern_all(cells(columns.user)),
+            || known_items.intern_all(cells(columns.item)),
         );
         self.builder.reserve(rows.len());
         for ((good, &user), &item) in rows.iter().zip(&users).zip(&items) {
@@ -217,6 +217,41 @@ impl<'a> Staging<'a> {
             kind,
             split: good.split,
         })
+    }
+
+    /// Puts one event of a user without rating into the builder.
+    pub(super) fn plain_event(
+        &mut self,
+        (user, item): (&str, &str),
+        timestamp: Option<i64>,
+        split: Option<u8>,
+        placement: &mut Placement,
+    ) -> Result<(), DataError> {
+        let domain = placement.of(item, &mut self.builder)?;
+        placement.used.insert(domain);
+        if let Some(time) = timestamp {
+            self.counts.n_before_1970 += u64::from(time < EARLIEST);
+            self.counts.n_after_2100 += u64::from(time > LATEST);
+        }
+        let event = RawInteraction { user, item, domain, timestamp, value: 1.0, kind: 0, split };
+        let user = self.user_of(user, domain);
+        let item = self.builder.item(domain, item);
+        self.builder.interaction_interned(user, item, &event);
+        Ok(())
+    }
+
+    /// The domain of a column's cell.
+    pub(super) fn domain_of_cell(&mut self, cell: &str) -> Result<DomainIdx, DataError> {
+        let name = self.rule.choose(cell, ValueList::Piped);
+        self.builder.domain(name)
+    }
+
+    /// The domain with a number: of the group that has it, else `domain-0`, `domain-1`, ….
+    pub(super) fn domain_of_number(&mut self, number: u64) -> Result<DomainIdx, DataError> {
+        if self.options.domain_groups.is_empty() {
+            return self.builder.domain(&format!("domain-{number}"));
+        }
+        self.domain_of_cell(&number.to_string())
     }
 
     /// The staging index of a user: of the domain's own one when users are disjoint.

@@ -1,15 +1,26 @@
 //! One module per layout: which files belong to it, and what their columns say.
 
-pub(super) mod movielens;
-pub(super) mod recbole;
-pub(super) mod table;
+mod abxi;
+mod amazon;
+mod indexed;
+mod kgat;
+mod llmcdsr;
+mod minionerec;
+mod movielens;
+mod openke;
+mod recbole;
+mod s3rec;
+mod table;
+mod triples;
 
 use std::path::{Path, PathBuf};
 
+use super::bytes;
 use super::look::Look;
 use super::options::{Format, ImportOptions};
-use super::report::{ColumnReport, Confidence, Content, Role, TableReport};
+use super::report::{ColumnReport, Confidence, Content, Role, SniffReport, TableReport};
 use super::roles::Profile;
+use super::run::Run;
 use super::time::TimeForm;
 use crate::error::DataError;
 
@@ -50,8 +61,13 @@ impl Files {
 
     /// The files whose name ends so, apart from `.gz` or `.zst`.
     pub(super) fn ending<'a>(&'a self, end: &'a str) -> impl Iterator<Item = &'a Path> {
-        self.files.iter().map(PathBuf::as_path).filter(move |path| plain_name(path).ends_with(end))
+        self.files.iter().map(PathBuf::as_path).filter(move |path| ends(path, end))
     }
+}
+
+/// Whether the file name ends so, apart from case and `.gz` or `.zst`.
+pub(super) fn ends(path: &Path, end: &str) -> bool {
+    plain_name(path).to_ascii_lowercase().ends_with(end)
 }
 
 /// The file name without `.gz` or `.zst`.
@@ -68,8 +84,15 @@ pub(super) fn detect(files: &Files) -> Format {
         let is_it = match format {
             Format::Recbole => recbole::claims(files),
             Format::Movielens => movielens::claims(files),
+            Format::Minionerec => minionerec::claims(files),
+            Format::Llmcdsr => llmcdsr::claims(files),
+            Format::Abxi => abxi::claims(files),
+            Format::S3rec => s3rec::claims(files),
+            Format::Kgat => kgat::claims(files),
+            Format::Openke => openke::claims(files),
+            Format::Triples => triples::claims(files),
+            Format::Amazon => amazon::claims(files),
             Format::Table => true,
-            _ => false,
         };
         if is_it {
             return format;
@@ -87,8 +110,50 @@ pub(super) fn plan(
     match format {
         Format::Recbole => recbole::plan(files, options),
         Format::Movielens => movielens::plan(files, options),
-        _ => table::plan(files, options),
+        Format::Minionerec => minionerec::plan(files, options),
+        Format::Llmcdsr => llmcdsr::plan(files, options),
+        Format::Abxi => abxi::plan(files),
+        Format::S3rec => s3rec::plan(files),
+        Format::Kgat => kgat::plan(files),
+        Format::Openke => openke::plan(files),
+        Format::Triples => triples::plan(files, options),
+        Format::Amazon => amazon::plan(files, options),
+        Format::Table => table::plan(files, options),
     }
+}
+
+/// Reads the files of a source that are no plain tables.
+pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataError> {
+    match report.format {
+        Format::Minionerec => minionerec::read(run, report),
+        Format::Llmcdsr => llmcdsr::read(run, report),
+        Format::Abxi => abxi::read(run, report),
+        Format::S3rec => s3rec::read(run, report),
+        Format::Kgat => kgat::read(run, report),
+        Format::Openke => openke::read(run, report),
+        Format::Recbole | Format::Movielens | Format::Triples | Format::Amazon | Format::Table => Ok(()),
+    }
+}
+
+/// The files of a report that hold this, with their positions.
+fn holding(report: &SniffReport, content: Content) -> impl Iterator<Item = &TableReport> {
+    report.tables.iter().filter(move |table| table.content == content)
+}
+
+/// The beginning of a file as text, for a look; empty when it cannot be read.
+fn head_of(path: &Path) -> String {
+    let sample = bytes::sample(path, 1 << 16);
+    let mut head =
+        sample.map(|sample| String::from_utf8_lossy(&sample.bytes).into_owned()).unwrap_or_default();
+    if let Some(end) = head.rfind('\n') {
+        head.truncate(end);
+    }
+    head
+}
+
+/// Error for a folder or file without what the format needs.
+fn lacks(files: &Files, what: &str, remedy: &str) -> DataError {
+    DataError::format(&files.root, None, format!("there is no {what}"), remedy)
 }
 
 /// A table whose columns have fixed roles by position; further columns are not read.

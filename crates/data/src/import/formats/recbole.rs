@@ -68,6 +68,7 @@ fn table(look: look::Look, content: Content, options: &ImportOptions) -> Result<
             _ => Role::Unused,
         };
     }
+    roles::keep_fields_apart(&mut columns);
     if content == Content::Events {
         roles::apply(&options.columns, &profiles, &mut columns);
     }

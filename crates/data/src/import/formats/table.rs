@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use super::super::delimited::Separator;
 use super::super::look::{self, Expect, Look};
 use super::super::options::ImportOptions;
-use super::super::report::{ColumnReport, Confidence, Content, Role, TableReport};
+use super::super::report::{ColumnReport, Confidence, Content, Layout, Role, TableReport};
 use super::super::roles;
-use super::{Files, plain_name};
+use super::{Files, fixed, plain_name, triples};
 use crate::error::DataError;
 
 /// Every file of the source as a table; in a folder, files that are no table are left out.
@@ -16,7 +17,17 @@ pub(super) fn plan(files: &Files, options: &ImportOptions) -> Result<Vec<TableRe
     }
     let mut tables = Vec::new();
     for file in files.files.iter().filter(|file| has_table_suffix(file)) {
-        tables.push(of_file(file, options, Expect::default())?);
+        tables.push(match plain_name(file).as_str() {
+            "kg.txt" => triples::of_file(file, options)?,
+            "item_index2entity_id.txt" => links(file, options)?,
+            _ => of_file(file, options, Expect::default())?,
+        });
+    }
+    let has_names =
+        |table: &TableReport| !matches!(&table.layout, Layout::Text(dialect) if !dialect.has_header);
+    // Beside a table with names, one without is more likely something else than interactions.
+    if tables.iter().any(|table| table.content == Content::Events && has_names(table)) {
+        tables.retain(|table| table.content != Content::Events || has_names(table));
     }
     if tables.is_empty() {
         return Err(DataError::format(
@@ -39,6 +50,12 @@ pub(super) fn plan(files: &Files, options: &ImportOptions) -> Result<Vec<TableRe
         }
     }
     Ok(tables)
+}
+
+// Of KGCN, RippleNet and MKR folders: item and entity, without a header.
+fn links(path: &Path, options: &ImportOptions) -> Result<TableReport, DataError> {
+    let expect = Expect { separator: Some(Separator::Char('\t')), has_header: Some(false), encoding: None };
+    fixed(look::at(path, options, expect)?, Content::Links, &[Role::Item, Role::Entity])
 }
 
 fn has_table_suffix(path: &Path) -> bool {
@@ -91,6 +108,7 @@ pub(super) fn classify(look: &Look, columns: &mut [ColumnReport]) -> Result<Cont
         column.role = Role::Text(roles::field_name(&column.name));
         column.time = None;
     }
+    roles::keep_fields_apart(columns);
     Ok(content)
 }
 
