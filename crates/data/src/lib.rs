@@ -7,9 +7,9 @@
 pub mod builder;
 pub mod catalog;
 pub mod dataset;
+pub mod describe;
 mod error;
 pub mod filter;
-pub mod describe;
 pub mod graph;
 pub mod hash;
 pub mod ids;
