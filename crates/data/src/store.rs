@@ -61,12 +61,7 @@ impl DatasetHead {
 /// # Errors
 /// When `to` exists or writing fails; nothing is left behind then.
 pub fn write(dataset: &Dataset, seed: u64, import: toml::Table, to: &Path) -> Result<DatasetHead, DataError> {
-    if to.exists() {
-        return Err(DataError::request(
-            format!("`{}` already exists", to.display()),
-            "name another folder with --to, or remove this one first",
-        ));
-    }
+    refuse_existing(to)?;
     let aside = aside_of(to);
     let written =
         write_into(dataset, seed, import, &aside).and_then(|head| publish(&aside, to).map(|()| head));
@@ -75,6 +70,20 @@ pub fn write(dataset: &Dataset, seed: u64, import: toml::Table, to: &Path) -> Re
         let _ = fs::remove_dir_all(&aside);
     }
     written
+}
+
+/// Refuses to write where something is.
+///
+/// # Errors
+/// When `to` exists.
+pub fn refuse_existing(to: &Path) -> Result<(), DataError> {
+    if !to.exists() {
+        return Ok(());
+    }
+    Err(DataError::request(
+        format!("`{}` already exists", to.display()),
+        "name another folder with --to, or remove this one first",
+    ))
 }
 
 fn aside_of(to: &Path) -> PathBuf {
@@ -153,7 +162,7 @@ fn write_interactions(dataset: &Dataset, path: &Path) -> Result<(), DataError> {
     };
     let mut writer = TableWriter::create(path, &group(0, 0, Vec::new()))?;
     let mut user = 0;
-    for from in (0..sequences.n_events()).step_by(ROWS_PER_GROUP) {
+    let mut next = |from: usize| {
         let to = (from + ROWS_PER_GROUP).min(sequences.n_events());
         let mut users = Vec::with_capacity(to - from);
         for at in from..to {
@@ -162,7 +171,15 @@ fn write_interactions(dataset: &Dataset, path: &Path) -> Result<(), DataError> {
             }
             users.push(user as i32);
         }
-        writer.write(&group(from, to, users))?;
+        group(from, to, users)
+    };
+    // The next group is gathered while this one is encoded.
+    let mut current = next(0);
+    for from in (0..sequences.n_events()).step_by(ROWS_PER_GROUP) {
+        let after = (from + ROWS_PER_GROUP).min(sequences.n_events());
+        let (written, gathered) = rayon::join(|| writer.write(&current), || next(after));
+        written?;
+        current = gathered;
     }
     writer.finish()
 }

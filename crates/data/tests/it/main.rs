@@ -1,0 +1,6 @@
+//! Integration tests of the data crate, one binary.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod files;
+mod formats;
