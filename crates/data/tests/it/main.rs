@@ -2,5 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod broken;
+mod damaged;
 mod files;
 mod formats;
+mod fuzz;
+mod sources;
+mod tolerated;
