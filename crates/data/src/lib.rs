@@ -8,19 +8,19 @@ pub mod builder;
 pub mod catalog;
 pub mod dataset;
 pub mod describe;
+mod error;
 pub mod graph;
+pub mod hash;
 pub mod ids;
 pub mod import;
 pub mod kcore;
 pub mod leak;
+pub mod protocol;
 pub mod sequences;
 pub mod split;
 pub mod store;
 pub mod table;
 pub mod vocabulary;
-// protocol
-mod error;
-pub mod hash;
 
 pub use builder::{BuildCounts, DatasetBuilder, RawInteraction};
 pub use catalog::{Field, ItemCatalog};

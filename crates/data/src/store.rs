@@ -51,8 +51,8 @@ pub struct DatasetHead {
 impl DatasetHead {
     /// One hash over all tables: the data hash of manifests.
     pub fn data_sha256(&self) -> String {
-        let joined: String = self.tables.iter().map(|(name, hash)| format!("{name} {hash}\n")).collect();
-        hash::of_bytes(joined.as_bytes())
+        let lines: Vec<String> = self.tables.iter().map(|(name, hash)| format!("{name} {hash}\n")).collect();
+        hash::of_bytes(lines.concat().as_bytes())
     }
 }
 
@@ -357,10 +357,8 @@ fn read_interactions(path: &Path, n_users: usize, n_items: usize) -> Result<(Seq
     let users = take_indexes(&mut columns, "user", n_users, path)?;
     let items = take_indexes(&mut columns, "item", n_items, path)?;
     let kinds = take_indexes(&mut columns, "kind", 256, path)?;
-    let split = match columns.iter().any(|(name, _)| name == "split") {
-        true => take_indexes(&mut columns, "split", 3, path)?,
-        false => Vec::new(),
-    };
+    let has_split = columns.iter().any(|(name, _)| name == "split");
+    let split = if has_split { take_indexes(&mut columns, "split", 3, path)? } else { Vec::new() };
     let (Column::I64(times), Column::F32(values)) =
         (take(&mut columns, "timestamp", path)?, take(&mut columns, "value", path)?)
     else {

@@ -1,1 +1,42 @@
-//! (head doc to come with the first module)
+//! How good are the lists? Ranks, metrics, intervals and slices; nothing here knows a model.
+//!
+//! Reading order, which is the order in which an evaluation runs:
+//!
+//! 1. [`full_ranking`] lets a scorer rank all candidates of every case. [`rank`] keeps where the target stands, with
+//!    ties visible, [`top_list`] the list shown; [`negatives`] draws the sample that some published tables need.
+//! 2. [`single`] turns ranks into HR, NDCG and MRR. [`bootstrap`] puts intervals around means and paired differences.
+//! 3. [`metric_table`] has all of them at every cutoff and compares two systems, [`seeds`] several runs of one.
+//!    [`slices`] looks at groups of cases, [`beyond`] at what accuracy does not see; [`summary`] holds everything.
+//! 4. [`leak`] checks that random targets are hit at chance.
+//! 5. [`lists`] evaluates files of any tool instead of a scorer: [`triples`] reads them, [`metrics`] has the formulas,
+//!    [`measure`] their names.
+//!
+//! The protocol: candidates are all items of the domain, known items masked, and unmasked beside it; ties count by the
+//! expected rank; users without a relevant item are excluded and counted. Results are the same at any number of
+//! threads. A score that is not finite is an error that names its place, never a value in a mean.
+
+pub mod error;
+pub mod rank;
+
+pub mod full_ranking;
+pub mod negatives;
+pub mod top_list;
+
+pub mod bootstrap;
+pub mod single;
+
+pub mod beyond;
+pub mod metric_table;
+pub mod seeds;
+pub mod slices;
+pub mod summary;
+
+pub mod leak;
+
+mod line_parser;
+pub mod lists;
+pub mod measure;
+pub mod metrics;
+pub mod triples;
+
+pub mod report;

@@ -1,1 +1,17 @@
-//! (head doc to come with the first module)
+//! Experts: scorers that can stand alone. Data in, scores out; no loops over epochs, no paths, no random generators
+//! of their own. Modules in reading order:
+
+pub mod content;
+pub mod expert;
+pub mod linear;
+pub mod popularity;
+pub mod query;
+pub mod similarity;
+pub mod tensors;
+pub mod tokenize;
+pub mod window;
+
+pub use expert::{Expert, ExpertConfig, ExpertId, ExpertKind, FitContext};
+pub use query::{Query, Scope};
+pub use similarity::ItemSimilarity;
+pub use tensors::{ModelError, Tensors};

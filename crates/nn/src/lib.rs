@@ -1,1 +1,12 @@
-//! (head doc to come with the first module)
+//! Dense f32 kernels. This crate does not know what an item is.
+//!
+//! Matrices are row-major slices with explicit shapes. Results are equal at any thread count: work is cut into
+//! tiles of fixed size, and each tile is computed by one thread.
+
+mod inverse;
+mod matmul;
+mod solve;
+
+pub use inverse::{NotPositiveDefinite, invert_spd};
+pub use matmul::{Matrix, matmul, matmul_parallel};
+pub use solve::solve_spd_small;

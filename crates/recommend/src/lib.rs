@@ -1,1 +1,14 @@
-//! (head doc to come with the first module)
+//! From a trained model and a query to a ranked list: the only way to a list, offline and online.
+//!
+//! Knows no HTTP, trains nothing, changes nothing. Modules in reading order:
+
+pub mod artifact;
+pub mod blend;
+mod error;
+pub mod reasons;
+pub mod recommender;
+
+pub use blend::{Blend, Member, mean_and_deviation, standardize};
+pub use error::RecommendError;
+pub use reasons::{Reason, WhyNot};
+pub use recommender::{DomainModel, RankedItem, RankedList, Recommender, Request};

@@ -1,1 +1,17 @@
-//! (head doc to come with the first module)
+//! From a split to trained, judged and blended experts. Never sees the test split; never prints.
+//!
+//! Modules in reading order:
+
+pub mod blend_fit;
+pub mod domain_fit;
+mod error;
+pub mod floor;
+pub mod judge;
+pub mod pool;
+pub mod search;
+
+pub use blend_fit::{Evidence, FittedBlend};
+pub use domain_fit::{DomainFit, FitPlan, Progress, fit_domain, refit_domain};
+pub use error::TrainError;
+pub use judge::{Judge, MaskRule, Objective, SampledNegatives};
+pub use search::Trial;

@@ -1,0 +1,266 @@
+//! One data set and seed: fit on train, measure on test, refit on train and valid, measure again.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use segue_data::DomainIdx;
+use segue_data::protocol::ProtocolData;
+use segue_eval::full_ranking::Rankings;
+use segue_eval::metric_table::{MetricTable, TableSettings, compare};
+use segue_eval::rank::TargetRank;
+use segue_models::Query;
+use segue_recommend::DomainModel;
+use segue_recommend::recommender::Scratch;
+use segue_train::floor::Floor;
+use segue_train::{DomainFit, Judge, MaskRule, fit_domain, refit_domain};
+
+use super::Protocol;
+use super::published::Published;
+use super::row::{Candidates, Difference, Kind, Row};
+use super::usage::Meter;
+
+/// All rows of one data set and seed.
+pub(super) struct Measured {
+    pub(super) sha256: String,
+    pub(super) rows: Vec<Row>,
+    pub(super) strict_rows: Vec<Row>,
+    pub(super) differences: Vec<Difference>,
+    pub(super) fits: Vec<(String, DomainFit)>,
+}
+
+/// Measures all domains of one data set.
+pub(super) fn measure(
+    protocol: Protocol,
+    budget: usize,
+    seed: u64,
+    data: &ProtocolData,
+    published: &Published,
+) -> Result<Measured> {
+    let mut measured = Measured {
+        sha256: data.sha256.clone(),
+        rows: vec![],
+        strict_rows: vec![],
+        differences: vec![],
+        fits: vec![],
+    };
+    for domain in data.dataset.domain_indexes() {
+        let items = &data.dataset.items;
+        let name = data.dataset.domains[domain.at()].name.clone();
+        let progress = super::steps::Steps::new(&format!("{name} (seed {seed})"));
+        let negatives = protocol.negatives(seed);
+        let valid = Judge::new(&data.split.valid.0, items, domain, protocol.mask(), negatives)?;
+        let meter = Meter::start();
+        let plan = protocol.plan(budget, seed);
+        let fit = fit_domain(&plan, &data.split.train, items, &valid, &|p| progress.show(p))?;
+        let test = Judge::new(&data.split.test.0, items, domain, protocol.mask(), negatives)?;
+        let mut sheet = Sheet { protocol, seed, name: &name, domain, test: &test, out: &mut measured };
+        progress.note("measure on test");
+        sheet.regime("train", &fit.model, &data.split.train, published, &meter)?;
+        let meter = Meter::start();
+        progress.note("refit on train and valid");
+        let refitted = refit_domain(&fit.model, &data.split.train_valid, items)?;
+        sheet.regime("refit", &refitted, &data.split.train_valid, published, &meter)?;
+        progress.finish();
+        measured.fits.push((name, fit));
+    }
+    Ok(measured)
+}
+
+struct Sheet<'a> {
+    protocol: Protocol,
+    seed: u64,
+    name: &'a str,
+    domain: DomainIdx,
+    test: &'a Judge<'a>,
+    out: &'a mut Measured,
+}
+
+impl Sheet<'_> {
+    fn regime(
+        &mut self,
+        regime: &'static str,
+        model: &DomainModel,
+        train: &segue_data::TrainSet,
+        published: &Published,
+        meter: &Meter,
+    ) -> Result<()> {
+        let items = self.test.items();
+        let mut alone: Vec<(String, Rankings)> = Vec::new();
+        for expert in &model.experts {
+            let own = Meter::start();
+            let rankings = self.test.rank(|query, scores| expert.score(query, items, scores))?;
+            self.rows(&expert.id.to_string(), Kind::Expert, regime, &rankings, &own)?;
+            alone.push((expert.id.to_string(), rankings));
+        }
+        let domain_name = self.name;
+        for recipe in published.floor.iter().filter(|r| r.domain.as_deref().is_none_or(|d| d == domain_name))
+        {
+            let own = Meter::start();
+            // A floor that needs text stands aside where there is none.
+            let Ok(floor) = Floor::fit(&recipe.parts, train, items, self.domain) else { continue };
+            let rankings = self.test.rank(|query, scores| floor.score(query, items, scores))?;
+            self.rows(&recipe.name, Kind::Expert, regime, &rankings, &own)?;
+        }
+        let score = |query: &Query<'_>, scores: &mut [f32]| {
+            model.score(query, items, &mut Scratch::default(), scores);
+        };
+        let blend = self.test.rank(score)?;
+        self.rows("blend", Kind::Blend, regime, &blend, meter)?;
+        self.differences(regime, model, &alone, &blend)
+    }
+
+    fn rows(
+        &mut self,
+        name: &str,
+        kind: Kind,
+        regime: &'static str,
+        rankings: &Rankings,
+        meter: &Meter,
+    ) -> Result<()> {
+        let usage = meter.read();
+        let row = |ranks: &[TargetRank], mask_rule: &'static str, candidates: Candidates| -> Result<Row> {
+            let table = MetricTable::of(ranks, Some(self.test.users()), &settings(self.seed))?;
+            Ok(Row {
+                name: name.to_owned(),
+                kind,
+                domain: self.name.to_owned(),
+                regime: Some(regime),
+                mask: Some(mask_rule != "none"),
+                mask_rule: Some(mask_rule),
+                candidates,
+                seed: Some(self.seed),
+                metrics: table.metrics.iter().map(|(key, interval)| (key.clone(), interval.mean)).collect(),
+                ci95: table
+                    .metrics
+                    .iter()
+                    .map(|(key, interval)| (key.clone(), [interval.lo, interval.hi]))
+                    .collect(),
+                wall_s: Some(usage.wall_s),
+                cpu_s: usage.cpu_s,
+                peak_rss_bytes: usage.peak_rss_bytes,
+            })
+        };
+        let mut rows = vec![
+            row(&rankings.masked, self.rule(), Candidates::All("all"))?,
+            row(&rankings.unmasked, "none", Candidates::All("all"))?,
+        ];
+        if !rankings.sampled.is_empty() {
+            let n = self.test.negatives().first().map_or(0, Vec::len);
+            rows.push(row(&rankings.sampled, self.rule(), Candidates::Sampled(n))?);
+        }
+        let strict = if self.protocol.mask() == MaskRule::Seen {
+            None
+        } else {
+            Some(row(&self.strict(&rankings.masked), "seen", Candidates::All("all"))?)
+        };
+        self.out.rows.extend(rows);
+        self.out.strict_rows.extend(strict);
+        Ok(())
+    }
+
+    fn rule(&self) -> &'static str {
+        match self.protocol.mask() {
+            MaskRule::Seen => "seen",
+            MaskRule::SeenExceptTarget => "seen-except-target",
+        }
+    }
+
+    // A target that the history has is a miss when seen items are hidden.
+    fn strict(&self, ranks: &[TargetRank]) -> Vec<TargetRank> {
+        let seen = |(rank, (history, target)): (&TargetRank, (&Vec<u32>, &u32))| {
+            if history.contains(target) { TargetRank::unreachable(rank.n_candidates) } else { *rank }
+        };
+        ranks.iter().zip(self.test.histories().iter().zip(self.test.targets())).map(seen).collect()
+    }
+
+    fn differences(
+        &mut self,
+        regime: &'static str,
+        model: &DomainModel,
+        alone: &[(String, Rankings)],
+        blend: &Rankings,
+    ) -> Result<()> {
+        let members: Vec<usize> = model.blend.active().collect();
+        for view in [View::Masked, View::Unmasked, View::Sampled] {
+            let ours = view.of(blend);
+            if ours.is_empty() {
+                continue;
+            }
+            let ndcg = |at: &usize| mean_ndcg(view.of(&alone[*at].1));
+            let Some(&best) = members.iter().max_by(|a, b| ndcg(a).total_cmp(&ndcg(b))) else { continue };
+            let theirs = view.of(&alone[best].1);
+            let compared = compare(ours, theirs, Some(self.test.users()), &settings(self.seed))?;
+            let Some(ndcg) = compared.get("ndcg@10") else { continue };
+            let n = self.test.negatives().first().map_or(0, Vec::len);
+            self.out.differences.push(Difference {
+                candidate: "blend".into(),
+                baseline: alone[best].0.clone(),
+                domain: self.name.to_owned(),
+                regime,
+                mask_rule: if view == View::Unmasked { "none" } else { self.rule() },
+                candidates: if view == View::Sampled {
+                    Candidates::Sampled(n)
+                } else {
+                    Candidates::All("all")
+                },
+                seed: self.seed,
+                metric: "ndcg@10",
+                mean: ndcg.difference.mean,
+                ci95: [ndcg.difference.lo, ndcg.difference.hi],
+            });
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum View {
+    Masked,
+    Unmasked,
+    Sampled,
+}
+
+impl View {
+    fn of(self, rankings: &Rankings) -> &[TargetRank] {
+        match self {
+            Self::Masked => &rankings.masked,
+            Self::Unmasked => &rankings.unmasked,
+            Self::Sampled => &rankings.sampled,
+        }
+    }
+}
+
+fn mean_ndcg(ranks: &[TargetRank]) -> f64 {
+    segue_train::judge::mean(&segue_train::judge::ndcg_of(ranks))
+}
+
+fn settings(seed: u64) -> TableSettings {
+    let mut settings = TableSettings::default();
+    settings.bootstrap.seed = seed;
+    settings
+}
+
+/// Metric means of rows that differ in nothing but the seed.
+pub(super) fn over_seeds(rows: &[&Row], metric: &str) -> (f64, f64) {
+    let values: Vec<f64> = rows.iter().filter_map(|row| row.metrics.get(metric).copied()).collect();
+    let mean = segue_train::judge::mean(&values);
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    let sd = if values.len() > 1 { (squares / (values.len() - 1) as f64).sqrt() } else { 0.0 };
+    (mean, sd)
+}
+
+/// Rows grouped by everything but the seed, in order of first appearance.
+pub(super) fn grouped<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Vec<&'a Row>> {
+    let mut order: Vec<Vec<&Row>> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    for row in rows {
+        let key =
+            format!("{}|{}|{:?}|{:?}|{:?}", row.name, row.domain, row.regime, row.mask_rule, row.candidates);
+        let place = *places.entry(key).or_insert_with(|| {
+            order.push(Vec::new());
+            order.len() - 1
+        });
+        order[place].push(row);
+    }
+    order
+}

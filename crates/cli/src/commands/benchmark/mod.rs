@@ -1,0 +1,153 @@
+//! `segue benchmark`: the one recipe under a published protocol, with floors and published rows beside it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use segue_data::protocol::{ProtocolData, abxi, minionerec, s3rec};
+use segue_train::{FitPlan, MaskRule, Objective, SampledNegatives};
+
+use self::measure::measure;
+use self::published::Published;
+
+mod measure;
+mod print;
+mod published;
+mod row;
+mod steps;
+mod usage;
+
+/// Arguments of `segue benchmark`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The published protocol
+    #[arg(long, value_enum)]
+    protocol: Protocol,
+    /// Data in that protocol's format: a file, its folder, or a folder of such folders
+    #[arg(long)]
+    data: PathBuf,
+    /// Number of seeds (0, 1, …): renumbering of items, search, sampled negatives, intervals
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// Settings tried per expert
+    #[arg(long, default_value_t = 24)]
+    budget: usize,
+    /// Item titles to join by raw id (abxi): a TSV with columns `asin` and `title`
+    #[arg(long)]
+    titles: Option<PathBuf>,
+    /// Use ids only: leave out all item text
+    #[arg(long)]
+    ids_only: bool,
+    /// Order of events with equal timestamps (abxi)
+    #[arg(long, value_enum, default_value_t = Order::Published)]
+    order: Order,
+    /// Write all rows as JSON to this file (`-` for standard output)
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Protocol {
+    /// S3-Rec text: leave-one-out, full ranking
+    S3rec,
+    /// `MiniOneRec` tables: global time split, full ranking
+    Minionerec,
+    /// ABXI text: two domains, 999 sampled negatives
+    Abxi,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Order {
+    /// As published
+    Published,
+    /// Shuffled within each user, seed 0
+    TiesShuffled,
+}
+
+impl Protocol {
+    fn name(self) -> &'static str {
+        match self {
+            Self::S3rec => "s3rec",
+            Self::Minionerec => "minionerec",
+            Self::Abxi => "abxi",
+        }
+    }
+
+    /// The one recipe under this protocol: only what the protocol fixes differs.
+    fn plan(self, budget: usize, seed: u64) -> FitPlan {
+        let objective = match self {
+            Self::S3rec => Objective::Masked,
+            Self::Minionerec => Objective::Unmasked,
+            Self::Abxi => Objective::Sampled,
+        };
+        FitPlan { budget, seed, objective, ..FitPlan::default() }
+    }
+
+    fn mask(self) -> MaskRule {
+        match self {
+            // The floors of this table leave the target in; the strict rule is measured beside it.
+            Self::Minionerec => MaskRule::SeenExceptTarget,
+            Self::S3rec | Self::Abxi => MaskRule::Seen,
+        }
+    }
+
+    fn negatives(self, seed: u64) -> Option<SampledNegatives> {
+        (self == Self::Abxi).then_some(SampledNegatives { n: 999, seed })
+    }
+}
+
+/// Runs the protocol over all data sets and seeds.
+///
+/// # Errors
+/// When the data cannot be read, nothing can be fitted, or the JSON file cannot be written.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let published = Published::of(args.protocol.name())?;
+    let mut measured = Vec::new();
+    for path in find(args)? {
+        for seed in 0..args.seeds {
+            let data = read(args, &path, seed)?;
+            measured.push(measure(args.protocol, args.budget, seed, &data, &published)?);
+        }
+    }
+    let report = row::Report::new(args.protocol.name(), &args.data, &measured, &published);
+    if let Some(to) = &args.json {
+        write_json(to, &report)?;
+    }
+    if args.json.as_deref() != Some(Path::new("-")) {
+        print::tables(&report, &measured);
+    }
+    Ok(())
+}
+
+fn find(args: &Args) -> Result<Vec<PathBuf>> {
+    let found = match args.protocol {
+        Protocol::S3rec => s3rec::find(&args.data),
+        Protocol::Minionerec => minionerec::find(&args.data),
+        Protocol::Abxi => abxi::find(&args.data),
+    };
+    found.with_context(|| format!("looking for {} data in `{}`", args.protocol.name(), args.data.display()))
+}
+
+fn read(args: &Args, path: &Path, seed: u64) -> Result<ProtocolData> {
+    let order = match args.order {
+        Order::Published => abxi::TieOrder::Published,
+        Order::TiesShuffled => abxi::TieOrder::Shuffled(0),
+    };
+    let mut data = match args.protocol {
+        Protocol::S3rec => s3rec::read(path, seed),
+        Protocol::Minionerec => minionerec::read(path, seed),
+        Protocol::Abxi => abxi::read(path, args.titles.as_deref(), order, seed),
+    }?;
+    if args.ids_only {
+        data.dataset.items = data.dataset.items.without_text();
+    }
+    Ok(data)
+}
+
+fn write_json(to: &Path, report: &row::Report) -> Result<()> {
+    let text = serde_json::to_string_pretty(report)?;
+    if to == Path::new("-") {
+        print::raw(&text);
+        return Ok(());
+    }
+    std::fs::write(to, text + "\n").with_context(|| format!("writing `{}`", to.display()))
+}

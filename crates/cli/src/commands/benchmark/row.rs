@@ -1,0 +1,121 @@
+//! The rows of a benchmark as JSON.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::measure::Measured;
+use super::published::Published;
+
+/// What kind of thing a row measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    Expert,
+    Blend,
+    Published,
+}
+
+/// The candidates of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(super) enum Candidates {
+    All(&'static str),
+    Sampled(usize),
+}
+
+/// One row: a model under one regime, mask and candidate rule.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Row {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) domain: String,
+    pub(super) regime: Option<&'static str>,
+    pub(super) mask: Option<bool>,
+    /// `none`, `seen` (strict: what is served) or `seen-except-target` (filtered: spares the answer).
+    pub(super) mask_rule: Option<&'static str>,
+    pub(super) candidates: Candidates,
+    pub(super) seed: Option<u64>,
+    pub(super) metrics: BTreeMap<String, f64>,
+    pub(super) ci95: BTreeMap<String, [f64; 2]>,
+    pub(super) wall_s: Option<f64>,
+    pub(super) cpu_s: Option<f64>,
+    pub(super) peak_rss_bytes: Option<u64>,
+}
+
+/// A paired difference, blend minus its best single expert on test.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Difference {
+    pub(super) candidate: String,
+    pub(super) baseline: String,
+    pub(super) domain: String,
+    pub(super) regime: &'static str,
+    pub(super) mask_rule: &'static str,
+    pub(super) candidates: Candidates,
+    pub(super) seed: u64,
+    pub(super) metric: &'static str,
+    pub(super) mean: f64,
+    pub(super) ci95: [f64; 2],
+}
+
+/// Everything a run of the benchmark says.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) protocol: String,
+    pub(super) data: String,
+    pub(super) data_sha256: String,
+    pub(super) rows: Vec<Row>,
+    /// Rows under the strict mask where it differs from the protocol's.
+    pub(super) strict_rows: Vec<Row>,
+    pub(super) differences: Vec<Difference>,
+}
+
+impl Report {
+    pub(super) fn new(protocol: &str, data: &Path, measured: &[Measured], published: &Published) -> Self {
+        let mut domains: Vec<&str> =
+            measured.iter().flat_map(|m| m.rows.iter().map(|row| row.domain.as_str())).collect();
+        domains.sort_unstable();
+        domains.dedup();
+        let mut rows: Vec<Row> = measured.iter().flat_map(|m| m.rows.iter().cloned()).collect();
+        rows.extend(published_rows(published, &domains));
+        let mut hashes: Vec<&str> = measured.iter().map(|m| m.sha256.as_str()).collect();
+        hashes.dedup();
+        let data_sha256 = match hashes.as_slice() {
+            [one] => (*one).to_owned(),
+            several => segue_data::hash::of_bytes(several.concat().as_bytes()),
+        };
+        Self {
+            protocol: protocol.to_owned(),
+            data: data.display().to_string(),
+            data_sha256,
+            rows,
+            strict_rows: measured.iter().flat_map(|m| m.strict_rows.iter().cloned()).collect(),
+            differences: measured.iter().flat_map(|m| m.differences.iter().cloned()).collect(),
+        }
+    }
+}
+
+fn published_rows(published: &Published, domains: &[&str]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for system in &published.systems {
+        for (domain, metrics) in system.rows.iter().filter(|(domain, _)| domains.contains(&domain.as_str())) {
+            rows.push(Row {
+                name: system.name.clone(),
+                kind: Kind::Published,
+                domain: domain.clone(),
+                regime: None,
+                mask: None,
+                mask_rule: None,
+                candidates: system.candidates.map_or(Candidates::All("all"), Candidates::Sampled),
+                seed: None,
+                metrics: metrics.clone(),
+                ci95: BTreeMap::new(),
+                wall_s: None,
+                cpu_s: None,
+                peak_rss_bytes: None,
+            });
+        }
+    }
+    rows
+}

@@ -1,0 +1,312 @@
+//! Content expert: items whose words resemble the history's. Works for items and domains without any interaction.
+
+use foldhash::HashMap;
+use segue_data::{DomainIdx, ItemCatalog, ItemIdx};
+use serde::{Deserialize, Serialize};
+
+use crate::query::{Query, Scope, recency_weights};
+use crate::similarity::{ItemSimilarity, SparseRow};
+use crate::tensors::{ModelError, Tensors};
+use crate::tokenize::words_and_bigrams;
+
+/// Settings of [`Content`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContentConfig {
+    /// Weight of a word in the title; 0 leaves a field out.
+    pub title: f32,
+    /// Weight of a word in the brand.
+    pub brand: f32,
+    /// Weight of a word in the categories.
+    pub categories: f32,
+    /// Weight of a word in the first 600 characters of the description.
+    pub description: f32,
+    /// Weight of a word in any other text field.
+    pub other: f32,
+    /// Weight of a history event relative to the next newer one, in (0, 1].
+    pub recency: f32,
+}
+
+impl Default for ContentConfig {
+    fn default() -> Self {
+        Self { title: 1.0, brand: 1.0, categories: 1.0, description: 0.0, other: 1.0, recency: 0.8 }
+    }
+}
+
+impl ContentConfig {
+    fn field_weight(&self, name: &str) -> f32 {
+        match name {
+            "title" => self.title,
+            "brand" => self.brand,
+            "categories" => self.categories,
+            "description" => self.description,
+            _ => self.other,
+        }
+    }
+
+    /// Weighted history items for scoring, newest first.
+    pub fn history(&self, query: &Query<'_>, items: &ItemCatalog, scope: Scope) -> Vec<(ItemIdx, f32)> {
+        recency_weights(query.history, self.recency, |item| scope.keeps(item, query.domain, items))
+    }
+}
+
+const DESCRIPTION_CHARS: usize = 600;
+
+/// TF-IDF of words and bigrams, cosine. `tf = 1 + ln(Σ_field weight · count)`, `idf = ln((1 + n) / (1 + df)) + 1`, rows of length 1
+/// (the formulas of scikit-learn's `TfidfVectorizer(sublinear_tf=True)`, with field weights).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Content {
+    features: Vec<String>,
+    rows: ItemSimilarity,     // [n_items, n_features]
+    postings: ItemSimilarity, // [n_features, n_candidates]
+    first_candidate: usize,
+}
+
+impl Content {
+    /// Reads the text of all items; candidates are the items of `domain`.
+    ///
+    /// # Errors
+    /// Stands aside when no item of the domain has text in a field with weight.
+    pub fn fit(config: &ContentConfig, items: &ItemCatalog, domain: DomainIdx) -> Result<Self, ModelError> {
+        let (features, counts) = count_features(config, items);
+        let target = items.range(domain);
+        if counts[target.clone()].iter().all(|(columns, _)| columns.is_empty()) {
+            let reason = "no item of this domain has text (title, brand, categories, …)".into();
+            return Err(ModelError::StandsAside { expert: "content", reason });
+        }
+        let mut document_frequency = vec![0u32; features.len()];
+        for &column in counts.iter().flat_map(|(columns, _)| columns) {
+            document_frequency[column as usize] += 1;
+        }
+        let n = counts.iter().filter(|(columns, _)| !columns.is_empty()).count() as f32;
+        let idf: Vec<f32> =
+            document_frequency.iter().map(|&df| ((1.0 + n) / (1.0 + df as f32)).ln() + 1.0).collect();
+        let rows =
+            ItemSimilarity::build(items.len(), features.len(), || (), |(), item| weigh(&counts[item], &idf));
+        Ok(Self::with_postings(features, rows, target.start, target.len()))
+    }
+
+    fn with_postings(
+        features: Vec<String>,
+        rows: ItemSimilarity,
+        first_candidate: usize,
+        n_candidates: usize,
+    ) -> Self {
+        let mut lists: Vec<SparseRow> = vec![(Vec::new(), Vec::new()); features.len()];
+        for candidate in 0..n_candidates {
+            let (columns, values) = rows.row(first_candidate + candidate);
+            for (&feature, &value) in columns.iter().zip(values) {
+                lists[feature as usize].0.push(candidate as u32);
+                lists[feature as usize].1.push(value);
+            }
+        }
+        let postings =
+            ItemSimilarity::build(features.len(), n_candidates, || (), |(), feature| lists[feature].clone());
+        Self { features, rows, postings, first_candidate }
+    }
+
+    /// Cosine with the weighted history; an item gets nothing from itself.
+    pub fn score(&self, history: &[(ItemIdx, f32)], scores: &mut [f32]) {
+        scores.fill(0.0);
+        let profile: Vec<(ItemIdx, f32)> =
+            self.profile(history).into_iter().map(|(feature, weight)| (ItemIdx(feature), weight)).collect();
+        self.postings.add_weighted(&profile, scores);
+        for &(item, weight) in history {
+            let Some(own) = item.at().checked_sub(self.first_candidate) else { continue };
+            if own < scores.len() {
+                let square: f32 = self.rows.row(item.at()).1.iter().map(|x| x * x).sum();
+                scores[own] = (scores[own] - weight * square).max(0.0);
+            }
+        }
+    }
+
+    // Weighted sum of the history's rows, features ascending.
+    fn profile(&self, history: &[(ItemIdx, f32)]) -> Vec<(u32, f32)> {
+        let mut entries: Vec<(u32, f32)> = Vec::new();
+        for &(item, weight) in history {
+            let (columns, values) = self.rows.row(item.at());
+            entries.extend(columns.iter().zip(values).map(|(&column, &value)| (column, weight * value)));
+        }
+        entries.sort_by_key(|&(column, _)| column);
+        entries.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 += next.1;
+            }
+            same
+        });
+        entries
+    }
+
+    /// The words and bigrams that a candidate shares with the history, strongest first, with their part of the score.
+    pub fn shared_words(&self, history: &[(ItemIdx, f32)], candidate: usize, n: usize) -> Vec<(String, f32)> {
+        let item = ItemIdx((self.first_candidate + candidate) as u32);
+        let others: Vec<(ItemIdx, f32)> =
+            history.iter().copied().filter(|&(other, _)| other != item).collect();
+        let profile = self.profile(&others);
+        let (columns, values) = self.rows.row(item.at());
+        let mut shared: Vec<(String, f32)> = Vec::new();
+        for (&feature, &value) in columns.iter().zip(values) {
+            if let Ok(at) = profile.binary_search_by_key(&feature, |&(column, _)| column) {
+                shared.push((self.features[feature as usize].clone(), profile[at].1 * value));
+            }
+        }
+        shared.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        shared.truncate(n);
+        shared
+    }
+
+    /// Cosine of two items.
+    pub fn similarity(&self, a: ItemIdx, b: ItemIdx) -> f32 {
+        let ((a_columns, a_values), (b_columns, b_values)) = (self.rows.row(a.at()), self.rows.row(b.at()));
+        let (mut i, mut j, mut sum) = (0, 0, 0.0);
+        while i < a_columns.len() && j < b_columns.len() {
+            match a_columns[i].cmp(&b_columns[j]) {
+                std::cmp::Ordering::Less => i += 1,
+                std::cmp::Ordering::Greater => j += 1,
+                std::cmp::Ordering::Equal => {
+                    sum += a_values[i] * b_values[j];
+                    i += 1;
+                    j += 1;
+                }
+            }
+        }
+        sum
+    }
+
+    /// For each item of all domains, the `n` candidates most similar in words (not itself), as item → candidate weights.
+    pub fn neighbors(&self, n_items: usize, n: usize) -> ItemSimilarity {
+        let n_candidates = self.postings.n_cols();
+        ItemSimilarity::build(
+            n_items,
+            n_candidates,
+            || vec![0.0; n_candidates],
+            |scores, item| {
+                self.score(&[(ItemIdx(item as u32), 1.0)], scores);
+                let columns: Vec<u32> =
+                    (0..n_candidates as u32).filter(|&j| scores[j as usize] > 0.0).collect();
+                let values = columns.iter().map(|&j| scores[j as usize]).collect();
+                crate::similarity::keep_largest((columns, values), n)
+            },
+        )
+    }
+
+    pub(crate) fn save(&self, tensors: &mut Tensors) {
+        tensors.put_texts("content.features", &self.features);
+        self.rows.save("content.rows", tensors);
+    }
+
+    pub(crate) fn load(
+        n_items: usize,
+        target: std::ops::Range<usize>,
+        tensors: &mut Tensors,
+    ) -> Result<Self, ModelError> {
+        let features = tensors.take_texts("content.features")?;
+        let rows = ItemSimilarity::load("content.rows", (n_items, features.len()), tensors)?;
+        Ok(Self::with_postings(features, rows, target.start, target.len()))
+    }
+}
+
+// Feature names in first-seen order, and per item its features (ascending) with weighted counts.
+fn count_features(config: &ContentConfig, items: &ItemCatalog) -> (Vec<String>, Vec<SparseRow>) {
+    let mut names: Vec<String> = Vec::new();
+    let mut index: HashMap<String, u32> = HashMap::default();
+    let mut counts = Vec::with_capacity(items.len());
+    for item in 0..items.len() {
+        let mut entries: Vec<(u32, f32)> = Vec::new();
+        for field in items.fields() {
+            let weight = config.field_weight(&field.name);
+            let text = &field.values[item];
+            if weight <= 0.0 || text.is_empty() {
+                continue;
+            }
+            for feature in words_and_bigrams(first_chars(text, &field.name)) {
+                let next = names.len() as u32;
+                let at = *index.entry(feature).or_insert_with_key(|feature| {
+                    names.push(feature.clone());
+                    next
+                });
+                entries.push((at, weight));
+            }
+        }
+        entries.sort_by_key(|&(feature, _)| feature);
+        let mut row: SparseRow = (Vec::new(), Vec::new());
+        for (feature, weight) in entries {
+            if row.0.last() == Some(&feature) {
+                if let Some(sum) = row.1.last_mut() {
+                    *sum += weight;
+                }
+            } else {
+                row.0.push(feature);
+                row.1.push(weight);
+            }
+        }
+        counts.push(row);
+    }
+    (names, counts)
+}
+
+fn first_chars<'a>(text: &'a str, field: &str) -> &'a str {
+    if field != "description" {
+        return text;
+    }
+    text.char_indices().nth(DESCRIPTION_CHARS).map_or(text, |(end, _)| &text[..end])
+}
+
+fn weigh((columns, counts): &SparseRow, idf: &[f32]) -> SparseRow {
+    // Below one occurrence the logarithm would turn negative: linear there.
+    let tf = |count: f32| if count >= 1.0 { 1.0 + count.ln() } else { count };
+    let mut values: Vec<f32> =
+        columns.iter().zip(counts).map(|(&c, &count)| tf(count) * idf[c as usize]).collect();
+    let norm = values.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt() as f32;
+    if norm > 0.0 {
+        values.iter_mut().for_each(|x| *x /= norm);
+    }
+    (columns.clone(), values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use segue_data::{Field, Vocabulary};
+
+    fn books() -> ItemCatalog {
+        let titles = ["blue whale atlas", "blue whale songs", "tax law", ""];
+        let vocabulary = (0..4).map(|i| format!("b{i}")).collect::<Vocabulary>();
+        let field = Field { name: "title".into(), values: titles.map(String::from).to_vec() };
+        ItemCatalog::new(vec![vocabulary], vec![field])
+    }
+
+    #[test]
+    fn scores_are_cosines_and_an_item_gets_nothing_from_itself() {
+        let items = books();
+        let model = Content::fit(&ContentConfig::default(), &items, DomainIdx(0)).unwrap();
+        let mut scores = vec![9.0; 4];
+        model.score(&[(ItemIdx(0), 1.0)], &mut scores);
+        assert!((scores[1] - model.similarity(ItemIdx(0), ItemIdx(1))).abs() < 1e-6);
+        assert!(scores[1] > 0.3 && scores[1] < 1.0);
+        assert!(scores[0].abs() < 1e-6);
+        assert_eq!(&scores[2..], [0.0, 0.0]);
+    }
+
+    #[test]
+    fn the_cosine_follows_the_formula_by_hand() {
+        // Three shared features (blue, whale, blue whale) and two own ones each; three items have text.
+        let model = Content::fit(&ContentConfig::default(), &books(), DomainIdx(0)).unwrap();
+        let idf_shared = (4.0f64 / 3.0).ln() + 1.0;
+        let idf_own = (4.0f64 / 2.0).ln() + 1.0;
+        let shared = 3.0 * idf_shared * idf_shared;
+        let expected = shared / (shared + 2.0 * idf_own * idf_own);
+        assert!((f64::from(model.similarity(ItemIdx(0), ItemIdx(1))) - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn shared_words_add_up_to_the_score() {
+        let model = Content::fit(&ContentConfig::default(), &books(), DomainIdx(0)).unwrap();
+        let shared = model.shared_words(&[(ItemIdx(0), 0.5)], 1, 10);
+        let mut scores = vec![0.0; 4];
+        model.score(&[(ItemIdx(0), 0.5)], &mut scores);
+        assert!((shared.iter().map(|(_, part)| part).sum::<f32>() - scores[1]).abs() < 1e-6);
+        assert!(shared.iter().any(|(word, _)| word == "blue whale"));
+    }
+}

@@ -1,0 +1,283 @@
+//! An expert: one fitted scorer for one target domain that can stand alone.
+
+use std::fmt;
+
+use segue_data::{DomainIdx, ItemCatalog, ItemIdx, TrainSet};
+use serde::{Deserialize, Serialize};
+
+use crate::content::{Content, ContentConfig};
+use crate::linear::{Linear, LinearConfig};
+use crate::popularity::{Popularity, PopularityConfig};
+use crate::query::{Query, Scope};
+use crate::similarity::ItemSimilarity;
+use crate::tensors::{ModelError, Tensors};
+use crate::window::{Window, WindowConfig};
+
+/// The kinds of experts; a new kind is a new variant, and the compiler shows every place that must know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExpertKind {
+    /// [`Popularity`] over all time.
+    Popularity,
+    /// [`Popularity`] with a half-life.
+    Recent,
+    /// [`Window`].
+    Window,
+    /// [`Linear`].
+    Linear,
+    /// [`Content`].
+    Content,
+}
+
+impl ExpertKind {
+    /// All kinds, in the order of tables.
+    pub const ALL: [Self; 5] = [Self::Popularity, Self::Recent, Self::Window, Self::Linear, Self::Content];
+
+    /// The name in configs, tables and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Popularity => "popularity",
+            Self::Recent => "recent",
+            Self::Window => "window",
+            Self::Linear => "linear",
+            Self::Content => "content",
+        }
+    }
+
+    /// Whether scores depend on the history at all, so that other domains can help.
+    pub fn uses_history(self) -> bool {
+        !matches!(self, Self::Popularity | Self::Recent)
+    }
+}
+
+/// Which expert: its kind and the domains it looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ExpertId {
+    /// What it computes.
+    pub kind: ExpertKind,
+    /// Whose events it uses.
+    pub scope: Scope,
+}
+
+impl fmt::Display for ExpertId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.scope {
+            Scope::Target => write!(f, "{}", self.kind.name()),
+            Scope::Sources => write!(f, "{}@sources", self.kind.name()),
+            Scope::All => write!(f, "{}@all", self.kind.name()),
+        }
+    }
+}
+
+/// Settings of one expert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExpertConfig {
+    /// For [`ExpertKind::Popularity`] and [`ExpertKind::Recent`].
+    Popularity(PopularityConfig),
+    /// For [`ExpertKind::Window`].
+    Window(WindowConfig),
+    /// For [`ExpertKind::Linear`].
+    Linear(LinearConfig),
+    /// For [`ExpertKind::Content`].
+    Content(ContentConfig),
+}
+
+impl ExpertConfig {
+    /// The default settings of a kind.
+    pub fn default_of(kind: ExpertKind) -> Self {
+        match kind {
+            ExpertKind::Popularity => Self::Popularity(PopularityConfig::default()),
+            ExpertKind::Recent => {
+                Self::Popularity(PopularityConfig { half_life_days: 30.0, ..PopularityConfig::default() })
+            }
+            ExpertKind::Window => Self::Window(WindowConfig::default()),
+            ExpertKind::Linear => Self::Linear(LinearConfig::default()),
+            ExpertKind::Content => Self::Content(ContentConfig::default()),
+        }
+    }
+}
+
+/// What a fit needs besides settings and training events.
+#[derive(Clone, Copy)]
+pub struct FitContext<'a> {
+    /// Items of all domains, with their text.
+    pub items: &'a ItemCatalog,
+    /// The domain to recommend.
+    pub domain: DomainIdx,
+    /// Item → most similar candidates by words, for the text prior of `linear`; `None` without text.
+    pub text_neighbors: Option<&'a ItemSimilarity>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Model {
+    Popularity(Popularity),
+    Window(Window),
+    Linear(Linear),
+    Content(Content),
+}
+
+/// A fitted expert. An expert that was not fitted does not exist, so it cannot score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expert {
+    /// Which one.
+    pub id: ExpertId,
+    /// The domain that it scores.
+    pub domain: DomainIdx,
+    config: ExpertConfig,
+    model: Model,
+    spread: f32,
+}
+
+impl Expert {
+    /// Fits one expert on training events.
+    ///
+    /// # Errors
+    /// When the data cannot support it (it stands aside and says why).
+    pub fn fit(
+        id: ExpertId,
+        config: &ExpertConfig,
+        train: &TrainSet,
+        context: FitContext<'_>,
+    ) -> Result<Self, ModelError> {
+        let (items, domain) = (context.items, context.domain);
+        let model = match config {
+            ExpertConfig::Popularity(config) => {
+                Model::Popularity(Popularity::fit(config, train, items, domain)?)
+            }
+            ExpertConfig::Window(config) => {
+                Model::Window(Window::fit(config, train, items, domain, id.scope))
+            }
+            ExpertConfig::Linear(config) => {
+                Model::Linear(Linear::fit(config, train, items, (domain, id.scope), context.text_neighbors)?)
+            }
+            ExpertConfig::Content(config) => Model::Content(Content::fit(config, items, domain)?),
+        };
+        Ok(Self { id, domain, config: config.clone(), model, spread: 0.0 })
+    }
+
+    /// The settings it was fitted with.
+    pub fn config(&self) -> &ExpertConfig {
+        &self.config
+    }
+
+    /// The same model read with other settings, where they only concern scoring (recency).
+    #[must_use]
+    pub fn with_scoring_of(mut self, config: ExpertConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Typical standard deviation of its scores over the candidates of a query; 0 until measured.
+    pub fn spread(&self) -> f32 {
+        self.spread
+    }
+
+    /// The same expert with its typical standard deviation, as measured on valid.
+    #[must_use]
+    pub fn with_spread(mut self, spread: f32) -> Self {
+        self.spread = spread;
+        self
+    }
+
+    /// Scores all candidates of the domain into `scores` (`[n_candidates]`); higher is better, 0 = knows nothing.
+    pub fn score(&self, query: &Query<'_>, items: &ItemCatalog, scores: &mut [f32]) {
+        let history = self.history(query, items);
+        match &self.model {
+            Model::Popularity(model) => model.score(query, scores),
+            Model::Window(model) => model.score(query, &history, scores),
+            Model::Linear(model) => model.score(&history, scores),
+            Model::Content(model) => model.score(&history, scores),
+        }
+    }
+
+    /// The history items that count, with their weights, newest first; empty for popularity.
+    pub fn history(&self, query: &Query<'_>, items: &ItemCatalog) -> Vec<(ItemIdx, f32)> {
+        match &self.config {
+            ExpertConfig::Popularity(_) => Vec::new(),
+            ExpertConfig::Window(config) => config.history(query, items, self.id.scope),
+            ExpertConfig::Linear(config) => config.history(query, items, self.id.scope),
+            ExpertConfig::Content(config) => config.history(query, items, self.id.scope),
+        }
+    }
+
+    /// Words and bigrams that a candidate shares with the history, where this expert reads text.
+    pub fn shared_words(
+        &self,
+        query: &Query<'_>,
+        items: &ItemCatalog,
+        candidate: usize,
+        n: usize,
+    ) -> Vec<(String, f32)> {
+        match &self.model {
+            Model::Content(model) => model.shared_words(&self.history(query, items), candidate, n),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Position of a candidate by popularity (1 = most popular), where this expert counts.
+    pub fn popularity_rank(&self, candidate: usize) -> Option<f64> {
+        match &self.model {
+            Model::Popularity(model) => Some(model.rank(candidate)),
+            _ => None,
+        }
+    }
+
+    /// The text model inside, where there is one.
+    pub fn content(&self) -> Option<&Content> {
+        match &self.model {
+            Model::Content(model) => Some(model),
+            _ => None,
+        }
+    }
+
+    /// A quantile of the stored item → candidate weights, where the model has them.
+    pub fn weights_quantile(&self, share: f64) -> Option<f32> {
+        match &self.model {
+            Model::Window(model) => model.similarity().quantile(share),
+            Model::Linear(model) => model.weights().quantile(share),
+            Model::Popularity(_) | Model::Content(_) => None,
+        }
+    }
+
+    /// Whether the model is an approximation of what its name promises, and which.
+    pub fn note(&self) -> Option<&'static str> {
+        match &self.model {
+            Model::Linear(model) if !model.is_exact() => Some("sparse approximation"),
+            _ => None,
+        }
+    }
+
+    /// The arrays of the model.
+    pub fn save(&self) -> Tensors {
+        let mut tensors = Tensors::new();
+        match &self.model {
+            Model::Popularity(model) => model.save(&mut tensors),
+            Model::Window(model) => model.save(&mut tensors),
+            Model::Linear(model) => model.save(&mut tensors),
+            Model::Content(model) => model.save(&mut tensors),
+        }
+        tensors
+    }
+
+    /// The expert back from its arrays.
+    ///
+    /// # Errors
+    /// When an array is missing or does not fit the catalog.
+    pub fn load(
+        id: ExpertId,
+        config: ExpertConfig,
+        (items, domain): (&ItemCatalog, DomainIdx),
+        tensors: &mut Tensors,
+    ) -> Result<Self, ModelError> {
+        let target = items.range(domain);
+        let shape = (items.len(), target.len());
+        let model = match &config {
+            ExpertConfig::Popularity(_) => Model::Popularity(Popularity::load(target.len(), tensors)?),
+            ExpertConfig::Window(_) => Model::Window(Window::load(shape, tensors)?),
+            ExpertConfig::Linear(_) => Model::Linear(Linear::load(shape, tensors)?),
+            ExpertConfig::Content(_) => Model::Content(Content::load(items.len(), target, tensors)?),
+        };
+        Ok(Self { id, domain, config, model, spread: 0.0 })
+    }
+}

@@ -1,0 +1,225 @@
+//! Directed window co-occurrence: what tends to follow what, within a few steps.
+
+use segue_data::{DomainIdx, ItemCatalog, TrainSet};
+use serde::{Deserialize, Serialize};
+
+use crate::query::{Query, Scope, recency_weights};
+use crate::similarity::{ItemSimilarity, RowScratch};
+use crate::tensors::{ModelError, Tensors};
+
+/// Settings of [`Window`]; the defaults are the published floor recipe for the S3-Rec data sets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowConfig {
+    /// Steps between two events that still count, ≥ 1.
+    pub window: usize,
+    /// Weight of a step relative to the one before, in (0, 1].
+    pub decay: f32,
+    /// Weight of the pair against the direction of time, in [0, 1].
+    pub backward: f32,
+    /// Exponent of the count of the history item in the normalization.
+    pub from_exponent: f32,
+    /// Exponent of the count of the candidate in the normalization.
+    pub to_exponent: f32,
+    /// Added to the normalization: rare pairs are trusted less.
+    pub shrink: f32,
+    /// Weight of a history event relative to the next newer one, in (0, 1].
+    pub recency: f32,
+}
+
+impl Default for WindowConfig {
+    fn default() -> Self {
+        Self {
+            window: 20,
+            decay: 0.9,
+            backward: 0.5,
+            from_exponent: 0.7,
+            to_exponent: 0.3,
+            shrink: 2.0,
+            recency: 0.6,
+        }
+    }
+}
+
+/// `S[a, b] = C[a, b] / (cnt_a^α · cnt_b^β + shrink)`, `score(j) = Σ_history recency^age · S[h, j]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    similarity: ItemSimilarity,
+}
+
+impl Window {
+    /// Counts, for candidates of `domain`, pairs within the window over the events that `scope` keeps.
+    ///
+    /// For `b` after `a` at distance `k ≤ window`: `C[a,b] += decay^(k−1)` and `C[b,a] += backward · decay^(k−1)`.
+    /// Counts are of training events.
+    pub fn fit(
+        config: &WindowConfig,
+        train: &TrainSet,
+        items: &ItemCatalog,
+        domain: DomainIdx,
+        scope: Scope,
+    ) -> Self {
+        let target = items.range(domain);
+        let pairs = PairSource::collect(train, items, domain, scope);
+        let weights: Vec<f32> = (0..config.window).map(|k| config.decay.powi(k as i32)).collect();
+        let count_power =
+            |exponent: f32| -> Vec<f32> { pairs.counts.iter().map(|&n| (n as f32).powf(exponent)).collect() };
+        let (from, to) = (count_power(config.from_exponent), count_power(config.to_exponent));
+        let row = |scratch: &mut RowScratch, a: usize| {
+            // With sources only, pairs inside the target say nothing about the other domains.
+            if scope == Scope::Sources && target.contains(&a) {
+                return (Vec::new(), Vec::new());
+            }
+            for &at in pairs.occurrences(a) {
+                pairs.add_neighbors(at as usize, &weights, config.backward, &target, scratch);
+            }
+            scratch.take(|b, sum| sum / (from[a] * to[target.start + b as usize] + config.shrink))
+        };
+        let similarity =
+            ItemSimilarity::build(items.len(), target.len(), || RowScratch::new(target.len()), row);
+        Self { similarity }
+    }
+
+    /// Scores all candidates of the domain from the part of the history that `scope` keeps.
+    pub fn score(&self, query: &Query<'_>, history: &[(segue_data::ItemIdx, f32)], scores: &mut [f32]) {
+        debug_assert_eq!(scores.len(), self.similarity.n_cols(), "domain {:?}", query.domain);
+        scores.fill(0.0);
+        self.similarity.add_weighted(history, scores);
+    }
+
+    /// The item → candidate weights.
+    pub fn similarity(&self) -> &ItemSimilarity {
+        &self.similarity
+    }
+
+    pub(crate) fn save(&self, tensors: &mut Tensors) {
+        self.similarity.save("window", tensors);
+    }
+
+    pub(crate) fn load(shape: (usize, usize), tensors: &mut Tensors) -> Result<Self, ModelError> {
+        Ok(Self { similarity: ItemSimilarity::load("window", shape, tensors)? })
+    }
+}
+
+impl WindowConfig {
+    /// Weighted history items for scoring, newest first.
+    pub fn history(
+        &self,
+        query: &Query<'_>,
+        items: &ItemCatalog,
+        scope: Scope,
+    ) -> Vec<(segue_data::ItemIdx, f32)> {
+        recency_weights(query.history, self.recency, |item| scope.keeps(item, query.domain, items))
+    }
+}
+
+/// Sequences of the kept events, and where each item occurs in them.
+struct PairSource {
+    sequence_items: Vec<u32>,
+    // End and start of the row that an event stands in.
+    row_start: Vec<u32>,
+    row_end: Vec<u32>,
+    occurrence_offsets: Vec<usize>,
+    occurrence_at: Vec<u32>,
+    counts: Vec<u32>,
+}
+
+impl PairSource {
+    fn collect(train: &TrainSet, items: &ItemCatalog, domain: DomainIdx, scope: Scope) -> Self {
+        // Pairs from a source item to a target item need both kinds in one sequence.
+        let kept = |item| scope != Scope::Target || Scope::Target.keeps(item, domain, items);
+        let mut sequence_items = Vec::new();
+        let (mut row_start, mut row_end) = (Vec::new(), Vec::new());
+        for row in train.sequences.rows() {
+            let start = sequence_items.len();
+            sequence_items.extend(row.iter().filter(|event| kept(event.item)).map(|event| event.item.0));
+            let end = sequence_items.len();
+            row_start.resize(end, start as u32);
+            row_end.resize(end, end as u32);
+        }
+        let mut counts = vec![0u32; items.len()];
+        for &item in &sequence_items {
+            counts[item as usize] += 1;
+        }
+        let mut occurrence_offsets = vec![0; items.len() + 1];
+        for (item, &count) in counts.iter().enumerate() {
+            occurrence_offsets[item + 1] = occurrence_offsets[item] + count as usize;
+        }
+        let mut next = occurrence_offsets.clone();
+        let mut occurrence_at = vec![0; sequence_items.len()];
+        for (at, &item) in sequence_items.iter().enumerate() {
+            occurrence_at[next[item as usize]] = at as u32;
+            next[item as usize] += 1;
+        }
+        Self { sequence_items, row_start, row_end, occurrence_offsets, occurrence_at, counts }
+    }
+
+    fn occurrences(&self, item: usize) -> &[u32] {
+        &self.occurrence_at[self.occurrence_offsets[item]..self.occurrence_offsets[item + 1]]
+    }
+
+    fn add_neighbors(
+        &self,
+        at: usize,
+        weights: &[f32],
+        backward: f32,
+        target: &std::ops::Range<usize>,
+        scratch: &mut RowScratch,
+    ) {
+        let mut add = |item: u32, weight: f32| {
+            if target.contains(&(item as usize)) {
+                scratch.add(item as usize - target.start, weight);
+            }
+        };
+        let after = &self.sequence_items[at + 1..self.row_end[at] as usize];
+        for (&item, &weight) in after.iter().zip(weights) {
+            add(item, weight);
+        }
+        if backward > 0.0 {
+            let before = &self.sequence_items[self.row_start[at] as usize..at];
+            for (&item, &weight) in before.iter().rev().zip(weights) {
+                add(item, backward * weight);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use segue_data::{Event, ItemIdx, Sequences, Vocabulary};
+
+    fn toy() -> (TrainSet, ItemCatalog) {
+        let vocabulary = |n: usize, c: char| (0..n).map(|i| format!("{c}{i}")).collect::<Vocabulary>();
+        let items = ItemCatalog::new(vec![vocabulary(3, 'a'), vocabulary(2, 'b')], Vec::new());
+        let event = |item| Event { item: ItemIdx(item), value: 1.0, timestamp: 0, kind: 0 };
+        let rows =
+            [vec![0, 1, 3, 2], vec![1, 4, 0]].map(|row| row.into_iter().map(event).collect::<Vec<_>>());
+        (TrainSet { sequences: Sequences::from_rows(rows) }, items)
+    }
+
+    #[test]
+    fn pairs_follow_the_recipe_by_hand() {
+        let (train, items) = toy();
+        let config =
+            WindowConfig { from_exponent: 0.0, to_exponent: 0.0, shrink: 0.0, ..WindowConfig::default() };
+        let model = Window::fit(&config, &train, &items, DomainIdx(0), Scope::Target);
+        // Target sequences: 0 1 2 and 1 0. C[0,1] = 1 (forward) + .5 (backward of 1 0) = 1.5.
+        assert!((model.similarity.get(0, 1) - 1.5).abs() < 1e-6);
+        assert!((model.similarity.get(0, 2) - 0.9).abs() < 1e-6);
+        assert!((model.similarity.get(2, 0) - 0.45).abs() < 1e-6);
+        // From the sources' item b0 (index 3): sequence 0 1 b0 2 gives 2 after it, 1 and 0 before it.
+        let cross = Window::fit(&config, &train, &items, DomainIdx(0), Scope::Sources);
+        assert!((cross.similarity.get(3, 2) - 1.0).abs() < 1e-6);
+        assert!((cross.similarity.get(3, 1) - 0.5).abs() < 1e-6);
+        assert_eq!(cross.similarity.get(0, 1), 0.0);
+    }
+
+    #[test]
+    fn the_normalization_uses_counts_of_both_items() {
+        let (train, items) = toy();
+        let model = Window::fit(&WindowConfig::default(), &train, &items, DomainIdx(0), Scope::Target);
+        let expected = 1.5 / (2f32.powf(0.7) * 2f32.powf(0.3) + 2.0);
+        assert!((model.similarity.get(0, 1) - expected).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,263 @@
+//! Chooses blend weights on valid: an expert enters only if the interval of its gain excludes zero.
+
+use segue_eval::bootstrap::{Bootstrap, Interval};
+use segue_models::{Expert, ExpertId, Scope};
+use segue_recommend::{Blend, Member};
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainError;
+use crate::judge::mean;
+use crate::pool::{Pool, Weights};
+
+/// What valid said about one expert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The expert.
+    pub expert: ExpertId,
+    /// NDCG@10 on its own.
+    pub alone: Interval,
+    /// NDCG@10 of the blend with it minus the blend without it (for a refused expert: at the weight tried last).
+    pub gain: Interval,
+    /// Whether it is in the blend.
+    pub kept: bool,
+}
+
+/// A blend with its evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FittedBlend {
+    /// Weights of all experts.
+    pub blend: Blend,
+    /// The best blend that uses the target's own events only, for the gain of the other domains.
+    pub single_domain: Blend,
+    /// Evidence per expert, in the experts' order.
+    pub evidence: Vec<Evidence>,
+    /// NDCG@10 of the blend minus the single-domain blend; `None` without other domains.
+    pub gain_of_sources: Option<Interval>,
+    /// NDCG@10 gained by treating cold items apart; `None` when that was refused or there are none.
+    pub gain_of_cold: Option<Interval>,
+}
+
+const N_STARTS: usize = 3;
+const ENTRY_WEIGHTS: &[f32] = &[0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0];
+const REFINE: &[f32] = &[0.5, 0.7, 0.85, 1.2, 1.4, 2.0];
+const COLD_FACTORS: &[f32] = &[0.5, 0.7, 1.0, 1.4, 2.0];
+const COLD_OFFSETS: &[f32] = &[-1.0, -0.5, -0.2, 0.0, 0.2, 0.5, 1.0, 2.0];
+
+/// Chooses the weights: from the best experts alone by greedy additions (the target's own experts first, those of other domains
+/// after them), each kept only if its paired interval excludes zero; then a refinement of all weights, a last check of
+/// every member, and separate weights for cold items under the same rule.
+///
+/// # Errors
+/// When the pool is empty.
+pub fn fit_blend(
+    pool: &Pool,
+    experts: &[Expert],
+    users: &[u32],
+    seed: u64,
+) -> Result<FittedBlend, TrainError> {
+    let ids: Vec<ExpertId> = experts.iter().map(|expert| expert.id).collect();
+    let fit = Fit { pool, users, bootstrap: Bootstrap { seed, ..Bootstrap::default() } };
+    let own: Vec<usize> = (0..ids.len()).filter(|&at| ids[at].scope == Scope::Target).collect();
+    let others: Vec<usize> = (0..ids.len()).filter(|&at| ids[at].scope != Scope::Target).collect();
+    let mut weights = fit.best_of_starts(&own)?;
+    let single = weights.clone();
+    fit.add_greedily(&mut weights, &others)?;
+    fit.drop_useless(&mut weights)?;
+    let before_cold = weights.clone();
+    let gain_of_cold = fit.treat_cold_apart(&mut weights)?;
+    let gain_of_sources = if others.is_empty() { None } else { Some(fit.difference(&before_cold, &single)?) };
+    let evidence = (0..ids.len()).map(|at| fit.evidence(&weights, ids[at], at)).collect::<Result<_, _>>()?;
+    Ok(FittedBlend {
+        blend: to_blend(&ids, &weights),
+        single_domain: to_blend(&ids, &single),
+        evidence,
+        gain_of_sources,
+        gain_of_cold,
+    })
+}
+
+struct Fit<'a> {
+    pool: &'a Pool,
+    users: &'a [u32],
+    bootstrap: Bootstrap,
+}
+
+impl Fit<'_> {
+    fn score(&self, weights: &Weights) -> f64 {
+        mean(&self.pool.ndcg(weights))
+    }
+
+    fn interval(&self, values: &[f64]) -> Result<Interval, TrainError> {
+        Ok(self.bootstrap.means_by_user(&[values], self.users)?[0])
+    }
+
+    // NDCG@10 of `with` minus `without`, paired, cases of one user drawn together.
+    fn difference(&self, with: &Weights, without: &Weights) -> Result<Interval, TrainError> {
+        let (with, without) = (self.pool.ndcg(with), self.pool.ndcg(without));
+        let differences: Vec<f64> = with.iter().zip(&without).map(|(a, b)| a - b).collect();
+        self.interval(&differences)
+    }
+
+    // Greedy addition depends on where it starts: from each of the best few experts alone, the best end is taken.
+    fn best_of_starts(&self, candidates: &[usize]) -> Result<Weights, TrainError> {
+        let mut starts: Vec<(f64, Weights)> =
+            candidates.iter().map(|&at| (self.score(&self.only(at)), self.only(at))).collect();
+        starts.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut best: Option<(f64, Weights)> = None;
+        for (_, mut weights) in starts.into_iter().take(N_STARTS) {
+            self.add_greedily(&mut weights, candidates)?;
+            self.drop_useless(&mut weights)?;
+            let score = self.score(&weights);
+            if best.as_ref().is_none_or(|(top, _)| score > *top) {
+                best = Some((score, weights));
+            }
+        }
+        let nobody = || {
+            TrainError::request(
+                "no expert could be fitted for this domain",
+                "import interactions or item texts",
+            )
+        };
+        best.map(|(_, weights)| weights).ok_or_else(nobody)
+    }
+
+    fn only(&self, at: usize) -> Weights {
+        let mut weights = Weights {
+            warm: vec![0.0; self.pool.n_experts()],
+            cold: vec![0.0; self.pool.n_experts()],
+            cold_offset: 0.0,
+        };
+        weights.set(at, 1.0);
+        weights
+    }
+
+    fn add_greedily(&self, weights: &mut Weights, candidates: &[usize]) -> Result<(), TrainError> {
+        loop {
+            let mut best: Option<(f64, Weights)> = None;
+            for &at in candidates.iter().filter(|&&at| weights.warm[at] == 0.0) {
+                let (score, tried) = self.best_entry(weights, at);
+                if best.as_ref().is_none_or(|(top, _)| score > *top) {
+                    best = Some((score, tried));
+                }
+            }
+            let Some((_, tried)) = best else { return Ok(()) };
+            if self.difference(&tried, weights)?.lo <= 0.0 {
+                return Ok(());
+            }
+            *weights = tried;
+            self.refine(weights);
+        }
+    }
+
+    // The best weight for one more expert beside the others.
+    fn best_entry(&self, weights: &Weights, at: usize) -> (f64, Weights) {
+        let total: f32 = weights.warm.iter().sum();
+        let tried = ENTRY_WEIGHTS.iter().map(|weight| {
+            let mut tried = weights.clone();
+            tried.set(at, weight * total);
+            (self.score(&tried), tried)
+        });
+        tried.fold(
+            (f64::NEG_INFINITY, weights.clone()),
+            |best, next| if next.0 > best.0 { next } else { best },
+        )
+    }
+
+    fn refine(&self, weights: &mut Weights) {
+        let mut best = self.score(weights);
+        for _ in 0..2 {
+            for at in 0..self.pool.n_experts() {
+                let current = weights.warm[at];
+                if current == 0.0 {
+                    continue;
+                }
+                for factor in REFINE {
+                    let mut tried = weights.clone();
+                    tried.set(at, current * factor);
+                    let score = self.score(&tried);
+                    if score > best {
+                        best = score;
+                        *weights = tried;
+                    }
+                }
+            }
+        }
+    }
+
+    // Later members may have made an earlier one useless: the weakest goes first.
+    fn drop_useless(&self, weights: &mut Weights) -> Result<(), TrainError> {
+        loop {
+            let mut weakest: Option<(f64, Weights)> = None;
+            let active: Vec<usize> =
+                (0..self.pool.n_experts()).filter(|&at| weights.warm[at] > 0.0).collect();
+            if active.len() < 2 {
+                return Ok(());
+            }
+            for at in active {
+                let mut without = weights.clone();
+                without.set(at, 0.0);
+                let gain = self.difference(weights, &without)?;
+                if gain.lo <= 0.0 && weakest.as_ref().is_none_or(|(mean, _)| gain.mean < *mean) {
+                    weakest = Some((gain.mean, without));
+                }
+            }
+            let Some((_, without)) = weakest else { return Ok(()) };
+            *weights = without;
+            self.refine(weights);
+        }
+    }
+
+    fn treat_cold_apart(&self, weights: &mut Weights) -> Result<Option<Interval>, TrainError> {
+        if !self.pool.has_cold() {
+            return Ok(None);
+        }
+        let total: f32 = weights.warm.iter().sum();
+        let mut best = (self.score(weights), weights.clone());
+        for factor in COLD_FACTORS {
+            for offset in COLD_OFFSETS {
+                let mut tried = weights.clone();
+                tried.cold = weights.warm.iter().map(|weight| weight * factor).collect();
+                tried.cold_offset = offset * total;
+                let score = self.score(&tried);
+                if score > best.0 {
+                    best = (score, tried);
+                }
+            }
+        }
+        let gain = self.difference(&best.1, weights)?;
+        if gain.lo <= 0.0 {
+            return Ok(None);
+        }
+        *weights = best.1;
+        Ok(Some(gain))
+    }
+
+    fn evidence(&self, weights: &Weights, expert: ExpertId, at: usize) -> Result<Evidence, TrainError> {
+        let kept = weights.warm[at] > 0.0;
+        let gain = if kept {
+            let mut without = weights.clone();
+            without.set(at, 0.0);
+            self.difference(weights, &without)?
+        } else {
+            self.difference(&self.best_entry(weights, at).1, weights)?
+        };
+        Ok(Evidence { expert, alone: self.interval(&self.pool.ndcg(&self.only(at)))?, gain, kept })
+    }
+}
+
+impl Weights {
+    fn set(&mut self, at: usize, weight: f32) {
+        self.warm[at] = weight;
+        self.cold[at] = weight;
+    }
+}
+
+fn to_blend(ids: &[ExpertId], weights: &Weights) -> Blend {
+    let total: f32 = weights.warm.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+    let member = |(at, &expert): (usize, &ExpertId)| Member {
+        expert,
+        warm: weights.warm[at] / total,
+        cold: weights.cold[at] / total,
+    };
+    Blend { members: ids.iter().enumerate().map(member).collect(), cold_offset: weights.cold_offset / total }
+}

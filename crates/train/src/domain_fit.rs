@@ -1,0 +1,386 @@
+//! Everything for one target domain: search settings, fit experts, choose the blend.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use segue_data::{DomainIdx, ItemCatalog, TrainSet};
+use segue_models::linear::LinearConfig;
+use segue_models::{
+    Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemSimilarity, ModelError, Scope,
+};
+use segue_recommend::recommender::Scratch;
+use segue_recommend::{Blend, DomainModel, mean_and_deviation, standardize};
+use serde::{Deserialize, Serialize};
+
+use crate::blend_fit::{FittedBlend, fit_blend};
+use crate::error::TrainError;
+use crate::judge::{Judge, Objective, mean, ndcg_of};
+use crate::pool::Pool;
+use crate::search::{Trial, climb, starts_of};
+
+/// What to train and how much to try.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FitPlan {
+    /// Kinds of experts to train.
+    pub experts: Vec<ExpertKind>,
+    /// Settings tried per expert, ≥ 1; the first is the default.
+    pub budget: usize,
+    /// Valid cases used per trial of the search.
+    pub search_cases: usize,
+    /// Valid cases used to choose the blend.
+    pub blend_cases: usize,
+    /// Which ranks count when choosing.
+    pub objective: Objective,
+    /// Whether other domains may be used.
+    pub use_sources: bool,
+    /// Bytes a dense linear solution may take.
+    pub linear_budget_bytes: u64,
+    /// Seed of the search and of the intervals.
+    pub seed: u64,
+}
+
+impl Default for FitPlan {
+    fn default() -> Self {
+        Self {
+            experts: ExpertKind::ALL.to_vec(),
+            budget: 24,
+            search_cases: 4_000,
+            blend_cases: 6_000,
+            objective: Objective::Masked,
+            use_sources: true,
+            linear_budget_bytes: 700 << 20,
+            seed: 0,
+        }
+    }
+}
+
+/// The outcome for one domain.
+#[derive(Clone, Debug)]
+pub struct DomainFit {
+    /// Fitted experts and their blend.
+    pub model: DomainModel,
+    /// The blend with its evidence.
+    pub fitted: FittedBlend,
+    /// All settings tried.
+    pub trials: Vec<Trial>,
+    /// Experts that stood aside, and why.
+    pub aside: Vec<(ExpertId, String)>,
+}
+
+/// A step of the work, for whoever shows progress.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done, in words.
+    pub step: String,
+    /// Steps done in this domain.
+    pub done: usize,
+    /// Steps in all.
+    pub total: usize,
+}
+
+/// Observes progress; for display only.
+pub type Observer<'a> = &'a (dyn Fn(&Progress) + Sync);
+
+/// Trains all experts of the plan for one domain and blends them. `valid` holds the valid cases of the domain.
+///
+/// # Errors
+/// When no expert can be fitted or a score is not finite.
+pub fn fit_domain(
+    plan: &FitPlan,
+    train: &TrainSet,
+    items: &ItemCatalog,
+    valid: &Judge<'_>,
+    observer: Observer<'_>,
+) -> Result<DomainFit, TrainError> {
+    let mut work = Work {
+        plan,
+        train,
+        items,
+        valid: valid.sample(plan.search_cases),
+        neighbors: None,
+        experts: Vec::new(),
+        trials: Vec::new(),
+        aside: Vec::new(),
+    };
+    let ids = wanted(plan, items.n_domains());
+    for (done, &id) in ids.iter().enumerate() {
+        observer(&Progress { step: format!("search {id}"), done, total: ids.len() + 1 });
+        work.search(id)?;
+    }
+    observer(&Progress { step: "blend".into(), done: ids.len(), total: ids.len() + 1 });
+    let judge = valid.sample(plan.blend_cases);
+    let mut model = DomainModel {
+        domain: valid.domain(),
+        experts: std::mem::take(&mut work.experts),
+        blend: Blend::default(),
+        cold: cold_flags(train, items, valid.domain()),
+    };
+    let mut fitted = work.blend(&mut model, &judge)?;
+    if work.tune_inside(&mut model, observer)? {
+        fitted = work.blend(&mut model, &judge)?;
+    }
+    Ok(DomainFit { model, fitted, trials: work.trials, aside: work.aside })
+}
+
+/// The same experts with the same settings and blend, fitted on more events (train and valid): the refit regime.
+///
+/// # Errors
+/// When an expert that could be fitted before cannot now.
+pub fn refit_domain(
+    model: &DomainModel,
+    train: &TrainSet,
+    items: &ItemCatalog,
+) -> Result<DomainModel, TrainError> {
+    let mut experts: Vec<Expert> = Vec::with_capacity(model.experts.len());
+    let mut neighbors = None;
+    // Content first: the text prior of the linear expert comes from it.
+    let mut order: Vec<usize> = (0..model.experts.len()).collect();
+    order.sort_by_key(|&at| model.experts[at].id.kind != ExpertKind::Content);
+    for &at in &order {
+        let old = &model.experts[at];
+        let context = FitContext { items, domain: model.domain, text_neighbors: neighbors.as_ref() };
+        let expert =
+            Expert::fit(old.id, old.config(), train, context).map_err(|source| failed(old.id, source))?;
+        let expert = expert.with_spread(old.spread());
+        if neighbors.is_none() {
+            neighbors = text_neighbors(&expert, items);
+        }
+        experts.push(expert);
+    }
+    experts.sort_by_key(|expert| model.experts.iter().position(|old| old.id == expert.id));
+    let cold = cold_flags(train, items, model.domain);
+    Ok(DomainModel { domain: model.domain, experts, blend: model.blend.clone(), cold })
+}
+
+/// Which candidates have no event in `train`.
+pub fn cold_flags(train: &TrainSet, items: &ItemCatalog, domain: DomainIdx) -> Vec<bool> {
+    let counts = train.sequences.item_counts(items.len());
+    items.range(domain).map(|item| counts[item] == 0).collect()
+}
+
+fn wanted(plan: &FitPlan, n_domains: usize) -> Vec<ExpertId> {
+    let mut kinds = plan.experts.clone();
+    // Content first: the text prior of the linear expert comes from it.
+    kinds.sort_by_key(|kind| *kind != ExpertKind::Content);
+    let mut ids: Vec<ExpertId> = kinds.iter().map(|&kind| ExpertId { kind, scope: Scope::Target }).collect();
+    if plan.use_sources && n_domains > 1 {
+        let others = kinds.iter().filter(|kind| kind.uses_history());
+        ids.extend(others.map(|&kind| ExpertId { kind, scope: Scope::Sources }));
+    }
+    ids
+}
+
+const NEIGHBORS_BY_TEXT: usize = 20;
+
+fn text_neighbors(expert: &Expert, items: &ItemCatalog) -> Option<ItemSimilarity> {
+    expert.content().map(|content| content.neighbors(items.len(), NEIGHBORS_BY_TEXT))
+}
+
+fn failed(expert: ExpertId, source: ModelError) -> TrainError {
+    TrainError::Model { expert: expert.to_string(), source }
+}
+
+/// Dense solutions in the search stay below this; the chosen settings are then solved within the plan's budget.
+const SEARCH_BUDGET_BYTES: u64 = 48 << 20;
+
+/// Valid cases on which the typical deviation of an expert's scores is measured.
+const SPREAD_CASES: usize = 500;
+/// Bytes of blend scores kept while one member is tuned.
+const REST_BYTES: usize = 128 << 20;
+
+struct Work<'a> {
+    plan: &'a FitPlan,
+    train: &'a TrainSet,
+    items: &'a ItemCatalog,
+    valid: Judge<'a>,
+    neighbors: Option<ItemSimilarity>,
+    experts: Vec<Expert>,
+    trials: Vec<Trial>,
+    aside: Vec<(ExpertId, String)>,
+}
+
+impl Work<'_> {
+    fn search(&mut self, id: ExpertId) -> Result<(), TrainError> {
+        let starts = starts_of(id.kind).into_iter().map(|config| self.for_search(config)).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(self.plan.seed);
+        rng.set_stream(1 + id.kind as u64 * 3 + id.scope as u64);
+        let mut last: Option<Expert> = None;
+        let searched = climb(id, starts, self.plan.budget, &mut rng, |config| {
+            let expert = self.refitted(last.take(), id, config)?;
+            let score =
+                |query: &segue_models::Query<'_>, scores: &mut [f32]| expert.score(query, self.items, scores);
+            let ndcg = self.valid.ndcg(self.plan.objective, score)?;
+            last = Some(expert);
+            Ok(ndcg)
+        });
+        let trials = match searched {
+            Ok(trials) => trials,
+            Err(TrainError::Model { source: ModelError::StandsAside { reason, .. }, .. }) => {
+                self.aside.push((id, reason));
+                return Ok(());
+            }
+            Err(other) => return Err(other),
+        };
+        if let Some(chosen) = trials.iter().find(|trial| trial.chosen) {
+            let config = self.for_serving(chosen.config.clone());
+            let expert = match last.filter(|expert| *expert.config() == config) {
+                Some(expert) => expert,
+                None => self.fit(id, &config)?,
+            };
+            if self.neighbors.is_none() {
+                self.neighbors = text_neighbors(&expert, self.items);
+            }
+            self.experts.push(self.with_measured_spread(expert));
+        }
+        self.trials.extend(trials);
+        Ok(())
+    }
+
+    fn blend(&self, model: &mut DomainModel, judge: &Judge<'_>) -> Result<FittedBlend, TrainError> {
+        let pool = Pool::collect(judge, &model.experts, &model.cold, self.plan.objective)?;
+        let fitted = fit_blend(&pool, &model.experts, judge.users(), self.plan.seed)?;
+        model.blend = fitted.blend.clone();
+        Ok(fitted)
+    }
+
+    // A second search for every member of the blend, judged by what the blend reaches with it: settings that are best alone
+    // are often not best beside others. Returns whether anything changed.
+    fn tune_inside(&mut self, model: &mut DomainModel, observer: Observer<'_>) -> Result<bool, TrainError> {
+        let active: Vec<usize> = model.blend.active().collect();
+        if active.len() < 2 || self.plan.budget < 2 {
+            return Ok(false);
+        }
+        let fitting = REST_BYTES / 4 / model.n_candidates().max(1);
+        let valid = self.valid.sample(fitting.clamp(1, self.plan.search_cases));
+        let mut changed = false;
+        for (done, &at) in active.iter().enumerate() {
+            let id = model.experts[at].id;
+            observer(&Progress { step: format!("tune {id} in the blend"), done, total: active.len() });
+            changed |= self.tune_member(model, at, &valid)?;
+        }
+        Ok(changed)
+    }
+
+    fn tune_member(
+        &mut self,
+        model: &mut DomainModel,
+        at: usize,
+        valid: &Judge<'_>,
+    ) -> Result<bool, TrainError> {
+        let id = model.experts[at].id;
+        let rest = self.rest_of_blend(model, at, valid);
+        let n = model.n_candidates();
+        let member = model.blend.members[at];
+        let mut rng = ChaCha8Rng::seed_from_u64(self.plan.seed);
+        rng.set_stream(1000 + id.kind as u64 * 3 + id.scope as u64);
+        let start = self.for_search(model.experts[at].config().clone());
+        let mut last: Option<Expert> = Some(model.experts[at].clone());
+        let trials = climb(id, vec![start], self.plan.budget, &mut rng, |config| {
+            let expert = self.with_measured_spread(self.refitted(last.take(), id, config)?);
+            let score = |case: usize, scores: &mut [f32]| {
+                expert.score(&valid.query(case), self.items, scores);
+                standardize(scores, expert.spread());
+                for ((score, &rest), &cold) in scores.iter_mut().zip(&rest[case * n..]).zip(&model.cold) {
+                    *score = rest + *score * if cold { member.cold } else { member.warm };
+                }
+            };
+            let ndcg = ndcg_of(self.plan.objective.of(&valid.rank_with(score)?));
+            last = Some(expert);
+            Ok::<Vec<f64>, TrainError>(ndcg)
+        })?;
+        let improved = trials.iter().skip(1).find(|trial| trial.chosen).map(|trial| trial.config.clone());
+        let Some(config) = improved else { return Ok(false) };
+        model.experts[at] = self.with_measured_spread(self.fit(id, &self.for_serving(config))?);
+        for old in self.trials.iter_mut().filter(|trial| trial.expert == id) {
+            old.chosen = false;
+        }
+        self.trials.extend(trials);
+        Ok(true)
+    }
+
+    // Scores of all other members for every case, `[n_cases, n_candidates]`.
+    fn rest_of_blend(&self, model: &DomainModel, at: usize, valid: &Judge<'_>) -> Vec<f32> {
+        let mut others = model.clone();
+        others.blend.members[at].warm = 0.0;
+        others.blend.members[at].cold = 0.0;
+        let mut rest = vec![0.0; valid.n_cases() * model.n_candidates()];
+        rest.par_chunks_mut(model.n_candidates()).enumerate().for_each_init(
+            Scratch::default,
+            |scratch, (case, row)| {
+                others.score(&valid.query(case), self.items, scratch, row);
+            },
+        );
+        rest
+    }
+
+    // Mean over valid cases of the deviation of a case's scores; cases about which it knows nothing do not count.
+    fn with_measured_spread(&self, expert: Expert) -> Expert {
+        let sample = self.valid.sample(SPREAD_CASES);
+        let n = self.items.range(self.valid.domain()).len();
+        let deviation = |scores: &mut Vec<f32>, case: usize| {
+            expert.score(&sample.query(case), self.items, scores);
+            mean_and_deviation(scores).1
+        };
+        let deviations: Vec<f64> =
+            (0..sample.n_cases()).into_par_iter().map_init(|| vec![0.0; n], deviation).collect();
+        let known: Vec<f64> = deviations.into_iter().filter(|&deviation| deviation > 0.0).collect();
+        expert.with_spread(mean(&known) as f32)
+    }
+
+    fn refitted(
+        &self,
+        last: Option<Expert>,
+        id: ExpertId,
+        config: &ExpertConfig,
+    ) -> Result<Expert, TrainError> {
+        match last.filter(|expert| differs_in_recency_only(expert.config(), config)) {
+            Some(expert) => Ok(expert.with_scoring_of(config.clone())),
+            None => self.fit(id, config),
+        }
+    }
+
+    // Dense linear solutions are too slow to be tried many times.
+    fn for_search(&self, config: ExpertConfig) -> ExpertConfig {
+        with_linear_budget(config, self.plan.linear_budget_bytes.min(SEARCH_BUDGET_BYTES))
+    }
+
+    fn for_serving(&self, config: ExpertConfig) -> ExpertConfig {
+        with_linear_budget(config, self.plan.linear_budget_bytes)
+    }
+
+    fn fit(&self, id: ExpertId, config: &ExpertConfig) -> Result<Expert, TrainError> {
+        let context = FitContext {
+            items: self.items,
+            domain: self.valid.domain(),
+            text_neighbors: self.neighbors.as_ref(),
+        };
+        Expert::fit(id, config, self.train, context).map_err(|source| failed(id, source))
+    }
+}
+
+fn with_linear_budget(config: ExpertConfig, budget_bytes: u64) -> ExpertConfig {
+    match config {
+        ExpertConfig::Linear(config) => ExpertConfig::Linear(LinearConfig { budget_bytes, ..config }),
+        other => other,
+    }
+}
+
+// Recency only weighs the history when scoring; the fit does not depend on it.
+fn differs_in_recency_only(a: &ExpertConfig, b: &ExpertConfig) -> bool {
+    match (a.clone(), b) {
+        (ExpertConfig::Window(mut a), ExpertConfig::Window(b)) => {
+            a.recency = b.recency;
+            a == *b
+        }
+        (ExpertConfig::Linear(mut a), ExpertConfig::Linear(b)) => {
+            a.recency = b.recency;
+            a == *b
+        }
+        (ExpertConfig::Content(mut a), ExpertConfig::Content(b)) => {
+            a.recency = b.recency;
+            a == *b
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,34 @@
+//! What can go wrong while training.
+
+use segue_models::ModelError;
+
+/// Errors of the train crate.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// A model could not be fitted.
+    #[error("expert `{expert}`: {source}")]
+    Model {
+        /// Which expert.
+        expert: String,
+        /// The cause.
+        source: ModelError,
+    },
+    /// Scores could not be judged.
+    #[error(transparent)]
+    Eval(#[from] segue_eval::error::Error),
+    /// The data cannot be trained on as asked.
+    #[error("{problem}\n  hint: {remedy}")]
+    Request {
+        /// What is wrong.
+        problem: String,
+        /// What would help.
+        remedy: String,
+    },
+}
+
+impl TrainError {
+    /// A request that does not fit the data.
+    pub fn request(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Request { problem: problem.into(), remedy: remedy.into() }
+    }
+}

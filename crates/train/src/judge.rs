@@ -1,0 +1,263 @@
+//! Ranks the targets of a case set under any scorer: the one evaluation used for choosing and for measuring.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use segue_data::{Case, CaseSet, DomainIdx, ItemCatalog};
+use segue_eval::full_ranking::{RankingCase, RankingPlan, Rankings, rank_cases};
+use segue_eval::negatives::sample_negatives;
+use segue_eval::rank::{TargetRank, TieRule};
+use segue_models::Query;
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainError;
+
+/// Which candidates the masked ranks leave out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MaskRule {
+    /// Every item of the history; a target that the user already has is a miss. This is what is served.
+    Seen,
+    /// Every item of the history but the target ("filtered"). It looks at the answer, so it cannot be served; some published
+    /// tables use it.
+    SeenExceptTarget,
+}
+
+/// Which of the ranks counts when something is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Objective {
+    /// Among candidates that are not masked.
+    Masked,
+    /// Among all candidates.
+    Unmasked,
+    /// Among sampled negatives.
+    Sampled,
+}
+
+/// Negatives per case for published sampled tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampledNegatives {
+    /// How many, uniform without replacement from the domain, never from the history or the target.
+    pub n: usize,
+    /// Seed of the draw.
+    pub seed: u64,
+}
+
+/// The cases of one domain, ready to be ranked.
+pub struct Judge<'a> {
+    items: &'a ItemCatalog,
+    domain: DomainIdx,
+    cases: CaseSet,
+    targets: Vec<u32>,
+    users: Vec<u32>,
+    histories: Vec<Vec<u32>>,
+    masked: Vec<Vec<u32>>,
+    negatives: Vec<Vec<u32>>,
+    list_len: usize,
+}
+
+impl<'a> Judge<'a> {
+    /// Prepares the cases of `domain`.
+    ///
+    /// # Errors
+    /// When there is no case, or fewer candidates than negatives asked for.
+    pub fn new(
+        cases: &CaseSet,
+        items: &'a ItemCatalog,
+        domain: DomainIdx,
+        mask: MaskRule,
+        sampled: Option<SampledNegatives>,
+    ) -> Result<Self, TrainError> {
+        let cases = cases.of_domain(domain);
+        if cases.is_empty() {
+            return Err(TrainError::request(
+                format!("no case to judge in domain {}", domain.0),
+                "the split gives this domain no valid or test events: choose another split or other targets",
+            ));
+        }
+        let range = items.range(domain);
+        let local = |item: usize| (item - range.start) as u32;
+        let targets: Vec<u32> = cases.cases().iter().map(|case| local(case.target.at())).collect();
+        let users = cases.cases().iter().map(|case| case.row).collect();
+        let histories: Vec<Vec<u32>> = cases
+            .cases()
+            .iter()
+            .map(|case| {
+                let inside = cases
+                    .history(case)
+                    .iter()
+                    .map(|event| event.item.at())
+                    .filter(|item| range.contains(item));
+                let mut known: Vec<u32> = inside.map(local).collect();
+                known.sort_unstable();
+                known.dedup();
+                known
+            })
+            .collect();
+        let exempt = |(history, &target): (&Vec<u32>, &u32)| match mask {
+            MaskRule::Seen => history.clone(),
+            MaskRule::SeenExceptTarget => history.iter().copied().filter(|&item| item != target).collect(),
+        };
+        let masked = histories.iter().zip(&targets).map(exempt).collect();
+        let negatives = match sampled {
+            Some(sampled) => draw_negatives(sampled, range.len() as u32, &histories, &targets)?,
+            None => vec![Vec::new(); targets.len()],
+        };
+        Ok(Self { items, domain, cases, targets, users, histories, masked, negatives, list_len: 0 })
+    }
+
+    /// The same judge, keeping the best `n` candidates of every case.
+    #[must_use]
+    pub fn with_lists(mut self, n: usize) -> Self {
+        self.list_len = n;
+        self
+    }
+
+    /// Number of cases.
+    pub fn n_cases(&self) -> usize {
+        self.cases.len()
+    }
+
+    /// The catalog of the candidates.
+    pub fn items(&self) -> &'a ItemCatalog {
+        self.items
+    }
+
+    /// The domain of the candidates.
+    pub fn domain(&self) -> DomainIdx {
+        self.domain
+    }
+
+    /// Targets as positions among the candidates.
+    pub fn targets(&self) -> &[u32] {
+        &self.targets
+    }
+
+    /// The row (user) of each case.
+    pub fn users(&self) -> &[u32] {
+        &self.users
+    }
+
+    /// Distinct history items of each case inside the domain, as positions among the candidates.
+    pub fn histories(&self) -> &[Vec<u32>] {
+        &self.histories
+    }
+
+    /// Candidates that the masked ranks leave out, per case.
+    pub fn masked(&self) -> &[Vec<u32>] {
+        &self.masked
+    }
+
+    /// Sampled negatives per case; empty lists without sampling.
+    pub fn negatives(&self) -> &[Vec<u32>] {
+        &self.negatives
+    }
+
+    /// The query of a case.
+    pub fn query(&self, at: usize) -> Query<'_> {
+        let case: &Case = &self.cases.cases()[at];
+        Query { domain: self.domain, history: self.cases.history(case), timestamp: case.timestamp }
+    }
+
+    /// A judge of at most `n` cases, evenly spread and in order.
+    #[must_use]
+    pub fn sample(&self, n: usize) -> Self {
+        let positions = spread(self.n_cases(), n);
+        Self {
+            items: self.items,
+            domain: self.domain,
+            cases: self.cases.select(&positions),
+            targets: pick(&self.targets, &positions),
+            users: pick(&self.users, &positions),
+            histories: pick(&self.histories, &positions),
+            masked: pick(&self.masked, &positions),
+            negatives: pick(&self.negatives, &positions),
+            list_len: self.list_len,
+        }
+    }
+
+    /// Ranks every case under `score(query, scores)`.
+    ///
+    /// # Errors
+    /// When a score is not finite.
+    pub fn rank(&self, score: impl Fn(&Query<'_>, &mut [f32]) + Sync) -> Result<Rankings, TrainError> {
+        self.rank_with(|at, scores| score(&self.query(at), scores))
+    }
+
+    /// Ranks every case under `score(case, scores)`, where `case` counts the cases from 0.
+    ///
+    /// # Errors
+    /// When a score is not finite.
+    pub fn rank_with(&self, score: impl Fn(usize, &mut [f32]) + Sync) -> Result<Rankings, TrainError> {
+        let plan =
+            RankingPlan { list_len: self.list_len, ..RankingPlan::new(self.items.range(self.domain).len()) };
+        let case = |at: usize| RankingCase {
+            target: self.targets[at],
+            masked: &self.masked[at],
+            negatives: &self.negatives[at],
+        };
+        let cases: Vec<RankingCase<'_>> = (0..self.n_cases()).map(case).collect();
+        Ok(rank_cases(plan, &cases, score)?)
+    }
+
+    /// NDCG@10 of every case under the objective.
+    ///
+    /// # Errors
+    /// When a score is not finite.
+    pub fn ndcg(
+        &self,
+        objective: Objective,
+        score: impl Fn(&Query<'_>, &mut [f32]) + Sync,
+    ) -> Result<Vec<f64>, TrainError> {
+        Ok(ndcg_of(objective.of(&self.rank(score)?)))
+    }
+}
+
+impl Objective {
+    /// The ranks that count.
+    pub fn of(self, rankings: &Rankings) -> &[TargetRank] {
+        match self {
+            Self::Masked => &rankings.masked,
+            Self::Unmasked => &rankings.unmasked,
+            Self::Sampled => &rankings.sampled,
+        }
+    }
+}
+
+/// NDCG@10 of each rank; of the expected rank under ties.
+pub fn ndcg_of(ranks: &[TargetRank]) -> Vec<f64> {
+    ranks.iter().map(|rank| rank.ndcg(10, TieRule::ExpectedRank)).collect()
+}
+
+/// Mean of a slice; 0 when empty.
+pub fn mean(values: &[f64]) -> f64 {
+    if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
+}
+
+fn pick<T: Clone>(values: &[T], positions: &[usize]) -> Vec<T> {
+    positions.iter().map(|&at| values[at].clone()).collect()
+}
+
+fn spread(n: usize, at_most: usize) -> Vec<usize> {
+    if n <= at_most {
+        return (0..n).collect();
+    }
+    (0..at_most).map(|place| place * n / at_most).collect()
+}
+
+fn draw_negatives(
+    sampled: SampledNegatives,
+    n_items: u32,
+    histories: &[Vec<u32>],
+    targets: &[u32],
+) -> Result<Vec<Vec<u32>>, TrainError> {
+    let mut all = Vec::with_capacity(targets.len());
+    for (at, (history, &target)) in histories.iter().zip(targets).enumerate() {
+        let mut rng = ChaCha8Rng::seed_from_u64(sampled.seed);
+        rng.set_stream(at as u64);
+        let mut exclude = history.clone();
+        exclude.push(target);
+        all.push(sample_negatives(&mut rng, n_items, sampled.n, &exclude)?);
+    }
+    Ok(all)
+}
