@@ -7,15 +7,16 @@
 pub mod builder;
 pub mod catalog;
 pub mod dataset;
+pub mod describe;
 mod error;
 pub mod filter;
-pub mod describe;
 pub mod graph;
 pub mod hash;
 pub mod ids;
 pub mod import;
 pub mod kcore;
 pub mod leak;
+mod order;
 pub mod protocol;
 pub mod sequences;
 pub mod split;
