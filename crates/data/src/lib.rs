@@ -16,6 +16,7 @@ pub mod ids;
 pub mod import;
 pub mod kcore;
 pub mod leak;
+mod order;
 pub mod protocol;
 pub mod sequences;
 pub mod split;

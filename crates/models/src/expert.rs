@@ -183,11 +183,12 @@ impl Expert {
     /// Scores all candidates of the domain into `scores` (`[n_candidates]`); higher is better, 0 = knows nothing.
     pub fn score(&self, query: &Query<'_>, items: &ItemCatalog, scores: &mut [f32]) {
         let history = self.history(query, items);
-        match &self.model {
-            Model::Popularity(model) => model.score(query, scores),
-            Model::Window(model) => model.score(query, &history, scores),
-            Model::Linear(model) => model.score(&history, scores),
-            Model::Content(model) => model.score(&history, scores),
+        match (&self.model, &self.config) {
+            (Model::Popularity(model), _) => model.score(query, scores),
+            (Model::Window(model), ExpertConfig::Window(config)) => model.score(config, &history, scores),
+            (Model::Window(model), _) => model.score(&WindowConfig::default(), &history, scores),
+            (Model::Linear(model), _) => model.score(&history, scores),
+            (Model::Content(model), _) => model.score(&history, scores),
         }
     }
 
@@ -274,7 +275,7 @@ impl Expert {
         let shape = (items.len(), target.len());
         let model = match &config {
             ExpertConfig::Popularity(_) => Model::Popularity(Popularity::load(target.len(), tensors)?),
-            ExpertConfig::Window(_) => Model::Window(Window::load(shape, tensors)?),
+            ExpertConfig::Window(_) => Model::Window(Window::load(items.len(), target, tensors)?),
             ExpertConfig::Linear(_) => Model::Linear(Linear::load(shape, tensors)?),
             ExpertConfig::Content(_) => Model::Content(Content::load(items.len(), target, tensors)?),
         };

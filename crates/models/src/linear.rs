@@ -5,7 +5,7 @@ use segue_data::{DomainIdx, ItemCatalog, ItemIdx, TrainSet};
 use segue_nn::{invert_spd, solve_spd_small};
 use serde::{Deserialize, Serialize};
 
-use crate::query::{Query, Scope, recency_weights};
+use crate::query::{Fading, Query, Scope, faded_history};
 use crate::similarity::{ItemSimilarity, RowScratch, SparseRow, keep_largest};
 use crate::tensors::{ModelError, Tensors};
 
@@ -19,6 +19,9 @@ pub struct LinearConfig {
     pub text_prior: f32,
     /// Weight of a history event relative to the next newer one, in (0, 1].
     pub recency: f32,
+    /// Days before the request after which a history event counts half; 0 = time does not count.
+    #[serde(default)]
+    pub half_life_days: f32,
     /// Weights kept per item, those of largest magnitude.
     pub weights_per_item: usize,
     /// Neighbors per item in the sparse approximation.
@@ -33,6 +36,7 @@ impl Default for LinearConfig {
             l2: 100.0,
             text_prior: 0.0,
             recency: 0.8,
+            half_life_days: 0.0,
             weights_per_item: 512,
             neighbors: 128,
             budget_bytes: 700 << 20,
@@ -43,7 +47,8 @@ impl Default for LinearConfig {
 impl LinearConfig {
     /// Weighted history items for scoring, newest first.
     pub fn history(&self, query: &Query<'_>, items: &ItemCatalog, scope: Scope) -> Vec<(ItemIdx, f32)> {
-        recency_weights(query.history, self.recency, |item| scope.keeps(item, query.domain, items))
+        let fading = Fading { recency: self.recency, half_life_days: self.half_life_days };
+        faded_history(query, fading, |item| scope.keeps(item, query.domain, items))
     }
 }
 
@@ -114,7 +119,14 @@ impl Linear {
 
     pub(crate) fn load(shape: (usize, usize), tensors: &mut Tensors) -> Result<Self, ModelError> {
         let weights = ItemSimilarity::load("linear", shape, tensors)?;
-        Ok(Self { weights, exact: tensors.take_u32("linear.exact")? == [1] })
+        let exact = match tensors.take_u32("linear.exact")?.as_slice() {
+            [flag @ (0 | 1)] => *flag == 1,
+            _ => {
+                let expected = "one value, 0 or 1".to_owned();
+                return Err(ModelError::Inconsistent { tensor: "linear.exact".to_owned(), expected });
+            }
+        };
+        Ok(Self { weights, exact })
     }
 }
 
@@ -197,7 +209,8 @@ impl Gram {
         let row = |(): &mut (), item: usize| -> SparseRow {
             let at = self.position[item];
             if at == NONE {
-                return prior.as_ref().map_or_else(Default::default, |prior| prior.untrained_row(item));
+                let row = prior.as_ref().map(|prior| prior.untrained_row(item)).unwrap_or_default();
+                return keep_largest(row, config.weights_per_item);
             }
             let p = &inverse[at as usize * n..(at as usize + 1) * n];
             let mut columns = Vec::with_capacity(n);

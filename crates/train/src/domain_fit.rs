@@ -334,7 +334,7 @@ impl Work<'_> {
         id: ExpertId,
         config: &ExpertConfig,
     ) -> Result<Expert, TrainError> {
-        match last.filter(|expert| differs_in_recency_only(expert.config(), config)) {
+        match last.filter(|expert| differs_in_scoring_only(expert.config(), config)) {
             Some(expert) => Ok(expert.with_scoring_of(config.clone())),
             None => self.fit(id, config),
         }
@@ -366,19 +366,19 @@ fn with_linear_budget(config: ExpertConfig, budget_bytes: u64) -> ExpertConfig {
     }
 }
 
-// Recency only weighs the history when scoring; the fit does not depend on it.
-fn differs_in_recency_only(a: &ExpertConfig, b: &ExpertConfig) -> bool {
+// Fading and second order only concern scoring; the fit does not depend on them.
+fn differs_in_scoring_only(a: &ExpertConfig, b: &ExpertConfig) -> bool {
     match (a.clone(), b) {
         (ExpertConfig::Window(mut a), ExpertConfig::Window(b)) => {
-            a.recency = b.recency;
+            (a.recency, a.half_life_days, a.second_order) = (b.recency, b.half_life_days, b.second_order);
             a == *b
         }
         (ExpertConfig::Linear(mut a), ExpertConfig::Linear(b)) => {
-            a.recency = b.recency;
+            (a.recency, a.half_life_days) = (b.recency, b.half_life_days);
             a == *b
         }
         (ExpertConfig::Content(mut a), ExpertConfig::Content(b)) => {
-            a.recency = b.recency;
+            (a.recency, a.half_life_days) = (b.recency, b.half_life_days);
             a == *b
         }
         _ => false,

@@ -91,7 +91,8 @@ pub fn starts_of(kind: ExpertKind) -> Vec<ExpertConfig> {
             shrink: 10.0,
             ..WindowConfig::default()
         };
-        starts.extend([ExpertConfig::Window(symmetric), ExpertConfig::Window(forward)]);
+        let far = WindowConfig { second_order: 1.0, ..forward.clone() };
+        starts.extend([symmetric, forward, far].map(ExpertConfig::Window));
     }
     starts
 }
@@ -119,6 +120,8 @@ fn step(config: &ExpertConfig, kind: ExpertKind, rng: &mut ChaCha8Rng) -> Expert
     }
 }
 
+/// Days; 0 = time does not count.
+const HALF_LIVES: &[f32] = &[0.0, 1.0, 7.0, 30.0, 120.0, 480.0];
 const RECENCY: &[f32] = &[0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
 
 fn step_popularity(config: &PopularityConfig, kind: ExpertKind, rng: &mut ChaCha8Rng) -> PopularityConfig {
@@ -133,7 +136,7 @@ fn step_popularity(config: &PopularityConfig, kind: ExpertKind, rng: &mut ChaCha
 
 fn step_window(config: &WindowConfig, rng: &mut ChaCha8Rng) -> WindowConfig {
     let mut next = config.clone();
-    match rng.random_range(0..7) {
+    match rng.random_range(0..10) {
         0 => {
             let grid = [3, 5, 10, 20, 40];
             let at = grid.iter().position(|&w| w >= next.window).unwrap_or(grid.len() - 1);
@@ -144,6 +147,9 @@ fn step_window(config: &WindowConfig, rng: &mut ChaCha8Rng) -> WindowConfig {
         3 => move_on(&mut next.from_exponent, &[0.1, 0.3, 0.5, 0.7, 0.9], rng),
         4 => move_on(&mut next.to_exponent, &[0.0, 0.1, 0.2, 0.3, 0.5, 0.7], rng),
         5 => move_on(&mut next.shrink, &[0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0], rng),
+        6 => move_on(&mut next.half_life_days, HALF_LIVES, rng),
+        7 => move_on(&mut next.pair_half_life_days, HALF_LIVES, rng),
+        8 => move_on(&mut next.second_order, &[0.0, 0.25, 0.5, 1.0, 2.0, 4.0], rng),
         _ => move_on(&mut next.recency, RECENCY, rng),
     }
     next
@@ -151,7 +157,8 @@ fn step_window(config: &WindowConfig, rng: &mut ChaCha8Rng) -> WindowConfig {
 
 fn step_linear(config: &LinearConfig, rng: &mut ChaCha8Rng) -> LinearConfig {
     let mut next = config.clone();
-    match rng.random_range(0..3) {
+    match rng.random_range(0..4) {
+        3 => move_on(&mut next.half_life_days, HALF_LIVES, rng),
         0 => move_on(&mut next.l2, &[2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0], rng),
         1 => move_on(&mut next.text_prior, &[0.0, 0.05, 0.1, 0.2, 0.4], rng),
         _ => move_on(&mut next.recency, RECENCY, rng),
@@ -168,6 +175,7 @@ fn step_content(config: &ContentConfig, rng: &mut ChaCha8Rng) -> ContentConfig {
         2 => move_on(&mut next.categories, WEIGHTS, rng),
         3 => move_on(&mut next.description, WEIGHTS, rng),
         4 => move_on(&mut next.other, WEIGHTS, rng),
+        5 => move_on(&mut next.half_life_days, HALF_LIVES, rng),
         _ => move_on(&mut next.recency, RECENCY, rng),
     }
     next
