@@ -34,7 +34,7 @@ pub(crate) enum Command {
     /// Import `MovieLens` 100K as two domains, train, measure, and explain ten recommendations
     Demo(demo::Args),
     /// Turn files into a data set folder
-    Import(import::Args),
+    Import(Box<import::Args>),
     /// Say what a data set folder or a file holds
     Describe(describe::Args),
     /// Train all experts, keep those that help, measure on test, write a run folder

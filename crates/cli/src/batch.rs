@@ -31,7 +31,7 @@ pub(crate) fn recommend_all(
     domain: DomainIdx,
     request: &Request,
     to: &Path,
-    screen: &Screen,
+    screen: Screen,
 ) -> Result<BatchCounts> {
     let n_users = recommender.dataset.users.len();
     let mut file = ListFile::create(to)?;

@@ -16,6 +16,14 @@ pub(crate) fn stamp() -> String {
     now_rounded().strftime("%Y%m%d-%H%M%S").to_string()
 }
 
+/// The day of a Unix time, as `2026-11-24`; the number itself where it is no day.
+pub(crate) fn day(seconds: i64) -> String {
+    match jiff::Timestamp::from_second(seconds) {
+        Ok(time) => time.strftime("%Y-%m-%d").to_string(),
+        Err(_) => seconds.to_string(),
+    }
+}
+
 fn now_rounded() -> jiff::Timestamp {
     let now = jiff::Timestamp::now();
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now)

@@ -50,7 +50,7 @@ struct Row {
 }
 
 /// Measures.
-pub(crate) fn run(request: &Request<'_>, screen: &Screen) -> Result<()> {
+pub(crate) fn run(request: &Request<'_>, screen: Screen) -> Result<()> {
     let parse = |name: &String| {
         name.parse::<Measure>().map_err(|e| usage(e.to_string(), "for example --measures ndcg@10,recall@20"))
     };
@@ -99,7 +99,7 @@ fn read_truth(request: &Request<'_>) -> Result<Qrels> {
     Ok(Qrels::new(judgments)?)
 }
 
-fn show(request: &Request<'_>, evaluation: &ListEvaluation, rows: &[Row], screen: &Screen) -> Result<()> {
+fn show(request: &Request<'_>, evaluation: &ListEvaluation, rows: &[Row], screen: Screen) -> Result<()> {
     screen.heading(&request.lists.display().to_string())?;
     let mut columns = vec!["measure", ">mean, 95 % interval over users"];
     if let Some(baseline) = request.baseline {

@@ -25,7 +25,7 @@ struct Document<'a> {
 }
 
 /// Measures and compares with `metrics.json`.
-pub(crate) fn run(path: &Path, report: Option<&Path>, screen: &Screen) -> Result<()> {
+pub(crate) fn run(path: &Path, report: Option<&Path>, screen: Screen) -> Result<()> {
     let run = RunDir::open(path)?;
     let (config, recorded, manifest) = (run.config()?, run.figures()?, run.manifest()?);
     let recommender = read_model(path)?;
@@ -55,7 +55,7 @@ fn measure(
     recommender: &Recommender,
     config: &RunConfig,
     recorded: &RunFigures,
-    screen: &Screen,
+    screen: Screen,
 ) -> Result<Vec<TestFigures>> {
     let dataset = &recommender.dataset;
     let split = run_split::cut(dataset, config)?;

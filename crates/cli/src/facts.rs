@@ -77,23 +77,23 @@ impl DataFacts {
             0 => String::new(),
             n => format!(" · {} facts in the graph", count(n)),
         };
-        let mut text = format!(
+        let mut lines = vec![format!(
             "{} events · {} users, {} of them in several domains · {} items{graph}",
             count(self.n_events),
             count(self.n_users),
             count(self.n_shared_users),
             count(self.n_items)
-        );
+        )];
         let width = self.domains.iter().map(|domain| domain.name.chars().count()).max().unwrap_or(0);
-        for domain in &self.domains {
-            text.push_str(&format!(
-                "\n  {:width$}  {} items, {} events by {} users",
+        lines.extend(self.domains.iter().map(|domain| {
+            format!(
+                "  {:width$}  {} items, {} events by {} users",
                 domain.name,
                 count(domain.n_items),
                 count(domain.n_events),
                 count(domain.n_users)
-            ));
-        }
-        text
+            )
+        }));
+        lines.join("\n")
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn failed(problem: impl fmt::Display, remedy: impl fmt::Display) -> a
 
 /// The exit code of an error.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.chain().any(|cause| cause.is::<Usage>()) { WRONG_USAGE } else { FAILED }
+    if error.chain().any(<dyn std::error::Error>::is::<Usage>) { WRONG_USAGE } else { FAILED }
 }
 
 /// Whether the reader of our output went away (`segue … | head`): nothing is wrong then.
@@ -46,11 +46,8 @@ pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
 
 /// The message: what was being done, then its causes.
 pub(crate) fn message(error: &anyhow::Error) -> String {
-    let mut text = format!("error: {error}");
-    for cause in error.chain().skip(1) {
-        text.push_str(&format!("\n  cause: {cause}"));
-    }
-    text
+    let causes = error.chain().skip(1).map(|cause| format!("\n  cause: {cause}"));
+    format!("error: {error}{}", causes.collect::<String>())
 }
 
 /// The entry of `names` that `given` was probably meant to be.

@@ -29,8 +29,8 @@ pub(crate) struct Document<'a> {
 }
 
 /// The document of an import.
-pub(crate) fn document<'a>(imported: &'a Imported, head: &DatasetHead, to: &'a Path) -> Result<Document<'a>> {
-    Ok(Document {
+pub(crate) fn document<'a>(imported: &'a Imported, head: &DatasetHead, to: &'a Path) -> Document<'a> {
+    Document {
         data: to,
         sha256: head.data_sha256(),
         facts: DataFacts::of(&imported.dataset),
@@ -39,11 +39,11 @@ pub(crate) fn document<'a>(imported: &'a Imported, head: &DatasetHead, to: &'a P
         n_skipped: imported.n_skipped(),
         skipped: &imported.skipped,
         warnings: &imported.warnings,
-    })
+    }
 }
 
 /// Guesses, sizes, rows left out, warnings.
-pub(crate) fn show(imported: &Imported, screen: &Screen) -> Result<()> {
+pub(crate) fn show(imported: &Imported, screen: Screen) -> Result<()> {
     show_reports(&imported.reports, screen)?;
     screen.heading(&imported.dataset.name)?;
     screen.say(DataFacts::of(&imported.dataset).in_words())?;
@@ -68,7 +68,7 @@ pub(crate) fn show(imported: &Imported, screen: &Screen) -> Result<()> {
 }
 
 /// What every file was taken for.
-pub(crate) fn show_reports(reports: &[SniffReport], screen: &Screen) -> Result<()> {
+pub(crate) fn show_reports(reports: &[SniffReport], screen: Screen) -> Result<()> {
     for report in reports {
         screen.heading(&format!("{} ({})", report.path.display(), report.format.name()))?;
         for table in &report.tables {
@@ -81,7 +81,7 @@ pub(crate) fn show_reports(reports: &[SniffReport], screen: &Screen) -> Result<(
     Ok(())
 }
 
-fn show_table(table: &TableReport, screen: &Screen) -> Result<()> {
+fn show_table(table: &TableReport, screen: Screen) -> Result<()> {
     if table.columns.is_empty() {
         return screen.say(format!("{}: {}", file_name(&table.path), table.content.in_words()));
     }

@@ -84,8 +84,10 @@ impl ListFile {
         match self.writer.take() {
             Some(Writer::Parquet(table)) => table.finish()?,
             Some(Writer::Csv(out) | Writer::JsonLines(out)) => {
-                let file =
-                    out.into_inner().map_err(|e| e.into_error()).with_context(|| cannot_write(&self.to))?;
+                let file = out
+                    .into_inner()
+                    .map_err(std::io::IntoInnerError::into_error)
+                    .with_context(|| cannot_write(&self.to))?;
                 file.sync_all().with_context(|| cannot_write(&self.to))?;
             }
             None => {}

@@ -22,8 +22,8 @@ mod words;
 mod manifest;
 mod report_page;
 mod run_diff;
-mod run_split;
 mod run_dir;
+mod run_split;
 mod run_tables;
 mod verdicts;
 
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         }
     };
     let screen = screen::Screen { json: cli.json, quiet: cli.quiet };
-    match commands::run(&cli, &screen) {
+    match commands::run(&cli, screen) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if failure::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

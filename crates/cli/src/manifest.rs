@@ -25,6 +25,8 @@ pub(crate) struct RunManifest {
     pub(crate) seed: u64,
     /// The data.
     pub(crate) data: DataOrigin,
+    /// Hash over the tables of the data in the artifact: after filters.
+    pub(crate) artifact_data_sha256: String,
     /// SHA-256 of `config.toml`.
     pub(crate) config_sha256: String,
     /// SHA-256 of `artifact/artifact.json`, which holds the hash of every file of the model.
@@ -72,13 +74,21 @@ impl Versions {
     }
 }
 
+/// Hashes of a written artifact.
+pub(crate) struct ArtifactHashes {
+    /// SHA-256 of `artifact.json`.
+    pub(crate) head: String,
+    /// Hash over the tables of its data set.
+    pub(crate) data: String,
+}
+
 impl RunManifest {
     /// The manifest of a run that is complete but for this file.
     pub(crate) fn of(
         name: &str,
         data: DataOrigin,
         (config, config_text): (&RunConfig, &str),
-        artifact_sha256: String,
+        artifact: ArtifactHashes,
         stopwatch: &Stopwatch,
     ) -> Self {
         Self {
@@ -89,7 +99,8 @@ impl RunManifest {
             seed: config.seed,
             data,
             config_sha256: hash::of_bytes(config_text.as_bytes()),
-            artifact_sha256,
+            artifact_data_sha256: artifact.data,
+            artifact_sha256: artifact.head,
             versions: Versions::current(),
             n_threads: rayon::current_num_threads(),
             timings: stopwatch.timings().to_vec(),

@@ -73,7 +73,8 @@ fn provenance(manifest: &RunManifest) -> Vec<(String, String)> {
     let mut facts = vec![
         ("command".to_owned(), manifest.command.join(" ")),
         ("seed".to_owned(), manifest.seed.to_string()),
-        ("data".to_owned(), format!("{} {}", manifest.data.path, manifest.data.sha256)),
+        ("data".to_owned(), manifest.data.path.clone()),
+        ("data SHA-256".to_owned(), manifest.artifact_data_sha256.clone()),
         ("config SHA-256".to_owned(), manifest.config_sha256.clone()),
         ("artifact SHA-256".to_owned(), manifest.artifact_sha256.clone()),
         ("threads".to_owned(), manifest.n_threads.to_string()),
@@ -141,9 +142,10 @@ fn weights(domain: &DomainFigures) -> Vec<WeightRow> {
         weight_cold: f64::from(member.cold),
         gain: estimate(&evidence.gain),
         kept: evidence.kept,
-        verdict: match evidence.kept {
-            true => "its gain on valid excludes zero".into(),
-            false => "no proven gain on valid: weight 0".into(),
+        verdict: if evidence.kept {
+            "its gain on valid excludes zero".into()
+        } else {
+            "no proven gain on valid: weight 0".into()
         },
     };
     fitted.blend.members.iter().zip(&fitted.evidence).map(row).collect()

@@ -41,7 +41,7 @@ impl RunDiff {
         Ok(Self {
             before: before.path.clone(),
             after: after.path.clone(),
-            same_data: old.data.sha256 == new.data.sha256 && old_figures.data == new_figures.data,
+            same_data: old.artifact_data_sha256 == new.artifact_data_sha256,
             same_artifact: old.artifact_sha256 == new.artifact_sha256,
             settings: changes(&flat(&before.config_table()?), &flat(&after.config_table()?)),
             weights: changes(&weights(&old_figures), &weights(&new_figures)),
@@ -50,7 +50,7 @@ impl RunDiff {
     }
 
     /// Prints it.
-    pub(crate) fn show(&self, screen: &Screen) -> Result<()> {
+    pub(crate) fn show(&self, screen: Screen) -> Result<()> {
         screen.document(self)?;
         screen.say(format!("before  {}\nafter   {}", self.before.display(), self.after.display()))?;
         screen.say(format!(
@@ -58,7 +58,7 @@ impl RunDiff {
             if self.same_data { "the same" } else { "different" },
             if self.same_artifact { "the same, byte by byte" } else { "different" }
         ))?;
-        show("settings", &self.settings, |value| value.clone(), |_, _| String::new(), screen)?;
+        show("settings", &self.settings, Clone::clone, |_, _| String::new(), screen)?;
         show(
             "weights",
             &self.weights,
@@ -81,7 +81,7 @@ fn show<T>(
     changes: &[Changed<T>],
     write: impl Fn(&T) -> String,
     difference: impl Fn(&T, &T) -> String,
-    screen: &Screen,
+    screen: Screen,
 ) -> Result<()> {
     screen.heading(title)?;
     if changes.is_empty() {

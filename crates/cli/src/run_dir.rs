@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use segue_data::hash;
+use segue_data::{hash, store};
 use segue_recommend::{Recommender, artifact};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ use crate::clock;
 use crate::config::RunConfig;
 use crate::failure::{failed, usage};
 use crate::figures::RunFigures;
-use crate::manifest::RunManifest;
+use crate::manifest::{ArtifactHashes, RunManifest};
 
 /// Where runs go without `--to`.
 pub(crate) const RUNS: &str = "runs";
@@ -57,11 +57,14 @@ impl NewRun {
         self.put(file, &serde_json::to_string_pretty(content)?)
     }
 
-    /// Writes the model; gives the hash of its head.
-    pub(crate) fn put_artifact(&self, recommender: &Recommender, seed: u64) -> Result<String> {
+    /// Writes the model.
+    pub(crate) fn put_artifact(&self, recommender: &Recommender, seed: u64) -> Result<ArtifactHashes> {
         let folder = self.aside.join("artifact");
         artifact::write(recommender, seed, &folder)?;
-        Ok(hash::of_file(&folder.join("artifact.json"))?)
+        Ok(ArtifactHashes {
+            head: hash::of_file(&folder.join("artifact.json"))?,
+            data: store::read_head(&folder.join("dataset"))?.data_sha256(),
+        })
     }
 
     /// Makes the run visible under its name.

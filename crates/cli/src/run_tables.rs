@@ -13,7 +13,7 @@ use crate::verdicts;
 const EXPERTS_SHOWN: usize = 4;
 
 /// Everything about a run.
-pub(crate) fn show_run(screen: &Screen, figures: &RunFigures) -> Result<()> {
+pub(crate) fn show_run(screen: Screen, figures: &RunFigures) -> Result<()> {
     for domain in &figures.domains {
         show_weights(screen, domain)?;
         show_test(screen, domain)?;
@@ -22,7 +22,7 @@ pub(crate) fn show_run(screen: &Screen, figures: &RunFigures) -> Result<()> {
 }
 
 /// Which expert helps how much.
-pub(crate) fn show_weights(screen: &Screen, domain: &DomainFigures) -> Result<()> {
+pub(crate) fn show_weights(screen: Screen, domain: &DomainFigures) -> Result<()> {
     screen.heading(&format!("{}: which expert helps how much (NDCG@10 on valid)", domain.domain))?;
     let mut grid = Grid::new(&["expert", ">alone", ">weight", ">what it adds to the others", ""]);
     let fitted = &domain.fitted;
@@ -56,7 +56,7 @@ fn weight(weight: f32) -> String {
 }
 
 /// What test said.
-pub(crate) fn show_test(screen: &Screen, domain: &DomainFigures) -> Result<()> {
+pub(crate) fn show_test(screen: Screen, domain: &DomainFigures) -> Result<()> {
     let n_cases = domain.test.systems.first().map_or(0, |system| system.summary.masked.n_cases);
     screen.heading(&format!(
         "{}: test, {} cases, all {} items ranked, known ones masked",
@@ -101,7 +101,7 @@ fn row(system: &SystemFigures) -> [String; 7] {
 }
 
 /// What the figures say.
-pub(crate) fn show_verdicts(screen: &Screen, figures: &RunFigures) -> Result<()> {
+pub(crate) fn show_verdicts(screen: Screen, figures: &RunFigures) -> Result<()> {
     screen.heading("Verdicts")?;
     for sentence in verdicts::of_run(figures) {
         screen.say(format!("{} {}", verdicts::sign(sentence.tone), sentence.text))?;

@@ -22,7 +22,7 @@ const WIDTH_MIN: u16 = 60;
 
 impl Screen {
     /// Writes text for people, a line end after it; nothing with `--json`.
-    pub(crate) fn say(&self, text: impl AsRef<str>) -> Result<()> {
+    pub(crate) fn say(self, text: impl AsRef<str>) -> Result<()> {
         if self.json {
             return Ok(());
         }
@@ -30,7 +30,7 @@ impl Screen {
     }
 
     /// Writes a heading for people, in bold where the terminal shows it.
-    pub(crate) fn heading(&self, text: &str) -> Result<()> {
+    pub(crate) fn heading(self, text: &str) -> Result<()> {
         if is_colored() {
             self.say(format!("\n\u{1b}[1m{text}\u{1b}[0m"))
         } else {
@@ -39,7 +39,7 @@ impl Screen {
     }
 
     /// Writes the document of the command, with `--json` only.
-    pub(crate) fn document(&self, document: &impl Serialize) -> Result<()> {
+    pub(crate) fn document(self, document: &impl Serialize) -> Result<()> {
         if !self.json {
             return Ok(());
         }
@@ -59,7 +59,7 @@ impl Screen {
     }
 
     /// A bar of `total` steps with the time left, on standard error; invisible in pipes and with `--json`.
-    pub(crate) fn bar(&self, total: usize, what: &str) -> ProgressBar {
+    pub(crate) fn bar(self, total: usize, what: &str) -> ProgressBar {
         let visible = !self.json && !self.quiet && io::stderr().is_terminal();
         let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(total as u64), target);

@@ -45,7 +45,7 @@ pub(crate) struct FinishedRun {
 }
 
 /// Trains, measures and writes.
-pub(crate) fn train_run(job: Job<'_>, screen: &Screen) -> Result<FinishedRun> {
+pub(crate) fn train_run(job: Job<'_>, screen: Screen) -> Result<FinishedRun> {
     let mut stopwatch = Stopwatch::start();
     let Job { mut dataset, origin, config, to } = job;
     let targets = targets(&dataset, config)?;
@@ -88,9 +88,9 @@ fn write(
     let config_text = toml::to_string(config)?;
     run.put("config.toml", &config_text)?;
     run.put_json("metrics.json", figures)?;
-    let artifact_sha256 = run.put_artifact(recommender, config.seed)?;
+    let artifact = run.put_artifact(recommender, config.seed)?;
     stopwatch.lap("write");
-    let manifest = RunManifest::of(&run.name(), origin, (config, &config_text), artifact_sha256, &stopwatch);
+    let manifest = RunManifest::of(&run.name(), origin, (config, &config_text), artifact, &stopwatch);
     let report = report_page::of_run(recommender, figures, config, &manifest)?;
     run.put("report.html", &segue_eval::report::render(&report))?;
     run.put_json("manifest.json", &manifest)?;
@@ -148,7 +148,7 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    fn fit(&self, stopwatch: &mut Stopwatch, screen: &Screen) -> Result<(DomainModel, DomainFigures)> {
+    fn fit(&self, stopwatch: &mut Stopwatch, screen: Screen) -> Result<(DomainModel, DomainFigures)> {
         let (items, name) = (&self.dataset.items, &self.dataset.domains[self.domain.at()].name);
         let plan = self.config.fit_plan();
         let valid =

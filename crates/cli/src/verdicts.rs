@@ -15,11 +15,12 @@ pub(crate) fn of_run(figures: &RunFigures) -> Vec<Sentence> {
     sentences
 }
 
+const OVER_SINGLE: &str = "over the blend of this domain only";
+
 /// The verdicts of a domain.
 pub(crate) fn of_domain(domain: &DomainFigures) -> Vec<Sentence> {
     let name = &domain.domain;
     let mut sentences = Vec::new();
-    const OVER_SINGLE: &str = "over the blend of this domain only";
     if has_sources(domain) {
         let all = Subject { text: format!("In {name}, the other domains"), ending: "" };
         sentences.extend(domain.test.transfer(CaseGroup::All).map(|pair| compared(pair, &all, OVER_SINGLE)));
@@ -34,11 +35,13 @@ pub(crate) fn of_domain(domain: &DomainFigures) -> Vec<Sentence> {
         sentences.push(Sentence::new(Tone::Undecided, text));
     }
     let blending = Subject { text: format!("In {name}, blending"), ending: "s" };
-    sentences.extend(
-        domain.test.over_best_member().map(|pair| {
-            compared(pair, &blending, &format!("over the best single expert ({})", pair.baseline))
-        }),
-    );
+    sentences.extend(domain.test.over_best_member().map(|pair| match domain.fitted.blend.active().count() {
+        1 => Sentence::new(
+            Tone::Fact,
+            format!("In {name}, the blend is one expert alone: no other adds to it"),
+        ),
+        _ => compared(pair, &blending, &format!("over the best single expert ({})", pair.baseline)),
+    }));
     sentences
 }
 

@@ -31,7 +31,7 @@ struct Setting {
 }
 
 /// Shows the settings.
-pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
+pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let resolved = resolve(args.config.as_deref(), |name| std::env::var(name).ok(), Vec::new())?;
     if args.toml {
         return Screen::raw(&toml::to_string(&resolved.config)?);

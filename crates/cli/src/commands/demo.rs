@@ -1,4 +1,4 @@
-//! `segue demo`: MovieLens 100K as two domains, from files to ten explained recommendations.
+//! `segue demo`: `MovieLens` 100K as two domains, from files to ten explained recommendations.
 
 use std::path::PathBuf;
 
@@ -68,7 +68,7 @@ struct Document<'a> {
 }
 
 /// Runs the demonstration.
-pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
+pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     if !args.data.join("ml-100k.inter").is_file() {
         let problem = format!("`{}` has no ml-100k.inter", args.data.display());
         return Err(failed(problem, "run scripts/demo, which fetches it; or name the folder that holds it"));
@@ -120,7 +120,7 @@ fn read(args: &Args, config: &RunConfig) -> Result<Dataset> {
 }
 
 // Ten items for the user with most events in one domain and fewest in the other, in the other.
-fn show_recommendations(recommender: &Recommender, screen: &Screen) -> Result<ExplainedList> {
+fn show_recommendations(recommender: &Recommender, screen: Screen) -> Result<ExplainedList> {
     let dataset = &recommender.dataset;
     let elsewhere = |user: UserIdx, domain: segue_data::DomainIdx| {
         let range = dataset.items.range(domain);

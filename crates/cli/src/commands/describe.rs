@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use segue_data::describe::{Description, Overlap, Part, describe};
 use segue_data::import::{ImportOptions, Source, sniff};
-use segue_data::{ItemIdx, UserIdx, store};
+use segue_data::{Dataset, ItemIdx, store};
 use serde::Serialize;
 
-use crate::facts::DataFacts;
+use crate::clock;
+use crate::grid::Grid;
 use crate::import_tables;
+use crate::number::count;
 use crate::screen::Screen;
 
 /// Arguments of `segue describe`.
@@ -21,22 +24,27 @@ pub(crate) struct Args {
 
 #[derive(Serialize)]
 struct Document {
-    facts: DataFacts,
-    sha256: String,
-    has_timestamps: bool,
-    event_kinds: Vec<String>,
-    item_fields: Vec<String>,
+    #[serde(flatten)]
+    description: Description,
+    /// Raw ids to try commands with.
     examples: Examples,
 }
 
 #[derive(Serialize)]
 struct Examples {
     users: Vec<String>,
-    items: Vec<String>,
+    items: Vec<ExampleItem>,
+}
+
+#[derive(Serialize)]
+struct ExampleItem {
+    domain: String,
+    id: String,
+    title: String,
 }
 
 /// Describes.
-pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
+pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     if !args.path.join("dataset.toml").is_file() {
         let source = Source { path: args.path.clone(), domain: None };
         let report = sniff(&source, &ImportOptions::new("", vec![source.clone()]))?;
@@ -44,39 +52,81 @@ pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
         return import_tables::show_reports(&[report], screen);
     }
     let (dataset, head) = store::read(&args.path)?;
-    let users = (0..dataset.users.len().min(5)).map(|user| UserIdx(user as u32));
-    let mut items = Vec::new();
-    for domain in dataset.domain_indexes() {
-        let name = &dataset.domains[domain.at()].name;
-        let some = dataset.items.range(domain).take(3).map(|item| ItemIdx(item as u32));
-        items.extend(
-            some.map(|item| format!("{name}:{} {}", dataset.items.raw(item), dataset.items.label(item))),
-        );
-    }
-    let document = Document {
-        facts: DataFacts::of(&dataset),
-        sha256: head.data_sha256(),
-        has_timestamps: dataset.has_timestamps,
-        event_kinds: dataset.event_kinds.clone(),
-        item_fields: dataset.items.fields().iter().map(|field| field.name.clone()).collect(),
-        examples: Examples {
-            users: users.filter_map(|user| dataset.users.raw(user.0)).map(str::to_owned).collect(),
-            items,
-        },
-    };
+    let document = Document { description: describe(&dataset, &head), examples: examples(&dataset) };
     screen.document(&document)?;
-    screen.heading(&document.facts.name)?;
-    screen.say(document.facts.in_words())?;
-    screen.say(format!("kinds of events: {}", document.event_kinds.join(", ")))?;
-    screen.say(format!("item texts: {}", list_or_none(&document.item_fields)))?;
-    screen.say(format!(
-        "times: {}",
-        if document.has_timestamps { "yes" } else { "no, only the order counts" }
-    ))?;
-    screen.say(format!("users, for example: {}", document.examples.users.join(", ")))?;
-    screen.say(format!("items, for example:\n  {}", document.examples.items.join("\n  ")))
+    show(&document, screen)
 }
 
-fn list_or_none(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+fn examples(dataset: &Dataset) -> Examples {
+    let mut items = Vec::new();
+    for domain in dataset.domain_indexes() {
+        for item in dataset.items.range(domain).take(3).map(|item| ItemIdx(item as u32)) {
+            items.push(ExampleItem {
+                domain: dataset.domains[domain.at()].name.clone(),
+                id: dataset.items.raw(item).to_owned(),
+                title: dataset.items.label(item).to_owned(),
+            });
+        }
+    }
+    Examples { users: dataset.users.iter().take(5).map(str::to_owned).collect(), items }
+}
+
+fn show(document: &Document, screen: Screen) -> Result<()> {
+    let description = &document.description;
+    screen.heading(&description.name)?;
+    screen.say(parts(description))?;
+    for Overlap { first, second, n_users, share_of_first, share_of_second } in &description.overlaps {
+        screen.say(format!(
+            "{} users in both {first} and {second} ({:.0} % and {:.0} % of theirs)",
+            count(*n_users),
+            share_of_first * 100.0,
+            share_of_second * 100.0
+        ))?;
+    }
+    let kinds = description.event_kinds.iter().map(|(kind, n)| format!("{kind} {}", count(*n)));
+    screen.say(format!("kinds of events: {}", kinds.collect::<Vec<_>>().join(", ")))?;
+    if let Some(graph) = &description.graph {
+        screen.say(format!(
+            "graph: {} facts, {} entities, {} relations, {} links to items",
+            count(graph.n_triples),
+            count(graph.n_entities),
+            count(graph.n_relations),
+            count(graph.n_links)
+        ))?;
+    }
+    for warning in &description.warnings {
+        screen.say(format!("! {warning}"))?;
+    }
+    let items =
+        document.examples.items.iter().map(|item| format!("{}:{} {}", item.domain, item.id, item.title));
+    screen.say(format!("users, for example: {}", document.examples.users.join(", ")))?;
+    screen.say(format!("items, for example: {}", items.collect::<Vec<_>>().join(" · ")))
+}
+
+fn parts(description: &Description) -> String {
+    let columns =
+        ["domain", ">users", ">items", ">no events", ">events", ">median/user", ">values", "times", ">text"];
+    let mut grid = Grid::new(&columns);
+    for part in description.domains.iter().chain(std::iter::once(&description.total)) {
+        grid.row(&row(part));
+    }
+    grid.text()
+}
+
+fn row(part: &Part) -> [String; 9] {
+    let [min, _, max] = part.value_min_mean_max;
+    [
+        if part.name.is_empty() { "all".to_owned() } else { part.name.clone() },
+        count(part.n_users),
+        count(part.n_items),
+        count(part.n_items_without_events),
+        count(part.n_events),
+        count(part.events_per_user_median),
+        if min == max { format!("{min}") } else { format!("{min}–{max}") },
+        part.time_range.map_or_else(
+            || "none".to_owned(),
+            |(first, last)| format!("{} – {}", clock::day(first), clock::day(last)),
+        ),
+        format!("{:.0} %", part.share_text * 100.0),
+    ]
 }

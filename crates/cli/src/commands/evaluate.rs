@@ -38,7 +38,7 @@ pub(crate) struct Args {
 }
 
 /// Evaluates.
-pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
+pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let what = run_dir::locate(&args.what);
     match &args.truth {
         None if what.is_dir() => evaluate_run::run(&what, args.report.as_deref(), screen),

@@ -60,6 +60,7 @@ pub(crate) struct Args {
 /// Columns named instead of guessed: a name of the header, or a position from 1.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Columns (a name of the header, or a position from 1)")]
+#[expect(clippy::struct_field_names, reason = "the fields are the flags, and all flags end in -col")]
 struct Columns {
     /// Who
     #[arg(long, value_name = "COLUMN")]
@@ -89,7 +90,7 @@ fn format_names() -> clap::builder::PossibleValuesParser {
 }
 
 /// Imports.
-pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
+pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let options = options(args)?;
     let Some(to) = args.to.as_ref().filter(|_| !args.dry_run) else { return dry_run(&options, screen) };
     let bar = screen.bar(0, "reading");
@@ -100,11 +101,11 @@ pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
     })?;
     bar.finish_and_clear();
     import_tables::show(&imported, screen)?;
-    screen.document(&import_tables::document(&imported, &head, to)?)?;
+    screen.document(&import_tables::document(&imported, &head, to))?;
     screen.say(format!("\ndata set  {}\nnext      segue train {}", to.display(), to.display()))
 }
 
-fn dry_run(options: &ImportOptions, screen: &Screen) -> Result<()> {
+fn dry_run(options: &ImportOptions, screen: Screen) -> Result<()> {
     let reports =
         options.sources.iter().map(|source| sniff(source, options)).collect::<Result<Vec<_>, _>>()?;
     screen.document(&reports)?;

@@ -21,7 +21,7 @@ use crate::failure::usage;
 use crate::screen::Screen;
 
 /// Runs the command that was asked for.
-pub(crate) fn run(cli: &Cli, screen: &Screen) -> Result<()> {
+pub(crate) fn run(cli: &Cli, screen: Screen) -> Result<()> {
     if let Some(n) = cli.threads {
         if n == 0 {
             return Err(usage(

@@ -40,7 +40,7 @@ pub(crate) struct Args {
 }
 
 /// Recommends.
-pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
+pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let mut recommender = args.model.read()?;
     if args.before_test {
         let config = RunDir::open(&locate(&args.model.run))?.config()?;
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
     }
 }
 
-fn one(args: &Args, recommender: &Recommender, screen: &Screen) -> Result<()> {
+fn one(args: &Args, recommender: &Recommender, screen: Screen) -> Result<()> {
     let domain = args.wanted.domain(recommender)?;
     let request = args.wanted.request(recommender)?;
     let whose = Whose { user: args.user.clone(), history: args.history.clone() };
@@ -73,7 +73,7 @@ fn one(args: &Args, recommender: &Recommender, screen: &Screen) -> Result<()> {
     screen.say(list.table())
 }
 
-fn all_users(args: &Args, recommender: &Recommender, to: &std::path::Path, screen: &Screen) -> Result<()> {
+fn all_users(args: &Args, recommender: &Recommender, to: &std::path::Path, screen: Screen) -> Result<()> {
     let domain = args.wanted.domain(recommender)?;
     let request = args.wanted.request(recommender)?;
     if to.exists() {

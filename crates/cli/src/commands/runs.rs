@@ -46,7 +46,7 @@ enum Action {
 }
 
 /// Does what was asked.
-pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
+pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     match &args.action {
         Action::List { dir } => list(dir, screen),
         Action::Show { run } => show(&RunDir::open(&locate(run))?, screen),
@@ -67,7 +67,7 @@ struct ListedRun {
     ndcg_at_10: Vec<(String, f64)>,
 }
 
-fn list(dir: &Path, screen: &Screen) -> Result<()> {
+fn list(dir: &Path, screen: Screen) -> Result<()> {
     let mut runs = Vec::new();
     if dir.is_dir() {
         for entry in std::fs::read_dir(dir).with_context(|| format!("cannot read `{}`", dir.display()))? {
@@ -124,7 +124,7 @@ struct ShownRun<'a> {
     figures: &'a RunFigures,
 }
 
-fn show(run: &RunDir, screen: &Screen) -> Result<()> {
+fn show(run: &RunDir, screen: Screen) -> Result<()> {
     let (manifest, config, figures) = (run.manifest()?, run.config()?, run.figures()?);
     screen.document(&ShownRun { run: &run.path, manifest: &manifest, config: &config, figures: &figures })?;
     screen.heading(&manifest.name)?;

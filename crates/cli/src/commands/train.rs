@@ -114,7 +114,7 @@ struct Document<'a> {
 }
 
 /// Trains.
-pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
+pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let config = args.settings.resolve()?.config;
     let (dataset, head) = store::read(&args.data)?;
     let origin = DataOrigin {
@@ -139,7 +139,7 @@ pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
 }
 
 /// Where the run is and what it took.
-pub(crate) fn show_end(screen: &Screen, finished: &FinishedRun) -> Result<()> {
+pub(crate) fn show_end(screen: Screen, finished: &FinishedRun) -> Result<()> {
     let seconds: f64 = finished.manifest.timings.iter().map(|timing| timing.wall_seconds).sum();
     let memory = finished
         .manifest

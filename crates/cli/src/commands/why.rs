@@ -39,7 +39,7 @@ struct Document {
 const EFFECT_SHOWN_MIN: f32 = 0.0005;
 
 /// Explains.
-pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
+pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let recommender = args.model.read()?;
     let item = recommender.item(&args.item)?;
     let domain = args.wanted.domain_for(&recommender, item)?;
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
     show(&document, screen)
 }
 
-fn show(document: &Document, screen: &Screen) -> Result<()> {
+fn show(document: &Document, screen: Screen) -> Result<()> {
     let item = &document.item;
     let standing = match &document.standing {
         WhyNot::InList { rank } => {

@@ -34,7 +34,7 @@ struct Document {
 }
 
 /// Names the stage.
-pub(crate) fn run(args: &Args, screen: &Screen) -> Result<()> {
+pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let recommender = args.model.read()?;
     let item = recommender.item(&args.item)?;
     let domain = args.wanted.domain_for(&recommender, item)?;
