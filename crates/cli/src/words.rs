@@ -16,7 +16,12 @@ const EFFECT_SHARE_MIN: f32 = 0.1;
 const POPULARITY_SHARE_MIN: f32 = 0.05;
 
 /// One phrase per kind of reason: `because you rated X and Y`, `shares “whale”`, `12th most popular of 801`.
-pub(crate) fn phrases(dataset: &Dataset, query: &Query<'_>, ranked: &RankedItem, reasons: &[Reason]) -> Vec<String> {
+pub(crate) fn phrases(
+    dataset: &Dataset,
+    query: &Query<'_>,
+    ranked: &RankedItem,
+    reasons: &[Reason],
+) -> Vec<String> {
     let mut phrases = Vec::new();
     phrases.extend(because(dataset, query, reasons));
     let mut words: Vec<&str> = Vec::new();

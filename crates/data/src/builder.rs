@@ -10,6 +10,7 @@ use crate::dataset::{Dataset, Domain};
 use crate::error::DataError;
 use crate::graph::{KnowledgeGraph, Link, Triple};
 use crate::ids::{DomainIdx, EntityIdx, ItemIdx, RelationIdx};
+use crate::order;
 use crate::sequences::{Event, Sequences};
 use crate::vocabulary::Vocabulary;
 
@@ -340,13 +341,13 @@ impl DatasetBuilder {
                 kind: event.kind,
             }
         };
-        let offsets = offsets_by_user(&staged, self.users.len());
+        let offsets = order::offsets(&staged, self.users.len(), |event| event.user);
         if staged.iter().all(|event| event.split == NO_SPLIT) {
-            let events = by_user_and_time(&staged, &offsets, renumbered, |event| event.timestamp);
+            let events = order::by_row_and_time(&staged, &offsets, |event| event.user, renumbered);
             return (Sequences::from_parts(offsets, events), Vec::new());
         }
         let tagged = |event: &StagedEvent| (renumbered(event), event.split.min(2));
-        let tagged = by_user_and_time(&staged, &offsets, tagged, |(event, _)| event.timestamp);
+        let tagged: Vec<(Event, u8)> = order::by_row_and_time(&staged, &offsets, |event| event.user, tagged);
         let (events, split) = tagged.into_iter().unzip();
         (Sequences::from_parts(offsets, events), split)
     }
@@ -370,62 +371,6 @@ impl DatasetBuilder {
         self.counts.n_ties += n_ties;
         self.counts.n_duplicates += n_duplicates;
     }
-}
-
-// Offsets of the users' rows: counts, then running sums.
-fn offsets_by_user(staged: &[StagedEvent], n_users: usize) -> Vec<usize> {
-    let mut offsets = vec![0; n_users + 1];
-    for event in staged {
-        offsets[event.user as usize + 1] += 1;
-    }
-    for row in 1..offsets.len() {
-        offsets[row] += offsets[row - 1];
-    }
-    offsets
-}
-
-// Threads that each scan all staged events; more would only scan more.
-const SCATTER_PARTS_MAX: usize = 8;
-
-/// A counting sort by user, each thread for a range of users, then each row by time. Stable: equal timestamps keep
-/// file order.
-fn by_user_and_time<T: Copy + Send + Sync>(
-    staged: &[StagedEvent],
-    offsets: &[usize],
-    convert: impl Fn(&StagedEvent) -> T + Sync,
-    time: impl Fn(&T) -> i64 + Sync,
-) -> Vec<T> {
-    let Some(first) = staged.first() else { return Vec::new() };
-    let mut events = vec![convert(first); staged.len()];
-    let n_parts = rayon::current_num_threads().clamp(1, SCATTER_PARTS_MAX);
-    let mut parts = Vec::with_capacity(n_parts);
-    let (mut rest, mut user) = (events.as_mut_slice(), 0);
-    for part in 1..=n_parts {
-        let until = if part == n_parts {
-            offsets.len() - 1
-        } else {
-            offsets.partition_point(|&offset| offset < staged.len() * part / n_parts).max(user)
-        };
-        let (mine, others) = rest.split_at_mut(offsets[until] - offsets[user]);
-        parts.push((user..until, mine));
-        (rest, user) = (others, until);
-    }
-    parts.into_par_iter().for_each(|(users, events)| {
-        let base = offsets[users.start];
-        let mut next: Vec<usize> = offsets[users.clone()].iter().map(|offset| offset - base).collect();
-        for event in staged.iter().filter(|event| users.contains(&(event.user as usize))) {
-            let at = &mut next[event.user as usize - users.start];
-            events[*at] = convert(event);
-            *at += 1;
-        }
-        for bounds in offsets[users.start..=users.end].windows(2) {
-            let row = &mut events[bounds[0] - base..bounds[1] - base];
-            if !row.is_sorted_by_key(&time) {
-                row.sort_by_key(&time);
-            }
-        }
-    });
-    events
 }
 
 fn set_text(fields: &mut Vec<StagedField>, n_domains: usize, name: &str, at: (DomainIdx, usize), text: &str) {

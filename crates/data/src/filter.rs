@@ -34,7 +34,11 @@ mod tests {
     fn low_values_go_with_their_split_tags_and_are_counted() {
         let event = |value| Event { item: ItemIdx(0), value, timestamp: 0, kind: 0 };
         let mut dataset = Dataset {
-            sequences: Sequences::from_rows([vec![event(1.0), event(5.0)], vec![event(2.0)], vec![event(4.0)]]),
+            sequences: Sequences::from_rows([
+                vec![event(1.0), event(5.0)],
+                vec![event(2.0)],
+                vec![event(4.0)],
+            ]),
             published_split: vec![0, 1, 0, 2],
             ..Dataset::default()
         };

@@ -119,7 +119,14 @@ impl Linear {
 
     pub(crate) fn load(shape: (usize, usize), tensors: &mut Tensors) -> Result<Self, ModelError> {
         let weights = ItemSimilarity::load("linear", shape, tensors)?;
-        Ok(Self { weights, exact: tensors.take_u32("linear.exact")? == [1] })
+        let exact = match tensors.take_u32("linear.exact")?.as_slice() {
+            [flag @ (0 | 1)] => *flag == 1,
+            _ => {
+                let expected = "one value, 0 or 1".to_owned();
+                return Err(ModelError::Inconsistent { tensor: "linear.exact".to_owned(), expected });
+            }
+        };
+        Ok(Self { weights, exact })
     }
 }
 
@@ -202,7 +209,8 @@ impl Gram {
         let row = |(): &mut (), item: usize| -> SparseRow {
             let at = self.position[item];
             if at == NONE {
-                return prior.as_ref().map_or_else(Default::default, |prior| prior.untrained_row(item));
+                let row = prior.as_ref().map(|prior| prior.untrained_row(item)).unwrap_or_default();
+                return keep_largest(row, config.weights_per_item);
             }
             let p = &inverse[at as usize * n..(at as usize + 1) * n];
             let mut columns = Vec::with_capacity(n);

@@ -100,7 +100,8 @@ fn push_value(raw: &str, into: &mut String) -> bool {
             Ok(text) => into.push_str(&text.0),
             Err(_) => return false,
         },
-        Some(b'n') | None => {}
+        // `null`, and objects: no text, and no id.
+        Some(b'n' | b'{') | None => {}
         Some(b'[') => {
             let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(raw) else {
                 return false;

@@ -42,16 +42,16 @@ pub enum Format {
 }
 
 impl Format {
-    /// Every format, in the order in which folders are tried.
+    /// Every format, in the order in which they are tried.
     pub const ALL: [Self; 11] = [
         Self::Recbole,
         Self::Movielens,
         Self::Minionerec,
         Self::Llmcdsr,
-        Self::Abxi,
-        Self::S3rec,
         Self::Kgat,
         Self::Openke,
+        Self::Abxi,
+        Self::S3rec,
         Self::Triples,
         Self::Amazon,
         Self::Table,

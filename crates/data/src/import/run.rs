@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::domains::Placement;
+use super::domains::{DomainRule, Placement};
 use super::formats;
 use super::options::{ImportOptions, ImportProgress};
 use super::provenance::{self, FileRecord};
@@ -101,6 +101,7 @@ fn check(options: &ImportOptions) -> Result<(), DataError> {
     if options.domain_by.is_none() && !options.domain_groups.is_empty() {
         return problem("groups of values without a column", "name the column with --domain-by");
     }
+    DomainRule::of(options)?;
     if !(0.0..=1.0).contains(&options.max_bad_share) {
         return problem("the share of bad rows must be from 0 to 1", "for example 0.01");
     }

@@ -46,8 +46,6 @@ pub enum SkipReason {
     BadReference,
     /// A history that does not continue the events before.
     BrokenHistory,
-    /// More kinds of events than the program can hold.
-    TooManyKinds,
 }
 
 impl SkipReason {
@@ -70,7 +68,6 @@ impl SkipReason {
             Self::EmptyPart => "a part is empty",
             Self::BadReference => "an index is not a number or names nothing",
             Self::BrokenHistory => "the history does not continue what came before",
-            Self::TooManyKinds => "too many kinds of events",
         }
     }
 

@@ -1,5 +1,6 @@
 //! Small files that tests make for themselves.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -33,6 +34,26 @@ impl Folder {
     pub(crate) fn options(&self, name: &str) -> ImportOptions {
         ImportOptions::new("test", vec![source(&self.0.join(name))])
     }
+}
+
+/// A header and `n` good rows: lines 1 to `n + 1`.
+pub(crate) fn good(n: usize) -> String {
+    let row = |at: usize| format!("u{},i{},{},{}\n", at % 5, at, 1 + at % 5, 1_500_000_000 + at);
+    std::iter::once("user_id,item_id,rating,timestamp\n".to_owned()).chain((0..n).map(row)).collect()
+}
+
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(crate) fn zstd(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    // As the command line tool does.
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 impl Drop for Folder {

@@ -1,0 +1,8 @@
+//! What every expert must hold, whatever it computes, and the slow obvious versions that the fast ones must equal.
+
+mod conformance;
+mod damaged;
+mod linear_oracle;
+mod settings;
+mod window_oracle;
+mod world;

@@ -1,0 +1,195 @@
+//! A tiny world of two domains: four genres that words and tastes share, and two books that nobody has touched.
+
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use segue_data::{DomainIdx, Event, Field, ItemCatalog, ItemIdx, Sequences, TrainSet, Vocabulary};
+use segue_models::content::{Content, ContentConfig};
+use segue_models::linear::LinearConfig;
+use segue_models::popularity::PopularityConfig;
+use segue_models::window::WindowConfig;
+use segue_models::{
+    Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemSimilarity, ModelError, Query, Scope,
+};
+
+/// The sources come first, so that a candidate's place is never its item index.
+pub(crate) const SOURCE: DomainIdx = DomainIdx(0);
+pub(crate) const TARGET: DomainIdx = DomainIdx(1);
+pub(crate) const N_FILMS: usize = 20;
+pub(crate) const N_BOOKS: usize = 26;
+/// Books without any event are the last of their genre.
+pub(crate) const N_NEW_BOOKS: usize = 2;
+const N_USERS: usize = 48;
+const NOW: i64 = 1_000_000_000;
+
+/// Data, and the text neighbors that a text prior needs.
+pub(crate) struct World {
+    pub(crate) items: ItemCatalog,
+    pub(crate) train: TrainSet,
+    neighbors: ItemSimilarity,
+    /// Index of every item by its place in the story: films, then books.
+    pub(crate) index: Vec<usize>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::told(&(0..N_FILMS).collect::<Vec<_>>(), &(0..N_BOOKS).collect::<Vec<_>>())
+    }
+
+    /// The same world with other item numbers.
+    pub(crate) fn renumbered(seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut shuffled = |n: usize| {
+            let mut order: Vec<usize> = (0..n).collect();
+            order.shuffle(&mut rng);
+            order
+        };
+        let (films, books) = (shuffled(N_FILMS), shuffled(N_BOOKS));
+        Self::told(&films, &books)
+    }
+
+    /// The same world with its users in another order.
+    pub(crate) fn with_rows_shuffled(seed: u64) -> Self {
+        let mut world = Self::new();
+        let mut rows: Vec<&[Event]> = world.train.sequences.rows().collect();
+        rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        world.train = TrainSet { sequences: Sequences::from_rows(rows) };
+        world
+    }
+
+    // `films[place]` and `books[place]` are indexes within the domain.
+    fn told(films: &[usize], books: &[usize]) -> Self {
+        let index: Vec<usize> =
+            films.iter().copied().chain(books.iter().map(|book| N_FILMS + book)).collect();
+        let mut raw = vec![String::new(); index.len()];
+        let mut titles = raw.clone();
+        for (place, &at) in index.iter().enumerate() {
+            raw[at] = format!("item {place}");
+            titles[at] = title(place);
+        }
+        let vocabularies = vec![
+            raw[..N_FILMS].iter().collect::<Vocabulary>(),
+            raw[N_FILMS..].iter().collect::<Vocabulary>(),
+        ];
+        let items = ItemCatalog::new(vocabularies, vec![Field { name: "title".into(), values: titles }]);
+        let event = |(place, timestamp): (usize, i64)| Event {
+            item: ItemIdx(index[place] as u32),
+            value: 1.0,
+            timestamp,
+            kind: 0,
+        };
+        let rows = rows().into_iter().map(|row| row.into_iter().map(event).collect::<Vec<_>>());
+        let train = TrainSet { sequences: Sequences::from_rows(rows) };
+        let text = Content::fit(&ContentConfig::default(), &items, TARGET).expect("every item has a title");
+        let neighbors = text.neighbors(items.len(), N_BOOKS);
+        Self { items, train, neighbors, index }
+    }
+
+    pub(crate) fn fit(&self, subject: &Subject) -> Result<Expert, ModelError> {
+        let context =
+            FitContext { items: &self.items, domain: TARGET, text_neighbors: Some(&self.neighbors) };
+        Expert::fit(subject.id, &subject.config, &self.train, context)
+    }
+
+    /// Scores of all books; the buffer starts as NaN, so a candidate that was not written is seen.
+    pub(crate) fn scores(&self, expert: &Expert, history: &[Event]) -> Vec<f32> {
+        let mut scores = vec![f32::NAN; N_BOOKS];
+        let query = Query { domain: TARGET, history, timestamp: NOW };
+        expert.score(&query, &self.items, &mut scores);
+        scores
+    }
+
+    /// Whole histories, parts of one domain only, a repeated item, and nothing.
+    pub(crate) fn histories(&self) -> Vec<Vec<Event>> {
+        let mut histories: Vec<Vec<Event>> =
+            (0..6).map(|row| self.train.sequences.row(row).to_vec()).collect();
+        let of = |domain: DomainIdx| -> Vec<Event> {
+            histories[0].iter().copied().filter(|event| self.items.domain_of(event.item) == domain).collect()
+        };
+        let (films, books) = (of(SOURCE), of(TARGET));
+        assert!(films.len() > 1 && books.len() > 1, "the first user is at home in both domains");
+        let repeated = [books.as_slice(), &books].concat();
+        histories.extend([films, books, repeated, Vec::new()]);
+        histories
+    }
+
+    /// Index among the candidates of the books that nobody has touched.
+    pub(crate) fn new_books(&self) -> Vec<usize> {
+        self.index[N_FILMS + N_BOOKS - N_NEW_BOOKS..].iter().map(|at| at - N_FILMS).collect()
+    }
+}
+
+// A place's genre is its remainder by four; two words of the title are the genre's.
+fn title(place: usize) -> String {
+    const GENRES: [&str; 4] = ["space voyage", "courtroom drama", "mountain cooking", "river poetry"];
+    const MOODS: [&str; 5] = ["quiet", "loud", "strange", "golden", "bitter"];
+    format!("{} {} number{place}", GENRES[place % 4], MOODS[place / 4 % 5])
+}
+
+// Users' events as (place, time), oldest first: mostly of one genre, in both domains.
+fn rows() -> Vec<Vec<(usize, i64)>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(20);
+    let places: Vec<usize> = (0..N_FILMS + N_BOOKS - N_NEW_BOOKS).collect();
+    let mut row = |user: usize| {
+        let mut events = Vec::new();
+        let mut time = NOW - rng.random_range(0..10_000_000);
+        while events.len() < 12 {
+            let place = *places.choose(&mut rng).expect("there are places");
+            if place % 4 == user % 4 || rng.random_bool(0.2) {
+                events.push((place, time));
+                time += rng.random_range(0..86_400);
+            }
+        }
+        events
+    };
+    (0..N_USERS).map(&mut row).collect()
+}
+
+/// One expert under test.
+pub(crate) struct Subject {
+    pub(crate) id: ExpertId,
+    pub(crate) config: ExpertConfig,
+    pub(crate) name: String,
+}
+
+/// Every kind with every scope, in every form that the kind can take.
+pub(crate) fn subjects() -> Vec<Subject> {
+    let mut subjects = Vec::new();
+    for kind in ExpertKind::ALL {
+        for scope in [Scope::Target, Scope::Sources, Scope::All] {
+            let id = ExpertId { kind, scope };
+            for (form, config) in forms(kind) {
+                subjects.push(Subject { id, config, name: format!("{id} ({form})") });
+            }
+        }
+    }
+    subjects
+}
+
+// Exhaustive: a new kind does not compile until it says in which forms it is tested.
+fn forms(kind: ExpertKind) -> Vec<(&'static str, ExpertConfig)> {
+    let default = ("default", ExpertConfig::default_of(kind));
+    let mut forms = vec![default.clone()];
+    match (kind, default.1) {
+        (ExpertKind::Popularity | ExpertKind::Recent, ExpertConfig::Popularity(config)) => {
+            let config = PopularityConfig { logarithm: true, ..config };
+            forms.push(("logarithm", ExpertConfig::Popularity(config)));
+        }
+        (ExpertKind::Window, ExpertConfig::Window(config)) => {
+            let config = WindowConfig { backward: 0.0, shrink: 0.0, ..config };
+            forms.push(("forward only", ExpertConfig::Window(config)));
+        }
+        (ExpertKind::Linear, ExpertConfig::Linear(config)) => {
+            let prior = LinearConfig { text_prior: 0.4, l2: 20.0, ..config };
+            let sparse = LinearConfig { budget_bytes: 0, ..prior.clone() };
+            forms.push(("text prior", ExpertConfig::Linear(prior)));
+            forms.push(("text prior, sparse", ExpertConfig::Linear(sparse)));
+        }
+        (ExpertKind::Content, ExpertConfig::Content(config)) => {
+            let config = ContentConfig { title: 0.25, ..config };
+            forms.push(("light title", ExpertConfig::Content(config)));
+        }
+        (kind, config) => panic!("{kind:?} has the settings of another kind: {config:?}"),
+    }
+    forms
+}
