@@ -2,11 +2,11 @@
 //!
 //! Knows no HTTP, trains nothing, changes nothing. Modules in reading order:
 
-pub mod artifact;
 pub mod blend;
-mod error;
-pub mod reasons;
 pub mod recommender;
+pub mod reasons;
+pub mod artifact;
+mod error;
 
 pub use blend::{Blend, Member, mean_and_deviation, standardize};
 pub use error::RecommendError;

@@ -40,9 +40,9 @@ pub(crate) struct Args {
     /// Order of events with equal timestamps (abxi)
     #[arg(long, value_enum, default_value_t = Order::Published)]
     order: Order,
-    /// Write all rows as JSON to this file
-    #[arg(long, value_name = "FILE")]
-    to: Option<PathBuf>,
+    /// With --json: write the document to this file and show the tables all the same
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -110,10 +110,10 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<()> {
     }
     let report = row::Report::new(args.protocol.name(), &args.data, &measured, &published);
     let text = serde_json::to_string_pretty(&report)?;
-    if let Some(to) = &args.to {
-        std::fs::write(to, format!("{text}\n")).with_context(|| format!("writing `{}`", to.display()))?;
+    if let Some(file) = &args.file {
+        std::fs::write(file, format!("{text}\n")).with_context(|| format!("writing `{}`", file.display()))?;
     }
-    if json {
+    if json && args.file.is_none() {
         print::raw(&text);
     } else {
         print::tables(&report, &measured);
