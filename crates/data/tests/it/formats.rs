@@ -363,7 +363,7 @@ fn triples_alone_and_beside_events_are_read_as_head_relation_tail() {
     beside.file("user_artists.dat", "userID\tartistID\tweight\n2\t51\t13883\n2\t52\t7\n");
     beside.file("kg.txt", "0\tmusic.origin\t9\n");
     beside.file("item_index2entity_id.txt", "51\t0\n52\t1\n");
-    beside.file("artist_dbpedia.tsv", "51\thttp://dbpedia.org/resource/X\n");
+    beside.file("artist_dbpedia.tsv", "51\tdbpedia:X\n");
     let imported = run(&beside.options("")).unwrap();
     let graph = imported.dataset.graph.as_ref().unwrap();
     assert_eq!((graph.triples.len(), graph.links.len(), imported.dataset.sequences.n_events()), (1, 2, 2));
