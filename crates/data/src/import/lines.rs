@@ -14,15 +14,16 @@ use crate::error::DataError;
 
 const OBJECT_BYTES_MAX: usize = 1 << 30;
 
-/// Calls `use_line` with every line that is not blank; a reason makes the line a bad row. Gives the file's SHA-256.
+/// Calls `use_line` with number and text of every line that is not blank; a reason makes the line a bad row. Gives the file's SHA-256.
 pub(super) fn each(
     path: &Path,
     tally: &mut Tally,
-    mut use_line: impl FnMut(&str) -> Result<Option<SkipReason>, DataError>,
+    mut use_line: impl FnMut(u64, &str) -> Result<Option<SkipReason>, DataError>,
 ) -> Result<String, DataError> {
     let mut blocks = BlockReader::new(ByteSource::open(path)?, None);
     while let Some(block) = blocks.next()? {
         let mut batch = Batch::default();
+        let first_line = tally.n_lines + 1;
         let is_overlong = block.is_overlong;
         let text = delimited::text_of(block.bytes, Encoding::Utf8, &mut batch);
         for (at, line) in text.lines().enumerate() {
@@ -30,7 +31,11 @@ pub(super) fn each(
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let problem = if is_overlong { Some(SkipReason::LineTooLong) } else { use_line(line)? };
+            let problem = if is_overlong {
+                Some(SkipReason::LineTooLong)
+            } else {
+                use_line(first_line + at as u64, line)?
+            };
             match problem {
                 Some(reason) => batch.bad.push(at as u32, reason, line.as_bytes()),
                 None => batch.lines.push(at as u32),

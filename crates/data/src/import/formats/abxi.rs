@@ -112,7 +112,7 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
     }
     for table in holding(report, Content::TimedLists) {
         let mut tally = Tally::default();
-        let sha256 = lines::each(&table.path, &mut tally, |line| {
+        let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             let (user, words) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
             let events = match events_of(words, &raw_of) {
                 Ok(events) => events,

@@ -21,7 +21,7 @@ impl Names {
         let mut names = Self::default();
         let mut tally = Tally::default();
         let mut is_first = true;
-        let sha256 = lines::each(&table.path, &mut tally, |line| {
+        let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             let is_head = std::mem::take(&mut is_first);
             Ok(match pair(line) {
                 Some((name, index)) => {

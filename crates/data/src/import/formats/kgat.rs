@@ -53,7 +53,7 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
     let mut seen: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
     for table in holding(report, Content::Lists) {
         let mut tally = Tally::default();
-        let sha256 = lines::each(&table.path, &mut tally, |line| {
+        let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             let mut words = line.split_ascii_whitespace();
             let user = words.next().unwrap_or_default();
             let list: Vec<&str> = words.collect();
@@ -78,7 +78,7 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
     for table in holding(report, Content::Triples) {
         let mut tally = Tally::default();
         let mut known = std::collections::BTreeSet::new();
-        let sha256 = lines::each(&table.path, &mut tally, |line| {
+        let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             let [head, relation, tail] = line.split_ascii_whitespace().collect::<Vec<_>>()[..] else {
                 return Ok(Some(SkipReason::ColumnCount));
             };

@@ -32,7 +32,7 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
     for table in holding(report, Content::TaggedLists) {
         let mut tally = Tally::default();
         let mut is_first = true;
-        let sha256 = lines::each(&table.path, &mut tally, |line| {
+        let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             if std::mem::take(&mut is_first) && line.starts_with("user_id\t") {
                 return Ok(None);
             }

@@ -47,7 +47,7 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
         let mut tally = Tally::default();
         let mut n_triples = 0;
         let mut is_first = true;
-        let sha256 = lines::each(&table.path, &mut tally, |line| {
+        let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             let words: Vec<&str> = line.split_ascii_whitespace().collect();
             if std::mem::take(&mut is_first) && words.len() == 1 {
                 return Ok(None);

@@ -67,7 +67,7 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
     let mut placement = run.take_placement(&report.domain);
     for table in holding(report, Content::Lists) {
         let mut tally = Tally::default();
-        let sha256 = lines::each(&table.path, &mut tally, |line| {
+        let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             let mut words = line.split_ascii_whitespace();
             let user = words.next().unwrap_or_default();
             let items: Vec<&str> = words.collect();
