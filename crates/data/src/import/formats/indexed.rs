@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::super::lines;
+use super::super::lines::{self, Line};
 use super::super::report::TableReport;
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
@@ -26,10 +26,10 @@ impl Names {
             Ok(match pair(line) {
                 Some((name, index)) => {
                     names.0.insert(index.to_owned(), name.to_owned());
-                    None
+                    Line::Row
                 }
-                None if is_head => None,
-                None => Some(SkipReason::BadReference),
+                None if is_head => Line::NoRow,
+                None => Line::Bad(SkipReason::BadReference),
             })
         })?;
         run.close(table, tally, sha256)?;

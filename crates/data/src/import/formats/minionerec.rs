@@ -1,6 +1,6 @@
 //! `MiniOneRec` tables: training sequences, and valid and test rows of history (at most ten) and target.
 
-use super::super::lines;
+use super::super::lines::{self, Line};
 use super::super::look::Expect;
 use super::super::options::ImportOptions;
 use super::super::report::{Content, SniffReport, TableReport};
@@ -56,7 +56,10 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
         let mut is_first = true;
         let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             let is_header = std::mem::take(&mut is_first) && line.starts_with("user_id\t");
-            Ok(if is_header { None } else { take(&mut histories, line, content, split).err() })
+            if is_header {
+                return Ok(Line::NoRow);
+            }
+            Ok(take(&mut histories, line, content, split).map_or_else(Line::Bad, |()| Line::Row))
         })?;
         run.close(table, tally, sha256)?;
     }

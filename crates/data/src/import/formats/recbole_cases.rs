@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::lines;
+use super::super::lines::{self, Line};
 use super::super::report::{Content, Role, SniffReport, TableReport};
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
@@ -51,15 +51,16 @@ fn cases_of(table: &TableReport, tally: &mut Tally) -> Result<(Vec<Case>, String
     let mut cases = Vec::new();
     let sha256 = lines::each(&table.path, tally, |line, text| {
         let cells: Vec<&str> = text.split('\t').collect();
+        // The first line is the header.
+        if line == 1 {
+            return Ok(Line::NoRow);
+        }
         if cells.len() != table.columns.len() {
-            return Ok(Some(SkipReason::ColumnCount));
+            return Ok(Line::Bad(SkipReason::ColumnCount));
         }
         let cell = |at: usize| cells.get(at).map_or_else(String::new, |cell| (*cell).to_owned());
-        // The first line is the header.
-        if line > 1 {
-            cases.push(Case { line, user: cell(user), history: cell(history), item: cell(item) });
-        }
-        Ok(None)
+        cases.push(Case { line, user: cell(user), history: cell(history), item: cell(item) });
+        Ok(Line::Row)
     })?;
     Ok((cases, sha256))
 }
