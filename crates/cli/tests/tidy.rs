@@ -115,7 +115,7 @@ fn long_functions(text: &str) -> Vec<String> {
         let ends =
             |line: &&str| at_indent(line) && (line.trim_start().starts_with('}') || line.ends_with(';'));
         let one_line = line.ends_with('}') || line.ends_with(';');
-        let after = lines[start + 1..].iter().position(|line| ends(line)).unwrap_or(0);
+        let after = lines[start + 1..].iter().position(ends).unwrap_or(0);
         let n_lines = if one_line { 1 } else { after + 2 };
         if n_lines > MAX_FUNCTION_LINES {
             offences.push(format!("line {}: `{name}` has {n_lines} lines", start + 1));

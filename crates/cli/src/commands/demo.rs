@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::query_args::query;
 use super::train::{Settings, show_end};
 use crate::config::RunConfig;
-use crate::config_layers::Origin;
 use crate::example_users::example_users;
 use crate::explained::{ExplainedList, explain_list, newest_titles};
 use crate::facts::DataFacts;
@@ -74,7 +73,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         let problem = format!("`{}` has no ml-100k.inter", args.data.display());
         return Err(failed(problem, "run scripts/demo, which fetches it; or name the folder that holds it"));
     }
-    let config = config(&args.settings)?;
+    let config = args.settings.resolve()?.config;
     let dataset = read(args, &config)?;
     let facts = DataFacts::of(&dataset);
     screen.heading("1  MovieLens 100K, cut by genre into two domains that share their users")?;
@@ -104,17 +103,6 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         figures: &finished.figures,
         recommendations,
     })
-}
-
-// Half the usual search, unless somebody says otherwise: a demonstration should not take long.
-fn config(settings: &Settings) -> Result<RunConfig> {
-    let resolved = settings.resolve()?;
-    let is_default = resolved.origin("fit.budget") == Origin::Default;
-    let mut config = resolved.config;
-    if is_default {
-        config.fit.budget /= 2;
-    }
-    Ok(config)
 }
 
 fn read(args: &Args, config: &RunConfig) -> Result<Dataset> {
