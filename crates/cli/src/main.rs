@@ -1,17 +1,65 @@
-//! The segue command.
+//! The `segue` command: the only reader of arguments, environment and terminal; it holds no algorithm.
+//!
+//! Exit codes: 0 = done, 1 = a check or an input failed, 2 = the command line or the config is wrong.
+
+mod args;
+mod commands;
+
+mod evaluate_lists;
+mod evaluate_run;
+mod facts;
+mod figures;
+mod measure;
+mod train_run;
+
+mod batch;
+mod example_users;
+mod explained;
+mod import_tables;
+mod list_file;
+mod words;
+
+mod manifest;
+mod report_page;
+mod run_diff;
+mod run_dir;
+mod run_split;
+mod run_tables;
+mod verdicts;
+
+mod config;
+mod config_keys;
+mod config_layers;
+
+mod clock;
+mod failure;
+mod grid;
+mod machine;
+mod number;
+mod screen;
+
+use std::process::ExitCode;
 
 use clap::Parser;
 
-mod commands;
-
-#[derive(Parser)]
-enum Command {
-    /// Run a published protocol
-    Benchmark(commands::benchmark::Args),
-}
-
-fn main() -> anyhow::Result<()> {
-    match Command::parse() {
-        Command::Benchmark(args) => commands::benchmark::run(&args),
+fn main() -> ExitCode {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too; a closed terminal leaves nobody to tell.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    let screen = screen::Screen { json: cli.json, quiet: cli.quiet };
+    match commands::run(&cli, screen) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if failure::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            screen::Screen::note(&failure::message(&error));
+            // With --json the one document on standard output is the error.
+            let _ = screen.document(&failure::document(&error));
+            ExitCode::from(failure::exit_code(&error))
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::dataset::{Dataset, Domain};
 use crate::error::DataError;
 use crate::graph::{KnowledgeGraph, Link, Triple};
 use crate::ids::{DomainIdx, EntityIdx, ItemIdx, RelationIdx};
+use crate::order;
 use crate::sequences::{Event, Sequences};
 use crate::vocabulary::Vocabulary;
 
@@ -177,6 +178,26 @@ impl DatasetBuilder {
         self.items[domain.at()].intern(raw)
     }
 
+    /// The vocabularies of users and of a domain's items, to intern both at the same time.
+    pub(crate) fn vocabularies(&mut self, domain: DomainIdx) -> (&mut Vocabulary, &mut Vocabulary) {
+        (&mut self.users, &mut self.items[domain.at()])
+    }
+
+    /// The name of a domain.
+    pub fn domain_name(&self, domain: DomainIdx) -> &str {
+        &self.domains[domain.at()].name
+    }
+
+    /// Number of domains so far.
+    pub fn n_domains(&self) -> usize {
+        self.domains.len()
+    }
+
+    /// Whether the item is known in the domain.
+    pub fn has_item(&self, domain: DomainIdx, raw: &str) -> bool {
+        self.items[domain.at()].get(raw).is_some()
+    }
+
     /// Adds a row of an item table: `(field, text)` pairs. A second row for the same item is counted and ignored.
     pub fn describe_item(&mut self, domain: DomainIdx, raw: &str, texts: &[(&str, &str)]) {
         let item = self.items[domain.at()].intern(raw) as usize;
@@ -281,7 +302,9 @@ impl DatasetBuilder {
             vocabularies.push(raw.into_iter().collect::<Vocabulary>());
         }
         let mut fields = Vec::with_capacity(self.fields.len());
-        for staged in std::mem::take(&mut self.fields) {
+        for mut staged in std::mem::take(&mut self.fields) {
+            // Domains created after the field's last text have no column yet.
+            staged.per_domain.resize(permutations.len(), Vec::new());
             let mut values = Vec::new();
             for (column, permutation) in staged.per_domain.into_iter().zip(permutations) {
                 let start = values.len();
@@ -305,19 +328,7 @@ impl DatasetBuilder {
     }
 
     fn sequences(&mut self, permutations: &[Vec<u32>], items: &ItemCatalog) -> (Sequences, Vec<u8>) {
-        let mut staged = std::mem::take(&mut self.events);
-        // Stable: equal timestamps keep file order.
-        staged.par_sort_by_key(|event| (event.user, event.timestamp));
-        let mut offsets = vec![0; self.users.len() + 1];
-        for event in &staged {
-            offsets[event.user as usize + 1] += 1;
-        }
-        for row in 1..offsets.len() {
-            offsets[row] += offsets[row - 1];
-        }
-        let has_split = staged.iter().any(|event| event.split != NO_SPLIT);
-        let split =
-            if has_split { staged.iter().map(|event| event.split.min(2)).collect() } else { Vec::new() };
+        let staged = std::mem::take(&mut self.events);
         let starts: Vec<u32> = (0..permutations.len())
             .map(|domain| items.range(DomainIdx(domain as u16)).start as u32)
             .collect();
@@ -330,19 +341,35 @@ impl DatasetBuilder {
                 kind: event.kind,
             }
         };
-        let events = staged.iter().map(renumbered).collect();
+        let offsets = order::offsets(&staged, self.users.len(), |event| event.user);
+        if staged.iter().all(|event| event.split == NO_SPLIT) {
+            let events = order::by_row_and_time(&staged, &offsets, |event| event.user, renumbered);
+            return (Sequences::from_parts(offsets, events), Vec::new());
+        }
+        let tagged = |event: &StagedEvent| (renumbered(event), event.split.min(2));
+        let tagged: Vec<(Event, u8)> = order::by_row_and_time(&staged, &offsets, |event| event.user, tagged);
+        let (events, split) = tagged.into_iter().unzip();
         (Sequences::from_parts(offsets, events), split)
     }
 
     fn count_ties(&mut self, sequences: &Sequences) {
-        for row in sequences.rows() {
-            for pair in row.windows(2) {
+        if !self.any_timestamp {
+            return;
+        }
+        let of_row = |bounds: &[usize]| {
+            let mut counts = (0, 0);
+            for pair in sequences.events()[bounds[0]..bounds[1]].windows(2) {
                 let same_time = pair[0].timestamp == pair[1].timestamp;
                 let same_thing = pair[0].item == pair[1].item && pair[0].kind == pair[1].kind;
-                self.counts.n_ties += u64::from(self.any_timestamp && same_time);
-                self.counts.n_duplicates += u64::from(self.any_timestamp && same_time && same_thing);
+                counts.0 += u64::from(same_time);
+                counts.1 += u64::from(same_time && same_thing);
             }
-        }
+            counts
+        };
+        let rows = sequences.offsets().par_windows(2).with_min_len(1 << 12);
+        let (n_ties, n_duplicates) = rows.map(of_row).reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        self.counts.n_ties += n_ties;
+        self.counts.n_duplicates += n_duplicates;
     }
 }
 

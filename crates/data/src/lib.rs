@@ -4,21 +4,25 @@
 //! It never sees a tensor or a model, never reads the clock, and drops no row silently.
 //! Modules in reading order:
 
-pub mod builder;
-pub mod catalog;
-pub mod dataset;
-mod error;
-pub mod graph;
-pub mod hash;
 pub mod ids;
+pub mod vocabulary;
+pub mod catalog;
+pub mod sequences;
+pub mod graph;
+pub mod dataset;
+pub mod builder;
+mod order;
+pub mod import;
+pub mod table;
+pub mod store;
+pub mod describe;
+pub mod filter;
 pub mod kcore;
+pub mod split;
 pub mod leak;
 pub mod protocol;
-pub mod sequences;
-pub mod split;
-pub mod store;
-pub mod table;
-pub mod vocabulary;
+pub mod hash;
+mod error;
 
 pub use builder::{BuildCounts, DatasetBuilder, RawInteraction};
 pub use catalog::{Field, ItemCatalog};

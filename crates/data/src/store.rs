@@ -51,8 +51,8 @@ pub struct DatasetHead {
 impl DatasetHead {
     /// One hash over all tables: the data hash of manifests.
     pub fn data_sha256(&self) -> String {
-        let joined: String = self.tables.iter().map(|(name, hash)| format!("{name} {hash}\n")).collect();
-        hash::of_bytes(joined.as_bytes())
+        let lines: Vec<String> = self.tables.iter().map(|(name, hash)| format!("{name} {hash}\n")).collect();
+        hash::of_bytes(lines.concat().as_bytes())
     }
 }
 
@@ -61,12 +61,7 @@ impl DatasetHead {
 /// # Errors
 /// When `to` exists or writing fails; nothing is left behind then.
 pub fn write(dataset: &Dataset, seed: u64, import: toml::Table, to: &Path) -> Result<DatasetHead, DataError> {
-    if to.exists() {
-        return Err(DataError::request(
-            format!("`{}` already exists", to.display()),
-            "name another folder with --to, or remove this one first",
-        ));
-    }
+    refuse_existing(to)?;
     let aside = aside_of(to);
     let written =
         write_into(dataset, seed, import, &aside).and_then(|head| publish(&aside, to).map(|()| head));
@@ -75,6 +70,20 @@ pub fn write(dataset: &Dataset, seed: u64, import: toml::Table, to: &Path) -> Re
         let _ = fs::remove_dir_all(&aside);
     }
     written
+}
+
+/// Refuses to write where something is.
+///
+/// # Errors
+/// When `to` exists.
+pub fn refuse_existing(to: &Path) -> Result<(), DataError> {
+    if !to.exists() {
+        return Ok(());
+    }
+    Err(DataError::request(
+        format!("`{}` already exists", to.display()),
+        "name another folder with --to, or remove this one first",
+    ))
 }
 
 fn aside_of(to: &Path) -> PathBuf {
@@ -153,7 +162,7 @@ fn write_interactions(dataset: &Dataset, path: &Path) -> Result<(), DataError> {
     };
     let mut writer = TableWriter::create(path, &group(0, 0, Vec::new()))?;
     let mut user = 0;
-    for from in (0..sequences.n_events()).step_by(ROWS_PER_GROUP) {
+    let mut next = |from: usize| {
         let to = (from + ROWS_PER_GROUP).min(sequences.n_events());
         let mut users = Vec::with_capacity(to - from);
         for at in from..to {
@@ -162,7 +171,15 @@ fn write_interactions(dataset: &Dataset, path: &Path) -> Result<(), DataError> {
             }
             users.push(user as i32);
         }
-        writer.write(&group(from, to, users))?;
+        group(from, to, users)
+    };
+    // The next group is gathered while this one is encoded.
+    let mut current = next(0);
+    for from in (0..sequences.n_events()).step_by(ROWS_PER_GROUP) {
+        let after = (from + ROWS_PER_GROUP).min(sequences.n_events());
+        let (written, gathered) = rayon::join(|| writer.write(&current), || next(after));
+        written?;
+        current = gathered;
     }
     writer.finish()
 }
@@ -340,10 +357,8 @@ fn read_interactions(path: &Path, n_users: usize, n_items: usize) -> Result<(Seq
     let users = take_indexes(&mut columns, "user", n_users, path)?;
     let items = take_indexes(&mut columns, "item", n_items, path)?;
     let kinds = take_indexes(&mut columns, "kind", 256, path)?;
-    let split = match columns.iter().any(|(name, _)| name == "split") {
-        true => take_indexes(&mut columns, "split", 3, path)?,
-        false => Vec::new(),
-    };
+    let has_split = columns.iter().any(|(name, _)| name == "split");
+    let split = if has_split { take_indexes(&mut columns, "split", 3, path)? } else { Vec::new() };
     let (Column::I64(times), Column::F32(values)) =
         (take(&mut columns, "timestamp", path)?, take(&mut columns, "value", path)?)
     else {

@@ -4,14 +4,17 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parquet::basic::{Compression, ConvertedType, Repetition, Type as Physical, ZstdLevel};
+use bytes::Bytes;
+use parquet::basic::{Compression, ConvertedType, Encoding, Repetition, Type as Physical, ZstdLevel};
 use parquet::column::reader::ColumnReader;
-use parquet::column::writer::ColumnWriter;
+use parquet::column::writer::{ColumnCloseResult, ColumnWriter, get_column_writer};
 use parquet::data_type::ByteArray;
-use parquet::file::properties::WriterProperties;
+use parquet::errors::ParquetError;
+use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::Type;
+use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
+use parquet::schema::types::{ColumnDescPtr, ColumnPath, Type};
+use rayon::prelude::*;
 
 use crate::error::DataError;
 
@@ -81,8 +84,7 @@ impl TableWriter {
         }
         let schema =
             Type::group_type_builder("table").with_fields(fields).build().map_err(|e| broken(path, &e))?;
-        let level = ZstdLevel::try_new(1).map_err(|e| broken(path, &e))?;
-        let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
+        let properties = properties(path, example)?;
         let writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties))
             .map_err(|e| broken(path, &e))?;
         Ok(Self { path: path.to_owned(), writer })
@@ -94,37 +96,21 @@ impl TableWriter {
     /// When writing fails or a column has another type than at creation.
     pub fn write(&mut self, columns: &Columns) -> Result<(), DataError> {
         let path = &self.path;
+        let schema = self.writer.schema_descr();
+        if let Some((name, _)) = columns.get(schema.num_columns()) {
+            let problem = format!("no column `{name}` in this table");
+            return Err(DataError::format(path, None, problem, "report this as a bug"));
+        }
+        let properties = self.writer.properties();
+        let encoded: Vec<(Bytes, ColumnCloseResult)> = columns
+            .par_iter()
+            .enumerate()
+            .map(|(at, (_, column))| encode(column, schema.column(at), Arc::clone(properties)))
+            .collect::<Result<_, _>>()
+            .map_err(|e| broken(path, &e))?;
         let mut group = self.writer.next_row_group().map_err(|e| broken(path, &e))?;
-        for (name, column) in columns {
-            let Some(mut writer) = group.next_column().map_err(|e| broken(path, &e))? else {
-                return Err(DataError::format(
-                    path,
-                    None,
-                    format!("no column `{name}` in this table"),
-                    "report this as a bug",
-                ));
-            };
-            let written = match (writer.untyped(), column) {
-                (ColumnWriter::Int32ColumnWriter(w), Column::I32(values)) => {
-                    w.write_batch(values, None, None)
-                }
-                (ColumnWriter::Int64ColumnWriter(w), Column::I64(values)) => {
-                    w.write_batch(values, None, None)
-                }
-                (ColumnWriter::FloatColumnWriter(w), Column::F32(values)) => {
-                    w.write_batch(values, None, None)
-                }
-                (ColumnWriter::ByteArrayColumnWriter(w), Column::Text(values)) => {
-                    let bytes: Vec<ByteArray> = values.iter().map(|text| text.as_str().into()).collect();
-                    w.write_batch(&bytes, None, None)
-                }
-                _ => {
-                    let problem = format!("column `{name}` changed its type between row groups");
-                    return Err(DataError::format(path, None, problem, "report this as a bug"));
-                }
-            };
-            written.map_err(|e| broken(path, &e))?;
-            writer.close().map_err(|e| broken(path, &e))?;
+        for (bytes, close) in encoded {
+            group.append_column(&bytes, close).map_err(|e| broken(path, &e))?;
         }
         group.close().map_err(|e| broken(path, &e))?;
         Ok(())
@@ -139,6 +125,42 @@ impl TableWriter {
         let file = self.writer.into_inner().map_err(|e| broken(&path, &e))?;
         file.sync_all().map_err(|e| DataError::io("write", path, e))
     }
+}
+
+// Times differ from row to row: a dictionary of them would only be built and thrown away.
+fn properties(path: &Path, example: &Columns) -> Result<WriterProperties, DataError> {
+    let level = ZstdLevel::try_new(1).map_err(|e| broken(path, &e))?;
+    let mut builder = WriterProperties::builder().set_compression(Compression::ZSTD(level));
+    for (name, _) in example.iter().filter(|(_, column)| matches!(column, Column::I64(_))) {
+        let column = ColumnPath::from(name.as_str());
+        builder = builder
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+    }
+    Ok(builder.build())
+}
+
+// One column chunk on its own, so that columns are encoded in parallel.
+fn encode(
+    column: &Column,
+    descriptor: ColumnDescPtr,
+    properties: WriterPropertiesPtr,
+) -> Result<(Bytes, ColumnCloseResult), ParquetError> {
+    let mut sink = TrackedWrite::new(Vec::new());
+    let mut writer =
+        get_column_writer(descriptor, properties, Box::new(SerializedPageWriter::new(&mut sink)));
+    match (&mut writer, column) {
+        (ColumnWriter::Int32ColumnWriter(w), Column::I32(values)) => w.write_batch(values, None, None),
+        (ColumnWriter::Int64ColumnWriter(w), Column::I64(values)) => w.write_batch(values, None, None),
+        (ColumnWriter::FloatColumnWriter(w), Column::F32(values)) => w.write_batch(values, None, None),
+        (ColumnWriter::ByteArrayColumnWriter(w), Column::Text(values)) => {
+            let bytes: Vec<ByteArray> = values.iter().map(|text| text.as_str().into()).collect();
+            w.write_batch(&bytes, None, None)
+        }
+        _ => Err(ParquetError::General("a column changed its type between row groups".to_owned())),
+    }?;
+    let close = writer.close()?;
+    Ok((Bytes::from(sink.into_inner()?), close))
 }
 
 /// Writes a whole table.
@@ -238,7 +260,7 @@ fn read_column(pages: ColumnReader, n_rows: usize, into: &mut Column, path: &Pat
     Ok(())
 }
 
-fn broken(path: &Path, error: &parquet::errors::ParquetError) -> DataError {
+fn broken(path: &Path, error: &ParquetError) -> DataError {
     DataError::format(
         path,
         None,

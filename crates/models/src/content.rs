@@ -4,7 +4,7 @@ use foldhash::HashMap;
 use segue_data::{DomainIdx, ItemCatalog, ItemIdx};
 use serde::{Deserialize, Serialize};
 
-use crate::query::{Query, Scope, recency_weights};
+use crate::query::{Fading, Query, Scope, faded_history};
 use crate::similarity::{ItemSimilarity, SparseRow};
 use crate::tensors::{ModelError, Tensors};
 use crate::tokenize::words_and_bigrams;
@@ -25,11 +25,22 @@ pub struct ContentConfig {
     pub other: f32,
     /// Weight of a history event relative to the next newer one, in (0, 1].
     pub recency: f32,
+    /// Days before the request after which a history event counts half; 0 = time does not count.
+    #[serde(default)]
+    pub half_life_days: f32,
 }
 
 impl Default for ContentConfig {
     fn default() -> Self {
-        Self { title: 1.0, brand: 1.0, categories: 1.0, description: 0.0, other: 1.0, recency: 0.8 }
+        Self {
+            title: 1.0,
+            brand: 1.0,
+            categories: 1.0,
+            description: 0.0,
+            other: 1.0,
+            recency: 0.8,
+            half_life_days: 0.0,
+        }
     }
 }
 
@@ -46,7 +57,8 @@ impl ContentConfig {
 
     /// Weighted history items for scoring, newest first.
     pub fn history(&self, query: &Query<'_>, items: &ItemCatalog, scope: Scope) -> Vec<(ItemIdx, f32)> {
-        recency_weights(query.history, self.recency, |item| scope.keeps(item, query.domain, items))
+        let fading = Fading { recency: self.recency, half_life_days: self.half_life_days };
+        faded_history(query, fading, |item| scope.keeps(item, query.domain, items))
     }
 }
 

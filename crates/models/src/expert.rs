@@ -126,6 +126,7 @@ pub struct Expert {
     pub domain: DomainIdx,
     config: ExpertConfig,
     model: Model,
+    spread: f32,
 }
 
 impl Expert {
@@ -152,7 +153,7 @@ impl Expert {
             }
             ExpertConfig::Content(config) => Model::Content(Content::fit(config, items, domain)?),
         };
-        Ok(Self { id, domain, config: config.clone(), model })
+        Ok(Self { id, domain, config: config.clone(), model, spread: 0.0 })
     }
 
     /// The settings it was fitted with.
@@ -167,14 +168,27 @@ impl Expert {
         self
     }
 
+    /// Typical standard deviation of its scores over the candidates of a query; 0 until measured.
+    pub fn spread(&self) -> f32 {
+        self.spread
+    }
+
+    /// The same expert with its typical standard deviation, as measured on valid.
+    #[must_use]
+    pub fn with_spread(mut self, spread: f32) -> Self {
+        self.spread = spread;
+        self
+    }
+
     /// Scores all candidates of the domain into `scores` (`[n_candidates]`); higher is better, 0 = knows nothing.
     pub fn score(&self, query: &Query<'_>, items: &ItemCatalog, scores: &mut [f32]) {
         let history = self.history(query, items);
-        match &self.model {
-            Model::Popularity(model) => model.score(query, scores),
-            Model::Window(model) => model.score(query, &history, scores),
-            Model::Linear(model) => model.score(&history, scores),
-            Model::Content(model) => model.score(&history, scores),
+        match (&self.model, &self.config) {
+            (Model::Popularity(model), _) => model.score(query, scores),
+            (Model::Window(model), ExpertConfig::Window(config)) => model.score(config, &history, scores),
+            (Model::Window(model), _) => model.score(&WindowConfig::default(), &history, scores),
+            (Model::Linear(model), _) => model.score(&history, scores),
+            (Model::Content(model), _) => model.score(&history, scores),
         }
     }
 
@@ -261,10 +275,10 @@ impl Expert {
         let shape = (items.len(), target.len());
         let model = match &config {
             ExpertConfig::Popularity(_) => Model::Popularity(Popularity::load(target.len(), tensors)?),
-            ExpertConfig::Window(_) => Model::Window(Window::load(shape, tensors)?),
+            ExpertConfig::Window(_) => Model::Window(Window::load(items.len(), target, tensors)?),
             ExpertConfig::Linear(_) => Model::Linear(Linear::load(shape, tensors)?),
             ExpertConfig::Content(_) => Model::Content(Content::load(items.len(), target, tensors)?),
         };
-        Ok(Self { id, domain, config, model })
+        Ok(Self { id, domain, config, model, spread: 0.0 })
     }
 }

@@ -1,15 +1,15 @@
 //! Experts: scorers that can stand alone. Data in, scores out; no loops over epochs, no paths, no random generators
 //! of their own. Modules in reading order:
 
-pub mod content;
-pub mod expert;
-pub mod linear;
-pub mod popularity;
 pub mod query;
 pub mod similarity;
-pub mod tensors;
-pub mod tokenize;
+pub mod popularity;
 pub mod window;
+pub mod linear;
+pub mod tokenize;
+pub mod content;
+pub mod expert;
+pub mod tensors;
 
 pub use expert::{Expert, ExpertConfig, ExpertId, ExpertKind, FitContext};
 pub use query::{Query, Scope};

@@ -5,7 +5,7 @@ use segue_data::{DomainIdx, ItemCatalog, ItemIdx, TrainSet};
 use segue_nn::{invert_spd, solve_spd_small};
 use serde::{Deserialize, Serialize};
 
-use crate::query::{Query, Scope, recency_weights};
+use crate::query::{Fading, Query, Scope, faded_history};
 use crate::similarity::{ItemSimilarity, RowScratch, SparseRow, keep_largest};
 use crate::tensors::{ModelError, Tensors};
 
@@ -19,6 +19,9 @@ pub struct LinearConfig {
     pub text_prior: f32,
     /// Weight of a history event relative to the next newer one, in (0, 1].
     pub recency: f32,
+    /// Days before the request after which a history event counts half; 0 = time does not count.
+    #[serde(default)]
+    pub half_life_days: f32,
     /// Weights kept per item, those of largest magnitude.
     pub weights_per_item: usize,
     /// Neighbors per item in the sparse approximation.
@@ -33,6 +36,7 @@ impl Default for LinearConfig {
             l2: 100.0,
             text_prior: 0.0,
             recency: 0.8,
+            half_life_days: 0.0,
             weights_per_item: 512,
             neighbors: 128,
             budget_bytes: 700 << 20,
@@ -43,7 +47,8 @@ impl Default for LinearConfig {
 impl LinearConfig {
     /// Weighted history items for scoring, newest first.
     pub fn history(&self, query: &Query<'_>, items: &ItemCatalog, scope: Scope) -> Vec<(ItemIdx, f32)> {
-        recency_weights(query.history, self.recency, |item| scope.keeps(item, query.domain, items))
+        let fading = Fading { recency: self.recency, half_life_days: self.half_life_days };
+        faded_history(query, fading, |item| scope.keeps(item, query.domain, items))
     }
 }
 
@@ -201,7 +206,7 @@ impl Gram {
         let diagonal: Vec<f32> = (0..n).map(|at| inverse[at * n + at]).collect();
         let prior =
             prior.filter(|_| config.text_prior > 0.0).map(|prior| Prior::new(self, prior, config, &inverse));
-        let row = |_: &mut (), item: usize| -> SparseRow {
+        let row = |(): &mut (), item: usize| -> SparseRow {
             let at = self.position[item];
             if at == NONE {
                 let row = prior.as_ref().map(|prior| prior.untrained_row(item)).unwrap_or_default();
@@ -257,7 +262,7 @@ impl Gram {
             }
         }
         // The prior enters untrained columns only: where there are counts, the regression speaks.
-        let row = |_: &mut (), item: usize| {
+        let row = |(): &mut (), item: usize| {
             let mut row = rows[item].clone();
             if let Some(prior) = prior.filter(|_| config.text_prior > 0.0) {
                 let (columns, values) = prior.row(item);
@@ -328,17 +333,18 @@ impl Gram {
 /// What the text prior adds to the dense solution.
 struct Prior<'a> {
     gram: &'a Gram,
-    prior: &'a ItemSimilarity,
+    similarity: &'a ItemSimilarity,
     strength: f32,
     l2: f32,
-    /// μ_j = (1 − λP_jj + λ(PS)_jj) / P_jj: makes the diagonal of B zero.
+    /// `μ_j` = (1 − `λP_jj` + λ(PS)_jj) / `P_jj`: makes the diagonal of B zero.
     mu: Vec<f32>,
 }
 
 impl<'a> Prior<'a> {
     fn new(gram: &'a Gram, prior: &'a ItemSimilarity, config: &LinearConfig, inverse: &[f32]) -> Self {
         let n = gram.inputs.len();
-        let mut built = Self { gram, prior, strength: config.text_prior, l2: config.l2, mu: Vec::new() };
+        let mut built =
+            Self { gram, similarity: prior, strength: config.text_prior, l2: config.l2, mu: Vec::new() };
         let mu = |at: usize| {
             let p = &inverse[at * n..(at + 1) * n];
             let pulled = built.pulled_row(p)[at];
@@ -353,7 +359,7 @@ impl<'a> Prior<'a> {
         let n = self.gram.inputs.len();
         let mut pulled = vec![0.0; n + self.gram.target.len()];
         for (k, &weight) in p.iter().enumerate() {
-            let (columns, values) = self.prior.row(self.gram.inputs[k] as usize);
+            let (columns, values) = self.similarity.row(self.gram.inputs[k] as usize);
             for (&column, &value) in columns.iter().zip(values) {
                 let at = self.gram.position[self.gram.target.start + column as usize];
                 let at = if at == NONE { n + column as usize } else { at as usize };
@@ -379,7 +385,7 @@ impl<'a> Prior<'a> {
 
     // An item without interactions speaks through its text alone.
     fn untrained_row(&self, item: usize) -> SparseRow {
-        let (columns, values) = self.prior.row(item);
+        let (columns, values) = self.similarity.row(item);
         (columns.to_vec(), values.iter().map(|value| self.strength * value).collect())
     }
 }

@@ -38,24 +38,47 @@ impl Scope {
     }
 }
 
-/// The history as weighted distinct items: `recency^age`, age 0 for the newest kept event; a repeated item counts
-/// once, at its newest occurrence. Newest first.
-pub fn recency_weights(
-    history: &[Event],
-    recency: f32,
+/// How older events of a history fade.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fading {
+    /// Weight of an event relative to the next newer one, in (0, 1].
+    pub recency: f32,
+    /// Days before the request after which an event counts half; 0 = time does not count.
+    pub half_life_days: f32,
+}
+
+/// Seconds of a day.
+pub const DAY_S: f32 = 86_400.0;
+
+/// The history as weighted distinct items: `recency^age · 2^(−days / half_life)`, age 0 for the newest kept event, days before
+/// `query.timestamp` (before the newest event when the request has no time). A repeated item counts once, at its newest
+/// occurrence. Newest first.
+pub fn faded_history(
+    query: &Query<'_>,
+    fading: Fading,
     keeps: impl Fn(ItemIdx) -> bool,
 ) -> Vec<(ItemIdx, f32)> {
+    let history = query.history;
+    let now = match query.timestamp {
+        0 => history.last().map_or(0, |event| event.timestamp),
+        time => time,
+    };
     let mut weights: Vec<(ItemIdx, f32)> = Vec::with_capacity(history.len().min(64));
-    let mut weight = 1.0;
+    let mut by_age = 1.0;
     for event in history.iter().rev().filter(|event| keeps(event.item)) {
         // Below this no score can change; long histories stay cheap.
-        if weight < 1e-6 {
+        if by_age < 1e-6 {
             break;
         }
+        let by_time = if fading.half_life_days > 0.0 && event.timestamp != 0 {
+            (-((now - event.timestamp).max(0) as f32) / (DAY_S * fading.half_life_days)).exp2().max(1e-6)
+        } else {
+            1.0
+        };
         if !weights.iter().any(|&(item, _)| item == event.item) {
-            weights.push((event.item, weight));
+            weights.push((event.item, by_age * by_time));
         }
-        weight *= recency;
+        by_age *= fading.recency;
     }
     weights
 }
@@ -64,13 +87,26 @@ pub fn recency_weights(
 mod tests {
     use super::*;
 
+    fn event(item: u32, days: i64) -> Event {
+        Event { item: ItemIdx(item), value: 1.0, timestamp: days * 86_400, kind: 0 }
+    }
+
     #[test]
     fn a_repeated_item_counts_once_at_its_newest_place() {
-        let event = |item| Event { item: ItemIdx(item), value: 1.0, timestamp: 0, kind: 0 };
-        let history = [event(1), event(2), event(1), event(3)];
-        let weights = recency_weights(&history, 0.5, |_| true);
+        let history = [event(1, 0), event(2, 0), event(1, 0), event(3, 0)];
+        let query = Query { domain: DomainIdx(0), history: &history, timestamp: 0 };
+        let fading = Fading { recency: 0.5, half_life_days: 0.0 };
+        let weights = faded_history(&query, fading, |_| true);
         assert_eq!(weights, [(ItemIdx(3), 1.0), (ItemIdx(1), 0.5), (ItemIdx(2), 0.25)]);
-        let only_two = recency_weights(&history, 0.5, |item| item.0 == 2);
+        let only_two = faded_history(&query, fading, |item| item.0 == 2);
         assert_eq!(only_two, [(ItemIdx(2), 1.0)]);
+    }
+
+    #[test]
+    fn time_before_the_request_fades_events_by_its_half_life() {
+        let history = [event(1, 10), event(2, 18)];
+        let query = Query { domain: DomainIdx(0), history: &history, timestamp: 20 * 86_400 };
+        let weights = faded_history(&query, Fading { recency: 1.0, half_life_days: 2.0 }, |_| true);
+        assert_eq!(weights, [(ItemIdx(2), 0.5), (ItemIdx(1), 0.03125)]);
     }
 }

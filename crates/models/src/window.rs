@@ -1,9 +1,9 @@
 //! Directed window co-occurrence: what tends to follow what, within a few steps.
 
-use segue_data::{DomainIdx, ItemCatalog, TrainSet};
+use segue_data::{DomainIdx, ItemCatalog, ItemIdx, TrainSet};
 use serde::{Deserialize, Serialize};
 
-use crate::query::{Query, Scope, recency_weights};
+use crate::query::{DAY_S, Fading, Query, Scope, faded_history};
 use crate::similarity::{ItemSimilarity, RowScratch};
 use crate::tensors::{ModelError, Tensors};
 
@@ -25,6 +25,15 @@ pub struct WindowConfig {
     pub shrink: f32,
     /// Weight of a history event relative to the next newer one, in (0, 1].
     pub recency: f32,
+    /// Days before the request after which a history event counts half; 0 = time does not count.
+    #[serde(default)]
+    pub half_life_days: f32,
+    /// Days between two events after which their pair counts half; 0 = time does not count.
+    #[serde(default)]
+    pub pair_half_life_days: f32,
+    /// Weight of second-order neighbors: what tends to follow the best first-order candidates; 0 = off.
+    #[serde(default)]
+    pub second_order: f32,
 }
 
 impl Default for WindowConfig {
@@ -37,15 +46,29 @@ impl Default for WindowConfig {
             to_exponent: 0.3,
             shrink: 2.0,
             recency: 0.6,
+            half_life_days: 0.0,
+            pair_half_life_days: 0.0,
+            second_order: 0.0,
         }
     }
 }
 
 /// `S[a, b] = C[a, b] / (cnt_a^α · cnt_b^β + shrink)`, `score(j) = Σ_history recency^age · S[h, j]`.
+///
+/// With second order, the best [`SECOND_ORDER_TOP`] candidates of the row-normalized first step are followed once more:
+/// `score += w · Σ_j top(Σ_history q_h · S[h, j] / (Σ S[h, ·] + .2)) · S[j, ·]`. It reaches items that never stood near the history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Window {
     similarity: ItemSimilarity,
+    /// Sum of each row, `[n_items]`.
+    row_sums: Vec<f32>,
+    first_candidate: usize,
 }
+
+/// Candidates followed in the second step.
+const SECOND_ORDER_TOP: usize = 300;
+/// Keeps rows with little evidence from being blown up by the row normalization.
+const ROW_SHRINK: f32 = 0.2;
 
 impl Window {
     /// Counts, for candidates of `domain`, pairs within the window over the events that `scope` keeps.
@@ -71,20 +94,50 @@ impl Window {
                 return (Vec::new(), Vec::new());
             }
             for &at in pairs.occurrences(a) {
-                pairs.add_neighbors(at as usize, &weights, config.backward, &target, scratch);
+                pairs.add_neighbors(at as usize, &weights, config, &target, scratch);
             }
             scratch.take(|b, sum| sum / (from[a] * to[target.start + b as usize] + config.shrink))
         };
         let similarity =
             ItemSimilarity::build(items.len(), target.len(), || RowScratch::new(target.len()), row);
-        Self { similarity }
+        Self::with_row_sums(similarity, target.start)
+    }
+
+    fn with_row_sums(similarity: ItemSimilarity, first_candidate: usize) -> Self {
+        let row_sums = (0..similarity.n_rows()).map(|row| similarity.row(row).1.iter().sum()).collect();
+        Self { similarity, row_sums, first_candidate }
     }
 
     /// Scores all candidates of the domain from the part of the history that `scope` keeps.
-    pub fn score(&self, query: &Query<'_>, history: &[(segue_data::ItemIdx, f32)], scores: &mut [f32]) {
-        debug_assert_eq!(scores.len(), self.similarity.n_cols(), "domain {:?}", query.domain);
+    pub fn score(&self, config: &WindowConfig, history: &[(ItemIdx, f32)], scores: &mut [f32]) {
         scores.fill(0.0);
+        if config.second_order > 0.0 {
+            let normalized: Vec<(ItemIdx, f32)> = history
+                .iter()
+                .map(|&(item, weight)| {
+                    (item, weight / (self.row_sums.get(item.at()).unwrap_or(&0.0) + ROW_SHRINK))
+                })
+                .collect();
+            self.similarity.add_weighted(&normalized, scores);
+            let best = self.best(scores, config.second_order);
+            scores.fill(0.0);
+            self.similarity.add_weighted(&best, scores);
+        }
         self.similarity.add_weighted(history, scores);
+    }
+
+    // The best candidates of the first step as items, with their weights.
+    fn best(&self, scores: &[f32], weight: f32) -> Vec<(ItemIdx, f32)> {
+        let mut order: Vec<u32> = (0..scores.len() as u32).filter(|&at| scores[at as usize] > 0.0).collect();
+        let best_first =
+            |a: &u32, b: &u32| scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b));
+        if order.len() > SECOND_ORDER_TOP {
+            order.select_nth_unstable_by(SECOND_ORDER_TOP, best_first);
+            order.truncate(SECOND_ORDER_TOP);
+        }
+        order.sort_unstable();
+        let item = |&at: &u32| (ItemIdx(self.first_candidate as u32 + at), weight * scores[at as usize]);
+        order.iter().map(item).collect()
     }
 
     /// The item → candidate weights.
@@ -96,26 +149,28 @@ impl Window {
         self.similarity.save("window", tensors);
     }
 
-    pub(crate) fn load(shape: (usize, usize), tensors: &mut Tensors) -> Result<Self, ModelError> {
-        Ok(Self { similarity: ItemSimilarity::load("window", shape, tensors)? })
+    pub(crate) fn load(
+        n_items: usize,
+        target: std::ops::Range<usize>,
+        tensors: &mut Tensors,
+    ) -> Result<Self, ModelError> {
+        let similarity = ItemSimilarity::load("window", (n_items, target.len()), tensors)?;
+        Ok(Self::with_row_sums(similarity, target.start))
     }
 }
 
 impl WindowConfig {
     /// Weighted history items for scoring, newest first.
-    pub fn history(
-        &self,
-        query: &Query<'_>,
-        items: &ItemCatalog,
-        scope: Scope,
-    ) -> Vec<(segue_data::ItemIdx, f32)> {
-        recency_weights(query.history, self.recency, |item| scope.keeps(item, query.domain, items))
+    pub fn history(&self, query: &Query<'_>, items: &ItemCatalog, scope: Scope) -> Vec<(ItemIdx, f32)> {
+        let fading = Fading { recency: self.recency, half_life_days: self.half_life_days };
+        faded_history(query, fading, |item| scope.keeps(item, query.domain, items))
     }
 }
 
 /// Sequences of the kept events, and where each item occurs in them.
 struct PairSource {
     sequence_items: Vec<u32>,
+    times: Vec<i64>,
     // End and start of the row that an event stands in.
     row_start: Vec<u32>,
     row_end: Vec<u32>,
@@ -129,10 +184,12 @@ impl PairSource {
         // Pairs from a source item to a target item need both kinds in one sequence.
         let kept = |item| scope != Scope::Target || Scope::Target.keeps(item, domain, items);
         let mut sequence_items = Vec::new();
+        let mut times = Vec::new();
         let (mut row_start, mut row_end) = (Vec::new(), Vec::new());
         for row in train.sequences.rows() {
             let start = sequence_items.len();
             sequence_items.extend(row.iter().filter(|event| kept(event.item)).map(|event| event.item.0));
+            times.extend(row.iter().filter(|event| kept(event.item)).map(|event| event.timestamp));
             let end = sequence_items.len();
             row_start.resize(end, start as u32);
             row_end.resize(end, end as u32);
@@ -151,7 +208,7 @@ impl PairSource {
             occurrence_at[next[item as usize]] = at as u32;
             next[item as usize] += 1;
         }
-        Self { sequence_items, row_start, row_end, occurrence_offsets, occurrence_at, counts }
+        Self { sequence_items, times, row_start, row_end, occurrence_offsets, occurrence_at, counts }
     }
 
     fn occurrences(&self, item: usize) -> &[u32] {
@@ -162,23 +219,29 @@ impl PairSource {
         &self,
         at: usize,
         weights: &[f32],
-        backward: f32,
+        config: &WindowConfig,
         target: &std::ops::Range<usize>,
         scratch: &mut RowScratch,
     ) {
-        let mut add = |item: u32, weight: f32| {
-            if target.contains(&(item as usize)) {
-                scratch.add(item as usize - target.start, weight);
+        let by_time = |other: usize| {
+            if config.pair_half_life_days <= 0.0 {
+                return 1.0;
+            }
+            let apart = (self.times[other] - self.times[at]).abs() as f32;
+            (-apart / (DAY_S * config.pair_half_life_days)).exp2()
+        };
+        let mut add = |other: usize, weight: f32| {
+            let item = self.sequence_items[other] as usize;
+            if target.contains(&item) {
+                scratch.add(item - target.start, weight * by_time(other));
             }
         };
-        let after = &self.sequence_items[at + 1..self.row_end[at] as usize];
-        for (&item, &weight) in after.iter().zip(weights) {
-            add(item, weight);
+        for (other, &weight) in (at + 1..self.row_end[at] as usize).zip(weights) {
+            add(other, weight);
         }
-        if backward > 0.0 {
-            let before = &self.sequence_items[self.row_start[at] as usize..at];
-            for (&item, &weight) in before.iter().rev().zip(weights) {
-                add(item, backward * weight);
+        if config.backward > 0.0 {
+            for (other, &weight) in (self.row_start[at] as usize..at).rev().zip(weights) {
+                add(other, config.backward * weight);
             }
         }
     }

@@ -3,8 +3,8 @@
 //! Matrices are row-major slices with explicit shapes. Results are equal at any thread count: work is cut into
 //! tiles of fixed size, and each tile is computed by one thread.
 
-mod inverse;
 mod matmul;
+mod inverse;
 mod solve;
 
 pub use inverse::{NotPositiveDefinite, invert_spd};

@@ -12,7 +12,7 @@ pub fn solve_spd_small(a: &mut [f32], b: &mut [f32]) -> bool {
         let (done, rest) = a.split_at_mut(j * k);
         let row = &mut rest[..k];
         for i in 0..j {
-            let other = &done[i * k..i * k + i + 1];
+            let other = &done[(i * k)..=(i * k + i)];
             row[i] = (row[i] - dot(&row[..i], &other[..i])) / other[i];
         }
         let pivot = row[j] - dot(&row[..j], &row[..j]);
@@ -22,7 +22,7 @@ pub fn solve_spd_small(a: &mut [f32], b: &mut [f32]) -> bool {
         row[j] = pivot.sqrt();
     }
     for i in 0..k {
-        let row = &a[i * k..i * k + i + 1];
+        let row = &a[(i * k)..=(i * k + i)];
         b[i] = (b[i] - dot(&row[..i], &b[..i])) / row[i];
     }
     for i in (0..k).rev() {

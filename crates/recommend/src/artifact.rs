@@ -37,6 +37,7 @@ struct DomainHead {
 struct ExpertHead {
     id: ExpertId,
     config: ExpertConfig,
+    spread: f32,
     file: String,
 }
 
@@ -79,10 +80,15 @@ fn write_into(recommender: &Recommender, seed: u64, dir: &Path) -> Result<(), Re
         let mut experts = Vec::new();
         for expert in &model.experts {
             let file = format!("domain-{}-{}.safetensors", model.domain.0, expert.id);
-            let bytes = expert.save().to_bytes().map_err(|e| broken(&expert.id, &file, e))?;
+            let bytes = expert.save().to_bytes().map_err(|e| broken(expert.id, &file, e))?;
             head.files.insert(file.clone(), hash::of_bytes(&bytes));
             put(&dir.join(&file), &bytes)?;
-            experts.push(ExpertHead { id: expert.id, config: expert.config().clone(), file });
+            experts.push(ExpertHead {
+                id: expert.id,
+                config: expert.config().clone(),
+                spread: expert.spread(),
+                file,
+            });
         }
         head.domains.push(DomainHead {
             domain: model.domain,
@@ -167,8 +173,10 @@ fn read_expert(
         return Err(RecommendError::artifact(path.display().to_string(), problem, "train again"));
     }
     let place = path.display().to_string();
-    let mut tensors = Tensors::from_bytes(&bytes).map_err(|e| broken(&head.id, &place, e))?;
-    Expert::load(head.id, head.config.clone(), target, &mut tensors).map_err(|e| broken(&head.id, &place, e))
+    let mut tensors = Tensors::from_bytes(&bytes).map_err(|e| broken(head.id, &place, e))?;
+    let expert = Expert::load(head.id, head.config.clone(), target, &mut tensors)
+        .map_err(|e| broken(head.id, &place, e))?;
+    Ok(expert.with_spread(head.spread))
 }
 
 fn to_runs(flags: &[bool]) -> Vec<u32> {
@@ -204,7 +212,7 @@ fn io(action: &'static str, path: &Path, error: std::io::Error) -> RecommendErro
     RecommendError::Data(segue_data::DataError::io(action, path, error))
 }
 
-fn broken(expert: &ExpertId, place: &str, source: ModelError) -> RecommendError {
+fn broken(expert: ExpertId, place: &str, source: ModelError) -> RecommendError {
     RecommendError::Model { expert: expert.to_string(), place: place.to_owned(), source }
 }
 

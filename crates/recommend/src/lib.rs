@@ -2,13 +2,13 @@
 //!
 //! Knows no HTTP, trains nothing, changes nothing. Modules in reading order:
 
-pub mod artifact;
 pub mod blend;
-mod error;
-pub mod reasons;
 pub mod recommender;
+pub mod reasons;
+pub mod artifact;
+mod error;
 
-pub use blend::{Blend, Member, standardize};
+pub use blend::{Blend, Member, mean_and_deviation, standardize};
 pub use error::RecommendError;
 pub use reasons::{Reason, WhyNot};
 pub use recommender::{DomainModel, RankedItem, RankedList, Recommender, Request};

@@ -39,18 +39,29 @@ impl DomainModel {
 
     /// Blended scores of all candidates into `blended` (`[n_candidates]`).
     pub fn score(&self, query: &Query<'_>, items: &ItemCatalog, scratch: &mut Scratch, blended: &mut [f32]) {
+        self.score_with(&self.blend, query, (items, scratch), blended);
+    }
+
+    /// The same under other weights of the same experts: for comparing blends.
+    pub fn score_with(
+        &self,
+        blend: &Blend,
+        query: &Query<'_>,
+        (items, scratch): (&ItemCatalog, &mut Scratch),
+        blended: &mut [f32],
+    ) {
         blended.fill(0.0);
         scratch.scores.resize(self.n_candidates(), 0.0);
-        for at in self.blend.active() {
-            let member = self.blend.members[at];
+        for at in blend.active() {
+            let member = blend.members[at];
             self.expert_score(at, query, items, &mut scratch.scores);
             for ((total, &score), &cold) in blended.iter_mut().zip(&scratch.scores).zip(&self.cold) {
                 *total += score * if cold { member.cold } else { member.warm };
             }
         }
-        if self.blend.cold_offset != 0.0 {
+        if blend.cold_offset != 0.0 {
             for (total, _) in blended.iter_mut().zip(&self.cold).filter(|(_, cold)| **cold) {
-                *total += self.blend.cold_offset;
+                *total += blend.cold_offset;
             }
         }
     }
@@ -58,7 +69,7 @@ impl DomainModel {
     /// Standardized scores of one expert.
     pub fn expert_score(&self, at: usize, query: &Query<'_>, items: &ItemCatalog, scores: &mut [f32]) {
         self.experts[at].score(query, items, scores);
-        standardize(scores);
+        standardize(scores, self.experts[at].spread());
     }
 }
 

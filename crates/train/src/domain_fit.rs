@@ -9,14 +9,14 @@ use segue_models::{
     Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemSimilarity, ModelError, Scope,
 };
 use segue_recommend::recommender::Scratch;
-use segue_recommend::{Blend, DomainModel, standardize};
+use segue_recommend::{Blend, DomainModel, mean_and_deviation, standardize};
 use serde::{Deserialize, Serialize};
 
 use crate::blend_fit::{FittedBlend, fit_blend};
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean, ndcg_of};
 use crate::pool::Pool;
-use crate::search::{Trial, climb};
+use crate::search::{Trial, climb, starts_of};
 
 /// What to train and how much to try.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ impl Default for FitPlan {
         Self {
             experts: ExpertKind::ALL.to_vec(),
             budget: 24,
-            search_cases: 2_000,
+            search_cases: 4_000,
             blend_cases: 6_000,
             objective: Objective::Masked,
             use_sources: true,
@@ -142,6 +142,7 @@ pub fn refit_domain(
         let context = FitContext { items, domain: model.domain, text_neighbors: neighbors.as_ref() };
         let expert =
             Expert::fit(old.id, old.config(), train, context).map_err(|source| failed(old.id, source))?;
+        let expert = expert.with_spread(old.spread());
         if neighbors.is_none() {
             neighbors = text_neighbors(&expert, items);
         }
@@ -183,6 +184,8 @@ fn failed(expert: ExpertId, source: ModelError) -> TrainError {
 /// Dense solutions in the search stay below this; the chosen settings are then solved within the plan's budget.
 const SEARCH_BUDGET_BYTES: u64 = 48 << 20;
 
+/// Valid cases on which the typical deviation of an expert's scores is measured.
+const SPREAD_CASES: usize = 500;
 /// Bytes of blend scores kept while one member is tuned.
 const REST_BYTES: usize = 128 << 20;
 
@@ -199,17 +202,17 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn search(&mut self, id: ExpertId) -> Result<(), TrainError> {
-        let start = self.for_search(ExpertConfig::default_of(id.kind));
+        let starts = starts_of(id.kind).into_iter().map(|config| self.for_search(config)).collect();
         let mut rng = ChaCha8Rng::seed_from_u64(self.plan.seed);
         rng.set_stream(1 + id.kind as u64 * 3 + id.scope as u64);
         let mut last: Option<Expert> = None;
-        let searched = climb(id, start, self.plan.budget, &mut rng, |config| {
+        let searched = climb(id, starts, self.plan.budget, &mut rng, |config| {
             let expert = self.refitted(last.take(), id, config)?;
             let score =
                 |query: &segue_models::Query<'_>, scores: &mut [f32]| expert.score(query, self.items, scores);
             let ndcg = self.valid.ndcg(self.plan.objective, score)?;
             last = Some(expert);
-            Ok(mean(&ndcg))
+            Ok(ndcg)
         });
         let trials = match searched {
             Ok(trials) => trials,
@@ -228,7 +231,7 @@ impl Work<'_> {
             if self.neighbors.is_none() {
                 self.neighbors = text_neighbors(&expert, self.items);
             }
-            self.experts.push(expert);
+            self.experts.push(self.with_measured_spread(expert));
         }
         self.trials.extend(trials);
         Ok(())
@@ -273,22 +276,22 @@ impl Work<'_> {
         rng.set_stream(1000 + id.kind as u64 * 3 + id.scope as u64);
         let start = self.for_search(model.experts[at].config().clone());
         let mut last: Option<Expert> = Some(model.experts[at].clone());
-        let trials = climb(id, start, self.plan.budget, &mut rng, |config| {
-            let expert = self.refitted(last.take(), id, config)?;
+        let trials = climb(id, vec![start], self.plan.budget, &mut rng, |config| {
+            let expert = self.with_measured_spread(self.refitted(last.take(), id, config)?);
             let score = |case: usize, scores: &mut [f32]| {
                 expert.score(&valid.query(case), self.items, scores);
-                standardize(scores);
+                standardize(scores, expert.spread());
                 for ((score, &rest), &cold) in scores.iter_mut().zip(&rest[case * n..]).zip(&model.cold) {
                     *score = rest + *score * if cold { member.cold } else { member.warm };
                 }
             };
             let ndcg = ndcg_of(self.plan.objective.of(&valid.rank_with(score)?));
             last = Some(expert);
-            Ok::<f64, TrainError>(mean(&ndcg))
+            Ok::<Vec<f64>, TrainError>(ndcg)
         })?;
         let improved = trials.iter().skip(1).find(|trial| trial.chosen).map(|trial| trial.config.clone());
         let Some(config) = improved else { return Ok(false) };
-        model.experts[at] = self.fit(id, &self.for_serving(config))?;
+        model.experts[at] = self.with_measured_spread(self.fit(id, &self.for_serving(config))?);
         for old in self.trials.iter_mut().filter(|trial| trial.expert == id) {
             old.chosen = false;
         }
@@ -311,13 +314,27 @@ impl Work<'_> {
         rest
     }
 
+    // Mean over valid cases of the deviation of a case's scores; cases about which it knows nothing do not count.
+    fn with_measured_spread(&self, expert: Expert) -> Expert {
+        let sample = self.valid.sample(SPREAD_CASES);
+        let n = self.items.range(self.valid.domain()).len();
+        let deviation = |scores: &mut Vec<f32>, case: usize| {
+            expert.score(&sample.query(case), self.items, scores);
+            mean_and_deviation(scores).1
+        };
+        let deviations: Vec<f64> =
+            (0..sample.n_cases()).into_par_iter().map_init(|| vec![0.0; n], deviation).collect();
+        let known: Vec<f64> = deviations.into_iter().filter(|&deviation| deviation > 0.0).collect();
+        expert.with_spread(mean(&known) as f32)
+    }
+
     fn refitted(
         &self,
         last: Option<Expert>,
         id: ExpertId,
         config: &ExpertConfig,
     ) -> Result<Expert, TrainError> {
-        match last.filter(|expert| differs_in_recency_only(expert.config(), config)) {
+        match last.filter(|expert| differs_in_scoring_only(expert.config(), config)) {
             Some(expert) => Ok(expert.with_scoring_of(config.clone())),
             None => self.fit(id, config),
         }
@@ -349,19 +366,19 @@ fn with_linear_budget(config: ExpertConfig, budget_bytes: u64) -> ExpertConfig {
     }
 }
 
-// Recency only weighs the history when scoring; the fit does not depend on it.
-fn differs_in_recency_only(a: &ExpertConfig, b: &ExpertConfig) -> bool {
+// Fading and second order only concern scoring; the fit does not depend on them.
+fn differs_in_scoring_only(a: &ExpertConfig, b: &ExpertConfig) -> bool {
     match (a.clone(), b) {
         (ExpertConfig::Window(mut a), ExpertConfig::Window(b)) => {
-            a.recency = b.recency;
+            (a.recency, a.half_life_days, a.second_order) = (b.recency, b.half_life_days, b.second_order);
             a == *b
         }
         (ExpertConfig::Linear(mut a), ExpertConfig::Linear(b)) => {
-            a.recency = b.recency;
+            (a.recency, a.half_life_days) = (b.recency, b.half_life_days);
             a == *b
         }
         (ExpertConfig::Content(mut a), ExpertConfig::Content(b)) => {
-            a.recency = b.recency;
+            (a.recency, a.half_life_days) = (b.recency, b.half_life_days);
             a == *b
         }
         _ => false,

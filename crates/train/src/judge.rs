@@ -37,7 +37,8 @@ pub enum Objective {
 /// Negatives per case for published sampled tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SampledNegatives {
-    /// How many, uniform without replacement from the domain, never from the history or the target.
+    /// How many, uniform without replacement from the domain, never from the history or the target; fewer, and the same
+    /// number for all cases, where a domain is too small.
     pub n: usize,
     /// Seed of the draw.
     pub seed: u64,
@@ -60,7 +61,7 @@ impl<'a> Judge<'a> {
     /// Prepares the cases of `domain`.
     ///
     /// # Errors
-    /// When there is no case, or fewer candidates than negatives asked for.
+    /// When there is no case.
     pub fn new(
         cases: &CaseSet,
         items: &'a ItemCatalog,
@@ -163,9 +164,6 @@ impl<'a> Judge<'a> {
     #[must_use]
     pub fn sample(&self, n: usize) -> Self {
         let positions = spread(self.n_cases(), n);
-        fn pick<T: Clone>(values: &[T], positions: &[usize]) -> Vec<T> {
-            positions.iter().map(|&at| values[at].clone()).collect()
-        }
         Self {
             items: self.items,
             domain: self.domain,
@@ -237,6 +235,10 @@ pub fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
 }
 
+fn pick<T: Clone>(values: &[T], positions: &[usize]) -> Vec<T> {
+    positions.iter().map(|&at| values[at].clone()).collect()
+}
+
 fn spread(n: usize, at_most: usize) -> Vec<usize> {
     if n <= at_most {
         return (0..n).collect();
@@ -250,13 +252,16 @@ fn draw_negatives(
     histories: &[Vec<u32>],
     targets: &[u32],
 ) -> Result<Vec<Vec<u32>>, TrainError> {
+    // A small domain may not have as many: every case then gets the same smaller number.
+    let longest = histories.iter().map(Vec::len).max().unwrap_or(0);
+    let n = sampled.n.min((n_items as usize).saturating_sub(longest + 1));
     let mut all = Vec::with_capacity(targets.len());
     for (at, (history, &target)) in histories.iter().zip(targets).enumerate() {
         let mut rng = ChaCha8Rng::seed_from_u64(sampled.seed);
         rng.set_stream(at as u64);
         let mut exclude = history.clone();
         exclude.push(target);
-        all.push(sample_negatives(&mut rng, n_items, sampled.n, &exclude)?);
+        all.push(sample_negatives(&mut rng, n_items, n, &exclude)?);
     }
     Ok(all)
 }

@@ -2,13 +2,13 @@
 //!
 //! Modules in reading order:
 
+pub mod judge;
+pub mod search;
+pub mod pool;
 pub mod blend_fit;
 pub mod domain_fit;
-mod error;
 pub mod floor;
-pub mod judge;
-pub mod pool;
-pub mod search;
+mod error;
 
 pub use blend_fit::{Evidence, FittedBlend};
 pub use domain_fit::{DomainFit, FitPlan, Progress, fit_domain, refit_domain};

@@ -120,7 +120,7 @@ fn pool_case(
     let mut all = vec![0.0f32; experts.len() * n]; // [n_experts, n_candidates]
     for (expert, scores) in experts.iter().zip(all.chunks_exact_mut(n)) {
         expert.score(&judge.query(at), judge.items(), scores);
-        standardize(scores);
+        standardize(scores, expert.spread());
     }
     let mut hidden = vec![false; n];
     if objective == Objective::Masked {

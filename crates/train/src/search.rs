@@ -9,6 +9,8 @@ use segue_models::window::WindowConfig;
 use segue_models::{ExpertConfig, ExpertId, ExpertKind};
 use serde::{Deserialize, Serialize};
 
+use crate::judge::mean;
+
 /// One setting that was tried.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
@@ -22,31 +24,77 @@ pub struct Trial {
     pub chosen: bool,
 }
 
-/// Tries the default, then `budget − 1` steps from the best so far; each step moves one or two settings to a neighboring
-/// grid value. Settings that were tried are not tried again. Equal scores keep the earlier one.
+/// Tries the given starts (the default first), then steps from the best so far; each step moves one or two settings to a
+/// neighboring grid value. Settings that were tried are not tried again. `judge` gives the metric of every case; new settings
+/// are taken only when they beat the best so far by more than one standard error of the paired difference: many small
+/// wins on valid are luck, and luck does not carry over to test.
 ///
 /// # Errors
 /// Whatever `judge` fails with.
 pub fn climb<E>(
     expert: ExpertId,
-    start: ExpertConfig,
+    starts: Vec<ExpertConfig>,
     budget: usize,
     rng: &mut ChaCha8Rng,
-    mut judge: impl FnMut(&ExpertConfig) -> Result<f64, E>,
+    mut judge: impl FnMut(&ExpertConfig) -> Result<Vec<f64>, E>,
 ) -> Result<Vec<Trial>, E> {
     let mut trials: Vec<Trial> = Vec::new();
     let mut best = 0;
-    let mut next = Some(start);
+    let mut best_cases: Vec<f64> = Vec::new();
+    let mut starts = starts.into_iter();
+    let mut next = starts.next();
     while let Some(config) = next {
-        let score = judge(&config)?;
-        trials.push(Trial { expert, config, score, chosen: false });
-        if score > trials[best].score {
+        let cases = judge(&config)?;
+        trials.push(Trial { expert, config, score: mean(&cases), chosen: false });
+        if best_cases.is_empty() || clearly_better(&cases, &best_cases) {
             best = trials.len() - 1;
+            best_cases = cases;
         }
-        next = if trials.len() < budget { propose(&trials, best, rng) } else { None };
+        next = match starts.next() {
+            _ if trials.len() >= budget => None,
+            Some(start) => Some(start),
+            None => propose(&trials, best, rng),
+        };
     }
     trials[best].chosen = true;
     Ok(trials)
+}
+
+// Whether the mean paired difference exceeds its standard error.
+fn clearly_better(cases: &[f64], best: &[f64]) -> bool {
+    let differences: Vec<f64> = cases.iter().zip(best).map(|(a, b)| a - b).collect();
+    let gain = mean(&differences);
+    let n = differences.len() as f64;
+    let variance = differences.iter().map(|d| (d - gain).powi(2)).sum::<f64>() / n.max(1.0);
+    gain > (variance / n.max(1.0)).sqrt()
+}
+
+/// Where the search of an expert starts: its default and, where another family of settings is known to work on other data,
+/// that one too.
+pub fn starts_of(kind: ExpertKind) -> Vec<ExpertConfig> {
+    let mut starts = vec![ExpertConfig::default_of(kind)];
+    if kind == ExpertKind::Window {
+        // Symmetric and cautious: sparse data with repeats; forward and sharp: dense sequences.
+        let symmetric = WindowConfig {
+            window: 10,
+            decay: 0.8,
+            backward: 1.0,
+            from_exponent: 0.5,
+            to_exponent: 0.5,
+            shrink: 5.0,
+            ..WindowConfig::default()
+        };
+        let forward = WindowConfig {
+            backward: 0.12,
+            from_exponent: 0.5,
+            to_exponent: 0.15,
+            shrink: 10.0,
+            ..WindowConfig::default()
+        };
+        let far = WindowConfig { second_order: 1.0, ..forward.clone() };
+        starts.extend([symmetric, forward, far].map(ExpertConfig::Window));
+    }
+    starts
 }
 
 // A new neighbor of the best; `None` when none was found in many draws (the grid is used up).
@@ -72,6 +120,8 @@ fn step(config: &ExpertConfig, kind: ExpertKind, rng: &mut ChaCha8Rng) -> Expert
     }
 }
 
+/// Days; 0 = time does not count.
+const HALF_LIVES: &[f32] = &[0.0, 1.0, 7.0, 30.0, 120.0, 480.0];
 const RECENCY: &[f32] = &[0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
 
 fn step_popularity(config: &PopularityConfig, kind: ExpertKind, rng: &mut ChaCha8Rng) -> PopularityConfig {
@@ -86,17 +136,20 @@ fn step_popularity(config: &PopularityConfig, kind: ExpertKind, rng: &mut ChaCha
 
 fn step_window(config: &WindowConfig, rng: &mut ChaCha8Rng) -> WindowConfig {
     let mut next = config.clone();
-    match rng.random_range(0..7) {
+    match rng.random_range(0..10) {
         0 => {
             let grid = [3, 5, 10, 20, 40];
             let at = grid.iter().position(|&w| w >= next.window).unwrap_or(grid.len() - 1);
             next.window = grid[neighbor(at, grid.len(), rng)];
         }
         1 => move_on(&mut next.decay, &[0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0], rng),
-        2 => move_on(&mut next.backward, &[0.0, 0.25, 0.5, 0.75, 1.0], rng),
+        2 => move_on(&mut next.backward, &[0.0, 0.12, 0.25, 0.5, 0.75, 1.0], rng),
         3 => move_on(&mut next.from_exponent, &[0.1, 0.3, 0.5, 0.7, 0.9], rng),
         4 => move_on(&mut next.to_exponent, &[0.0, 0.1, 0.2, 0.3, 0.5, 0.7], rng),
         5 => move_on(&mut next.shrink, &[0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0], rng),
+        6 => move_on(&mut next.half_life_days, HALF_LIVES, rng),
+        7 => move_on(&mut next.pair_half_life_days, HALF_LIVES, rng),
+        8 => move_on(&mut next.second_order, &[0.0, 0.25, 0.5, 1.0, 2.0, 4.0], rng),
         _ => move_on(&mut next.recency, RECENCY, rng),
     }
     next
@@ -104,7 +157,8 @@ fn step_window(config: &WindowConfig, rng: &mut ChaCha8Rng) -> WindowConfig {
 
 fn step_linear(config: &LinearConfig, rng: &mut ChaCha8Rng) -> LinearConfig {
     let mut next = config.clone();
-    match rng.random_range(0..3) {
+    match rng.random_range(0..4) {
+        3 => move_on(&mut next.half_life_days, HALF_LIVES, rng),
         0 => move_on(&mut next.l2, &[2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0], rng),
         1 => move_on(&mut next.text_prior, &[0.0, 0.05, 0.1, 0.2, 0.4], rng),
         _ => move_on(&mut next.recency, RECENCY, rng),
@@ -121,6 +175,7 @@ fn step_content(config: &ContentConfig, rng: &mut ChaCha8Rng) -> ContentConfig {
         2 => move_on(&mut next.categories, WEIGHTS, rng),
         3 => move_on(&mut next.description, WEIGHTS, rng),
         4 => move_on(&mut next.other, WEIGHTS, rng),
+        5 => move_on(&mut next.half_life_days, HALF_LIVES, rng),
         _ => move_on(&mut next.recency, RECENCY, rng),
     }
     next
@@ -149,11 +204,11 @@ mod tests {
         let expert = ExpertId { kind: ExpertKind::Window, scope: Scope::Target };
         let run = |seed| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let judge = |config: &ExpertConfig| -> Result<f64, ()> {
+            let judge = |config: &ExpertConfig| -> Result<Vec<f64>, ()> {
                 let ExpertConfig::Window(config) = config else { return Err(()) };
-                Ok(-f64::from((config.recency - 0.9).abs() + (config.decay - 0.7).abs()))
+                Ok(vec![-f64::from((config.recency - 0.9).abs() + (config.decay - 0.7).abs()); 4])
             };
-            climb(expert, ExpertConfig::default_of(ExpertKind::Window), 60, &mut rng, judge).unwrap()
+            climb(expert, starts_of(ExpertKind::Window), 60, &mut rng, judge).unwrap()
         };
         let trials = run(5);
         assert!(trials.len() <= 60);

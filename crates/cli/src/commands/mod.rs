@@ -1,3 +1,48 @@
-//! The subcommands.
+//! The commands, one file each.
 
 pub(crate) mod benchmark;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod describe;
+pub(crate) mod evaluate;
+pub(crate) mod import;
+pub(crate) mod query_args;
+pub(crate) mod recommend;
+pub(crate) mod runs;
+pub(crate) mod train;
+pub(crate) mod why;
+pub(crate) mod why_not;
+
+use anyhow::{Context, Result};
+
+use crate::args::{Cli, Command};
+use crate::failure::usage;
+use crate::screen::Screen;
+
+/// Runs the command that was asked for.
+pub(crate) fn run(cli: &Cli, screen: Screen) -> Result<()> {
+    if let Some(n) = cli.threads {
+        if n == 0 {
+            return Err(usage(
+                "--threads 0",
+                "give at least one thread, or leave the flag out for all processors",
+            ));
+        }
+        rayon::ThreadPoolBuilder::new().num_threads(n).build_global().context("cannot start threads")?;
+    }
+    match &cli.command {
+        Command::Demo(args) => demo::run(args, screen),
+        Command::Import(args) => import::run(args, screen),
+        Command::Describe(args) => describe::run(args, screen),
+        Command::Train(args) => train::run(args, screen),
+        Command::Evaluate(args) => evaluate::run(args, screen),
+        Command::Recommend(args) => recommend::run(args, screen),
+        Command::Why(args) => why::run(args, screen),
+        Command::WhyNot(args) => why_not::run(args, screen),
+        Command::Benchmark(args) => benchmark::run(args, screen.json),
+        Command::Runs(args) => runs::run(args, screen),
+        Command::Config(args) => config::run(args, screen),
+        Command::Completions(args) => completions::run(args),
+    }
+}

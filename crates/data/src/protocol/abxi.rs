@@ -61,8 +61,9 @@ pub fn read(
     if let Some(titles) = titles {
         read_titles(titles, &items, domains, &mut files, &mut builder)?;
     }
+    let source = Sequences { path, items: &items, domains, order };
     for (at, line) in text.lines().enumerate() {
-        read_user(path, at, line, &items, domains, order, &mut builder)?;
+        read_user(&source, at, line, &mut builder)?;
     }
     let (dataset, _) = builder.finish();
     let split = SplitRule::LeaveOneOut.cut(&dataset.sequences, &dataset.items, &[], true)?;
@@ -125,15 +126,21 @@ fn read_map(
     Ok(items)
 }
 
-fn read_user(
-    path: &Path,
-    at: usize,
-    line: &str,
-    items: &HashMap<u64, MappedItem>,
+/// What reading one line needs to know.
+struct Sequences<'a> {
+    path: &'a Path,
+    items: &'a HashMap<u64, MappedItem>,
     domains: [DomainIdx; 2],
     order: TieOrder,
+}
+
+fn read_user(
+    source: &Sequences<'_>,
+    at: usize,
+    line: &str,
     builder: &mut DatasetBuilder,
 ) -> Result<(), DataError> {
+    let Sequences { path, items, domains, order } = *source;
     let broken = |problem: String| {
         DataError::format(
             path,
@@ -196,10 +203,10 @@ fn read_titles(
         items.values().map(|item| (item.raw.as_str(), item.domain)).collect();
     for line in text.lines().skip(1) {
         let cells: Vec<&str> = line.split('\t').collect();
-        if let (Some(raw), Some(title)) = (cells.get(asin), cells.get(title)) {
-            if let Some(&domain) = domain_of.get(raw) {
-                builder.describe_item(domains[domain], raw, &[("title", title)]);
-            }
+        if let (Some(raw), Some(title)) = (cells.get(asin), cells.get(title))
+            && let Some(&domain) = domain_of.get(raw)
+        {
+            builder.describe_item(domains[domain], raw, &[("title", title)]);
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! MiniOneRec tables (Kong et al. 2025): `train.tsv`, `train_valid.tsv` (`user_id sequence`), `valid.tsv`, `test.tsv`
+//! `MiniOneRec` tables (Kong et al. 2025): `train.tsv`, `train_valid.tsv` (`user_id sequence`), `valid.tsv`, `test.tsv`
 //! (`user_id history target`) and `items.jsonl`. Global time split; the history is the user's last ten items.
 
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ struct Row {
 /// When a file is missing or a line does not have the published columns.
 pub fn read(dir: &Path, seed: u64) -> Result<ProtocolData, DataError> {
     let mut files = SourceFiles::new();
-    let name = dir.canonicalize().map(|full| stem(&full)).unwrap_or_else(|_| stem(dir));
+    let name = dir.canonicalize().map_or_else(|_| stem(dir), |full| stem(&full));
     let mut builder = DatasetBuilder::new(&name, seed);
     let domain = builder.domain(&name)?;
     read_items(&dir.join("items.jsonl"), domain, &mut files, &mut builder)?;

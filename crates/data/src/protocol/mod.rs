@@ -38,9 +38,8 @@ impl SourceFiles {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         self.hashes.push(format!("{name} {}\n", hash::of_bytes(&bytes)));
         String::from_utf8(bytes).map_err(|e| {
-            let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count()
-                as u64
-                + 1;
+            let line =
+                1 + memchr::memchr_iter(b'\n', &e.as_bytes()[..e.utf8_error().valid_up_to()]).count() as u64;
             DataError::format(path, Some(line), "not UTF-8", "convert the file to UTF-8 first")
         })
     }

@@ -71,7 +71,7 @@ prop_compose! {
         recency in 0.3_f32..1.0,
     ) -> WindowConfig {
         let (from_exponent, to_exponent) = exponents;
-        WindowConfig { window, decay, backward, from_exponent, to_exponent, shrink, recency }
+        WindowConfig { window, decay, backward, from_exponent, to_exponent, shrink, recency, ..WindowConfig::default() }
     }
 }
 

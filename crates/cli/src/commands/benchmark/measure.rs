@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use segue_data::DomainIdx;
 use segue_data::protocol::ProtocolData;
+use segue_data::{DomainIdx, Field, ItemCatalog};
 use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::{MetricTable, TableSettings, compare};
 use segue_eval::rank::TargetRank;
@@ -93,16 +93,17 @@ impl Sheet<'_> {
             alone.push((expert.id.to_string(), rankings));
         }
         let domain_name = self.name;
+        let joined = with_joined_text(items);
         for recipe in published.floor.iter().filter(|r| r.domain.as_deref().is_none_or(|d| d == domain_name))
         {
             let own = Meter::start();
             // A floor that needs text stands aside where there is none.
-            let Ok(floor) = Floor::fit(&recipe.parts, train, items, self.domain) else { continue };
-            let rankings = self.test.rank(|query, scores| floor.score(query, items, scores))?;
+            let Ok(floor) = Floor::fit(&recipe.parts, train, &joined, self.domain) else { continue };
+            let rankings = self.test.rank(|query, scores| floor.score(query, &joined, scores))?;
             self.rows(&recipe.name, Kind::Expert, regime, &rankings, &own)?;
         }
         let score = |query: &Query<'_>, scores: &mut [f32]| {
-            model.score(query, items, &mut Scratch::default(), scores)
+            model.score(query, items, &mut Scratch::default(), scores);
         };
         let blend = self.test.rank(score)?;
         self.rows("blend", Kind::Blend, regime, &blend, meter)?;
@@ -211,6 +212,16 @@ impl Sheet<'_> {
         }
         Ok(())
     }
+}
+
+// Floors read title and brand as one text, so that bigrams cross from one to the other.
+fn with_joined_text(items: &ItemCatalog) -> ItemCatalog {
+    let text = |name: &str, at: usize| items.field(name).map_or("", |field| field.values[at].as_str());
+    if items.field("title").is_none() {
+        return items.clone();
+    }
+    let values = (0..items.len()).map(|at| format!("{} {}", text("title", at), text("brand", at))).collect();
+    items.clone().with_field(Field { name: "joined".into(), values })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -40,9 +40,9 @@ pub(crate) struct Args {
     /// Order of events with equal timestamps (abxi)
     #[arg(long, value_enum, default_value_t = Order::Published)]
     order: Order,
-    /// Write all rows as JSON to this file (`-` for standard output)
-    #[arg(long)]
-    json: Option<PathBuf>,
+    /// With --json: write the document to this file and show the tables all the same
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -95,11 +95,11 @@ impl Protocol {
     }
 }
 
-/// Runs the protocol over all data sets and seeds.
+/// Runs the protocol over all data sets and seeds; with `json` the rows go to standard output instead of tables.
 ///
 /// # Errors
 /// When the data cannot be read, nothing can be fitted, or the JSON file cannot be written.
-pub(crate) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args, json: bool) -> Result<()> {
     let published = Published::of(args.protocol.name())?;
     let mut measured = Vec::new();
     for path in find(args)? {
@@ -109,10 +109,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
     }
     let report = row::Report::new(args.protocol.name(), &args.data, &measured, &published);
-    if let Some(to) = &args.json {
-        write_json(to, &report)?;
+    let text = serde_json::to_string_pretty(&report)?;
+    if let Some(file) = &args.file {
+        std::fs::write(file, format!("{text}\n")).with_context(|| format!("writing `{}`", file.display()))?;
     }
-    if args.json.as_deref() != Some(Path::new("-")) {
+    if json && args.file.is_none() {
+        print::raw(&text);
+    } else {
         print::tables(&report, &measured);
     }
     Ok(())
@@ -141,13 +144,4 @@ fn read(args: &Args, path: &Path, seed: u64) -> Result<ProtocolData> {
         data.dataset.items = data.dataset.items.without_text();
     }
     Ok(data)
-}
-
-fn write_json(to: &Path, report: &row::Report) -> Result<()> {
-    let text = serde_json::to_string_pretty(report)?;
-    if to == Path::new("-") {
-        print::raw(&text);
-        return Ok(());
-    }
-    std::fs::write(to, text + "\n").with_context(|| format!("writing `{}`", to.display()))
 }

@@ -13,7 +13,8 @@ pub(super) struct Published {
     /// Name of the protocol.
     pub(super) protocol: String,
     /// Rows from papers.
-    pub(super) published: Vec<PublishedRow>,
+    #[serde(rename = "published")]
+    pub(super) systems: Vec<PublishedRow>,
     /// Recipes measured in the same run.
     pub(super) floor: Vec<FloorRecipe>,
 }
@@ -51,7 +52,11 @@ impl Published {
             "abxi" => include_str!("../../../../../benchmarks/abxi.toml"),
             other => bail!("no published data for protocol `{other}`"),
         };
-        toml::from_str(text).with_context(|| format!("benchmarks/{protocol}.toml"))
+        let data: Self = toml::from_str(text).with_context(|| format!("benchmarks/{protocol}.toml"))?;
+        if data.protocol != protocol {
+            bail!("benchmarks/{protocol}.toml is for protocol `{}`", data.protocol);
+        }
+        Ok(data)
     }
 }
 
@@ -64,9 +69,9 @@ mod tests {
         for protocol in ["s3rec", "minionerec", "abxi"] {
             let data = Published::of(protocol).unwrap();
             assert_eq!(data.protocol, protocol);
-            assert!(!data.published.is_empty() && !data.floor.is_empty());
+            assert!(!data.systems.is_empty() && !data.floor.is_empty());
             assert!(
-                data.published
+                data.systems
                     .iter()
                     .all(|row| row.rows.values().all(|metrics| metrics.contains_key("ndcg@10")))
             );

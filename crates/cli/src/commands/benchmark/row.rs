@@ -98,7 +98,7 @@ impl Report {
 
 fn published_rows(published: &Published, domains: &[&str]) -> Vec<Row> {
     let mut rows = Vec::new();
-    for system in &published.published {
+    for system in &published.systems {
         for (domain, metrics) in system.rows.iter().filter(|(domain, _)| domains.contains(&domain.as_str())) {
             rows.push(Row {
                 name: system.name.clone(),

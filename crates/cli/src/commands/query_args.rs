@@ -1,0 +1,121 @@
+//! Who is asked about: the arguments that `recommend`, `why` and `why-not` share.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use segue_data::{DomainIdx, Event, ItemIdx};
+use segue_models::Query;
+use segue_recommend::{Recommender, Request};
+
+use crate::explained::items_from_raw;
+use crate::failure::{closest, usage};
+use crate::run_dir;
+
+/// Whose list.
+#[derive(Debug, clap::Args)]
+#[group(id = "whose", required = true, multiple = false)]
+pub(crate) struct Whose {
+    /// A user of the data
+    #[arg(long, value_name = "ID")]
+    pub(crate) user: Option<String>,
+    /// Items of somebody new, oldest first: "ID,ID,…"; an id that two domains have is written DOMAIN:ID
+    #[arg(long, value_name = "ITEMS")]
+    pub(crate) history: Option<String>,
+}
+
+/// Which items may be in it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Wanted {
+    /// Domain of the items [default: the only target]
+    #[arg(long, short, value_name = "DOMAIN")]
+    pub(crate) domain: Option<String>,
+    /// Length of the list
+    #[arg(short, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) n: u32,
+    /// Items that must not appear: "ID,ID,…"
+    #[arg(long, value_delimiter = ',', value_name = "ITEMS")]
+    pub(crate) exclude: Vec<String>,
+    /// Let items of the history appear again
+    #[arg(long)]
+    pub(crate) allow_seen: bool,
+}
+
+/// The run that answers.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Model {
+    /// Run folder, its name under runs/, or an artifact folder
+    #[arg(value_name = "RUN")]
+    pub(crate) run: PathBuf,
+}
+
+impl Model {
+    /// Reads it.
+    pub(crate) fn read(&self) -> Result<Recommender> {
+        run_dir::read_model(&run_dir::locate(&self.run))
+    }
+}
+
+impl Whose {
+    /// The history and the user it belongs to.
+    pub(crate) fn history(&self, recommender: &Recommender) -> Result<Vec<Event>> {
+        match (&self.user, &self.history) {
+            (Some(user), _) => Ok(recommender.history_of(user)?.to_vec()),
+            (None, Some(items)) => {
+                let raw: Vec<&str> = items.split(',').map(str::trim).filter(|id| !id.is_empty()).collect();
+                Ok(recommender.history_from_raw(&raw)?)
+            }
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Wanted {
+    /// What is wanted besides the query.
+    pub(crate) fn request(&self, recommender: &Recommender) -> Result<Request> {
+        let exclude = items_from_raw(recommender, &self.exclude)?;
+        Ok(Request { n: self.n as usize, exclude, allow_seen: self.allow_seen })
+    }
+
+    /// The domain asked for, or the only one there is.
+    pub(crate) fn domain(&self, recommender: &Recommender) -> Result<DomainIdx> {
+        let targets: Vec<&str> =
+            recommender.domains.iter().map(|model| domain_name(recommender, model.domain)).collect();
+        match (&self.domain, recommender.domains.as_slice()) {
+            (Some(name), _) => named(recommender, name, &targets),
+            (None, [only]) => Ok(only.domain),
+            (None, _) => {
+                let remedy = format!("say which with --domain: {}", targets.join(" or "));
+                Err(usage("this run recommends several domains", remedy))
+            }
+        }
+    }
+
+    /// The domain asked for, or the one of the item.
+    pub(crate) fn domain_for(&self, recommender: &Recommender, item: ItemIdx) -> Result<DomainIdx> {
+        if self.domain.is_some() {
+            self.domain(recommender)
+        } else {
+            Ok(recommender.dataset.items.domain_of(item))
+        }
+    }
+}
+
+fn named(recommender: &Recommender, name: &str, targets: &[&str]) -> Result<DomainIdx> {
+    recommender.dataset.domain(name).ok_or_else(|| {
+        let remedy = match closest(name, targets.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("this run recommends {}", targets.join(", ")),
+        };
+        usage(format!("no domain `{name}`"), remedy)
+    })
+}
+
+/// The name of a domain.
+pub(crate) fn domain_name(recommender: &Recommender, domain: DomainIdx) -> &str {
+    &recommender.dataset.domains[domain.at()].name
+}
+
+/// The query for a history.
+pub(crate) fn query(domain: DomainIdx, history: &[Event]) -> Query<'_> {
+    Query { domain, history, timestamp: 0 }
+}

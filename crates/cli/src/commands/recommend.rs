@@ -1,0 +1,90 @@
+//! `segue recommend`: lists with their reasons, for one user or for all.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use segue_recommend::Recommender;
+
+use super::query_args::{Model, Wanted, Whose, domain_name, query};
+use crate::batch;
+use crate::explained::{explain_list, newest_titles};
+use crate::failure::usage;
+use crate::number::count;
+use crate::run_dir::{RunDir, locate};
+use crate::run_split;
+use crate::screen::Screen;
+
+/// Arguments of `segue recommend`.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("who").args(["user", "history", "all_users"]).required(true))]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: Model,
+    /// A user of the data
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// Items of somebody new, oldest first: "ID,ID,…"; an id that two domains have is written DOMAIN:ID
+    #[arg(long, value_name = "ITEMS")]
+    history: Option<String>,
+    /// Every user of the data; needs --to
+    #[arg(long, requires = "to")]
+    all_users: bool,
+    /// File for the lists of all users: .parquet, .csv or .jsonl
+    #[arg(long, value_name = "FILE", requires = "all_users")]
+    to: Option<PathBuf>,
+    /// Take only events before the run's test split, so that `segue evaluate --truth RUN` can judge the lists
+    #[arg(long, conflicts_with = "history")]
+    before_test: bool,
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// Recommends.
+pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
+    let mut recommender = args.model.read()?;
+    if args.before_test {
+        let config = RunDir::open(&locate(&args.model.run))?.config()?;
+        recommender.dataset.sequences = run_split::cut(&recommender.dataset, &config)?.train_valid.sequences;
+    }
+    match &args.to {
+        Some(to) => all_users(args, &recommender, to, screen),
+        None => one(args, &recommender, screen),
+    }
+}
+
+fn one(args: &Args, recommender: &Recommender, screen: Screen) -> Result<()> {
+    let domain = args.wanted.domain(recommender)?;
+    let request = args.wanted.request(recommender)?;
+    let whose = Whose { user: args.user.clone(), history: args.history.clone() };
+    let history = whose.history(recommender)?;
+    let query = query(domain, &history);
+    let list = explain_list(recommender, args.user.as_deref(), &query, &request)?;
+    screen.document(&list)?;
+    let who = args.user.as_ref().map_or_else(|| "somebody new".to_owned(), |user| format!("user {user}"));
+    screen.heading(&format!(
+        "{} for {who} ({} events)",
+        domain_name(recommender, domain),
+        count(history.len())
+    ))?;
+    let newest = newest_titles(recommender, &query, 5);
+    if !newest.is_empty() {
+        screen.say(format!("newest: {}", newest.join(" · ")))?;
+    }
+    screen.say(list.table())
+}
+
+fn all_users(args: &Args, recommender: &Recommender, to: &std::path::Path, screen: Screen) -> Result<()> {
+    let domain = args.wanted.domain(recommender)?;
+    let request = args.wanted.request(recommender)?;
+    if to.exists() {
+        return Err(usage(format!("`{}` already exists", to.display()), "name another file with --to"));
+    }
+    let counts = batch::recommend_all(recommender, domain, &request, to, screen)?;
+    screen.document(&counts)?;
+    screen.say(format!(
+        "{} lists, {} rows, written to {}",
+        count(counts.n_users),
+        count(counts.n_rows),
+        to.display()
+    ))
+}

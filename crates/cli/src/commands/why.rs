@@ -1,0 +1,108 @@
+//! `segue why`: what carries an item for a user, event by event.
+
+use anyhow::Result;
+use segue_recommend::{Request, WhyNot};
+use serde::Serialize;
+
+use super::query_args::{Model, Wanted, Whose, domain_name, query};
+use crate::explained::{ExplainedItem, ReasonRecord, explain_item};
+use crate::failure::failed;
+use crate::grid::Grid;
+use crate::number::{count, ordinal};
+use crate::screen::Screen;
+
+/// Arguments of `segue why`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: Model,
+    #[command(flatten)]
+    whose: Whose,
+    /// The item; an id that two domains have is written DOMAIN:ID
+    #[arg(long, value_name = "ID")]
+    item: String,
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+#[derive(Serialize)]
+struct Document {
+    user: Option<String>,
+    domain: String,
+    item: ExplainedItem,
+    /// Its place among the items that may be shown, or the stage that keeps it out.
+    standing: WhyNot,
+    n_candidates: usize,
+}
+
+/// Events whose effect rounds to zero are counted, not shown.
+const EFFECT_SHOWN_MIN: f32 = 0.0005;
+
+/// Explains.
+pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
+    let recommender = args.model.read()?;
+    let item = recommender.item(&args.item)?;
+    let domain = args.wanted.domain_for(&recommender, item)?;
+    let history = args.whose.history(&recommender)?;
+    let query = query(domain, &history);
+    let n_candidates = recommender.model(domain)?.n_candidates();
+    // All candidates, known ones too: the item is among them wherever it stands.
+    let everything = Request { n: n_candidates, exclude: Vec::new(), allow_seen: true };
+    let all = recommender.recommend(&query, &everything)?;
+    let place = all.items.iter().position(|ranked| ranked.item == item).ok_or_else(|| {
+        let problem =
+            format!("item `{}` is not in domain `{}`", args.item, domain_name(&recommender, domain));
+        failed(problem, "leave --domain out to ask about the item's own domain")
+    })?;
+    let request = Request { n: n_candidates, ..args.wanted.request(&recommender)? };
+    let document = Document {
+        user: args.whose.user.clone(),
+        domain: domain_name(&recommender, domain).to_owned(),
+        item: explain_item(&recommender, &query, place + 1, &all.items[place])?,
+        standing: recommender.why_not(&query, &request, item)?,
+        n_candidates,
+    };
+    screen.document(&document)?;
+    show(&document, screen)
+}
+
+fn show(document: &Document, screen: Screen) -> Result<()> {
+    let item = &document.item;
+    let standing = match &document.standing {
+        WhyNot::InList { rank } => {
+            format!(
+                "{} of the {} items that could be shown",
+                ordinal(*rank as f64),
+                count(document.n_candidates)
+            )
+        }
+        WhyNot::Seen => "never shown: it is in the history (--allow-seen shows it)".to_owned(),
+        _ => "not shown; `segue why-not` names the stage".to_owned(),
+    };
+    screen.heading(&format!("{} ({})", item.title, document.domain))?;
+    screen.say(format!("{standing}\nscore {:.3} = {}\n{}", item.score, sum(item), item.why))?;
+    let mut grid = Grid::new(&["event", "domain", ">score without it falls by"]);
+    let mut n_small = 0;
+    for reason in &item.reasons {
+        match reason {
+            ReasonRecord::Event { title, domain, effect, .. } if *effect >= EFFECT_SHOWN_MIN => {
+                grid.row(&[title.clone(), domain.clone(), format!("{effect:.3}")]);
+            }
+            ReasonRecord::Event { .. } => n_small += 1,
+            _ => {}
+        }
+    }
+    screen.say(format!("\n{}", grid.text()))?;
+    if n_small > 0 { screen.say(format!("and {n_small} events that matter less")) } else { Ok(()) }
+}
+
+// The parts that add up to the score.
+fn sum(item: &ExplainedItem) -> String {
+    let parts: f32 = item.shares.iter().map(|share| share.part).sum();
+    let mut terms: Vec<String> =
+        item.shares.iter().map(|share| format!("{} {:+.3}", share.expert, share.part)).collect();
+    if (item.score - parts).abs() > 1e-4 {
+        terms.push(format!("offset for new items {:+.3}", item.score - parts));
+    }
+    terms.join("  ")
+}

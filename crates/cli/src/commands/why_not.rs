@@ -1,0 +1,78 @@
+//! `segue why-not`: the stage that keeps an item out of a user's list.
+
+use anyhow::Result;
+use segue_recommend::WhyNot;
+use serde::Serialize;
+
+use super::query_args::{Model, Wanted, Whose, domain_name, query};
+use crate::number::{count, ordinal};
+use crate::screen::Screen;
+
+/// Arguments of `segue why-not`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: Model,
+    #[command(flatten)]
+    whose: Whose,
+    /// The item; an id that two domains have is written DOMAIN:ID
+    #[arg(long, value_name = "ID")]
+    item: String,
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+#[derive(Serialize)]
+struct Document {
+    user: Option<String>,
+    domain: String,
+    item: String,
+    n: u32,
+    #[serde(flatten)]
+    answer: WhyNot,
+    in_words: String,
+}
+
+/// Names the stage.
+pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
+    let recommender = args.model.read()?;
+    let item = recommender.item(&args.item)?;
+    let domain = args.wanted.domain_for(&recommender, item)?;
+    let history = args.whose.history(&recommender)?;
+    let request = args.wanted.request(&recommender)?;
+    let answer = recommender.why_not(&query(domain, &history), &request, item)?;
+    let title = recommender.dataset.items.label(item);
+    let domain = domain_name(&recommender, domain).to_owned();
+    let document = Document {
+        user: args.whose.user.clone(),
+        in_words: in_words(&answer, title, &domain, args.wanted.n),
+        domain,
+        item: args.item.clone(),
+        n: args.wanted.n,
+        answer,
+    };
+    screen.document(&document)?;
+    screen.say(&document.in_words)
+}
+
+fn in_words(answer: &WhyNot, title: &str, asked: &str, n: u32) -> String {
+    match answer {
+        WhyNot::OtherDomain { domain } => {
+            format!("{title} – dropped by domain: it belongs to `{domain}`, and `{asked}` was asked for")
+        }
+        WhyNot::Seen => {
+            format!("{title} – dropped by the mask: it is in the history (--allow-seen shows it)")
+        }
+        WhyNot::Excluded => format!("{title} – dropped by the request: --exclude names it"),
+        WhyNot::Unscored { rank } => format!(
+            "{title} – dropped by scoring: no expert of the blend knows anything about it for this history; it stands {}",
+            ordinal(*rank as f64)
+        ),
+        WhyNot::OutRanked { rank, score, needed } => format!(
+            "{title} – dropped by rank: it stands {} with a score of {score:.3}; the top {} need {needed:.3}",
+            ordinal(*rank as f64),
+            count(n)
+        ),
+        WhyNot::InList { rank } => format!("{title} – is in the list: it stands {}", ordinal(*rank as f64)),
+    }
+}

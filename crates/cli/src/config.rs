@@ -1,0 +1,239 @@
+//! The settings of a run, typed; [`crate::config_layers`] puts them together.
+
+use anyhow::Result;
+use segue_data::split::SplitRule;
+use segue_eval::bootstrap::Bootstrap;
+use segue_eval::metric_table::TableSettings;
+use segue_models::ExpertKind;
+use segue_train::{FitPlan, Objective};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::usage;
+
+/// Everything that decides what a run gives, besides the data. `config.toml` of a run holds it in full.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RunConfig {
+    /// Seed of the search and the intervals.
+    pub(crate) seed: u64,
+    /// Which events and domains.
+    pub(crate) data: DataSection,
+    /// How train, valid and test are cut.
+    pub(crate) split: SplitSection,
+    /// What is trained and how much is tried.
+    pub(crate) fit: FitSection,
+    /// What is measured and shown.
+    pub(crate) report: ReportSection,
+}
+
+/// `[data]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DataSection {
+    /// Domains to recommend; empty = all.
+    pub(crate) targets: Vec<String>,
+    /// Events with a lower rating or weight are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) min_value: Option<f64>,
+    /// Users and items with fewer events are left out until none is; 0 = keep all.
+    pub(crate) k_core: u32,
+}
+
+/// How to cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SplitName {
+    /// Global time where the data has timestamps, else leave-one-out.
+    #[default]
+    Auto,
+    /// Two points in time for everybody.
+    GlobalTime,
+    /// The last event of each user is test.
+    LeaveOneOut,
+    /// The last event of each user in each domain is test.
+    LeaveOneOutPerDomain,
+    /// The split column of the source.
+    Published,
+}
+
+impl SplitName {
+    /// The name in configs and flags.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::GlobalTime => "global-time",
+            Self::LeaveOneOut => "leave-one-out",
+            Self::LeaveOneOutPerDomain => "leave-one-out-per-domain",
+            Self::Published => "published",
+        }
+    }
+}
+
+/// `[split]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SplitSection {
+    /// The rule.
+    pub(crate) rule: SplitName,
+    /// Share of events in train, for `global-time`.
+    pub(crate) train: f64,
+    /// Share of events in valid, for `global-time`.
+    pub(crate) valid: f64,
+}
+
+impl Default for SplitSection {
+    fn default() -> Self {
+        Self { rule: SplitName::Auto, train: 0.8, valid: 0.1 }
+    }
+}
+
+/// `[fit]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct FitSection {
+    /// Kinds of experts to train.
+    pub(crate) experts: Vec<ExpertKind>,
+    /// Settings tried per expert.
+    pub(crate) budget: usize,
+    /// Valid cases used per trial of the search.
+    pub(crate) search_cases: usize,
+    /// Valid cases used to choose the blend.
+    pub(crate) blend_cases: usize,
+    /// Ranks that count when choosing: `masked` or `unmasked`.
+    pub(crate) objective: Objective,
+    /// Whether other domains may be used.
+    pub(crate) use_sources: bool,
+    /// Memory that a dense linear solution may take, MiB.
+    pub(crate) linear_budget_mib: u64,
+    /// Whether the chosen experts are fitted again on train and valid before test is measured.
+    pub(crate) refit: bool,
+}
+
+impl Default for FitSection {
+    fn default() -> Self {
+        let plan = FitPlan::default();
+        Self {
+            experts: plan.experts,
+            budget: plan.budget,
+            search_cases: plan.search_cases,
+            blend_cases: plan.blend_cases,
+            objective: plan.objective,
+            use_sources: plan.use_sources,
+            linear_budget_mib: plan.linear_budget_bytes >> 20,
+            refit: true,
+        }
+    }
+}
+
+/// `[report]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ReportSection {
+    /// Lengths of lists that are measured; 10 must be among them.
+    pub(crate) cutoffs: Vec<usize>,
+    /// Resamples of an interval.
+    pub(crate) resamples: usize,
+    /// Confidence of an interval.
+    pub(crate) confidence: f64,
+    /// Users whose recommendations the page shows, per domain.
+    pub(crate) examples: usize,
+}
+
+impl Default for ReportSection {
+    fn default() -> Self {
+        let settings = TableSettings::default();
+        Self {
+            cutoffs: settings.cutoffs,
+            resamples: settings.bootstrap.n_resamples,
+            confidence: settings.bootstrap.confidence,
+            examples: 1,
+        }
+    }
+}
+
+impl RunConfig {
+    /// Checks ranges that types do not.
+    pub(crate) fn check(&self) -> Result<()> {
+        let refuse = |problem: String, remedy: &str| Err(usage(problem, remedy));
+        let (fit, split, report) = (&self.fit, &self.split, &self.report);
+        if fit.experts.is_empty() {
+            return refuse(
+                "`fit.experts` is empty".into(),
+                "name at least one, or leave the key out for all",
+            );
+        }
+        if fit.budget == 0 || fit.search_cases == 0 || fit.blend_cases == 0 {
+            return refuse(
+                format!(
+                    "`fit.budget` {}, `fit.search_cases` {}, `fit.blend_cases` {}: none may be 0",
+                    fit.budget, fit.search_cases, fit.blend_cases
+                ),
+                "budget = 1 takes the default settings without a search",
+            );
+        }
+        if fit.objective == Objective::Sampled {
+            return refuse(
+                "`fit.objective` = \"sampled\" is for `segue benchmark` only".into(),
+                "choose \"masked\" (what is served) or \"unmasked\"",
+            );
+        }
+        if !(split.train > 0.0 && split.valid > 0.0 && split.train + split.valid < 1.0) {
+            return refuse(
+                format!(
+                    "`split.train` {} and `split.valid` {} leave no room for test",
+                    split.train, split.valid
+                ),
+                "for example train = 0.8 and valid = 0.1",
+            );
+        }
+        if !report.cutoffs.contains(&10) || report.cutoffs.contains(&0) {
+            return refuse(
+                format!("`report.cutoffs` is {:?}", report.cutoffs),
+                "give positive lengths with 10 among them, for example [5, 10, 20]",
+            );
+        }
+        if report.resamples == 0 || !(report.confidence > 0.0 && report.confidence < 1.0) {
+            return refuse(
+                format!("`report.resamples` {}, `report.confidence` {}", report.resamples, report.confidence),
+                "for example resamples = 1000 and confidence = 0.95",
+            );
+        }
+        Ok(())
+    }
+
+    /// What `segue-train` needs of it.
+    pub(crate) fn fit_plan(&self) -> FitPlan {
+        FitPlan {
+            experts: self.fit.experts.clone(),
+            budget: self.fit.budget,
+            search_cases: self.fit.search_cases,
+            blend_cases: self.fit.blend_cases,
+            objective: self.fit.objective,
+            use_sources: self.fit.use_sources,
+            linear_budget_bytes: self.fit.linear_budget_mib << 20,
+            seed: self.seed,
+        }
+    }
+
+    /// The rule of the split; `auto` looks at whether there are timestamps.
+    pub(crate) fn split_rule(&self, has_timestamps: bool) -> SplitRule {
+        let global_time = SplitRule::GlobalTime { train: self.split.train, valid: self.split.valid };
+        match self.split.rule {
+            SplitName::Auto if has_timestamps => global_time,
+            SplitName::Auto | SplitName::LeaveOneOut => SplitRule::LeaveOneOut,
+            SplitName::GlobalTime => global_time,
+            SplitName::LeaveOneOutPerDomain => SplitRule::LeaveOneOutPerDomain,
+            SplitName::Published => SplitRule::Published,
+        }
+    }
+
+    /// How metrics and intervals are computed.
+    pub(crate) fn table_settings(&self) -> TableSettings {
+        let bootstrap = Bootstrap {
+            n_resamples: self.report.resamples,
+            confidence: self.report.confidence,
+            seed: self.seed,
+        };
+        TableSettings { cutoffs: self.report.cutoffs.clone(), bootstrap, ..TableSettings::default() }
+    }
+}

@@ -1,0 +1,72 @@
+//! Every key of the config, in words: for messages, for `segue config`, and for environment variables.
+
+/// One key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// `section.key`, or `key` at the top.
+    pub(crate) path: &'static str,
+    /// What it does.
+    pub(crate) meaning: &'static str,
+}
+
+const fn key(path: &'static str, meaning: &'static str) -> Key {
+    Key { path, meaning }
+}
+
+/// All keys, in the order of the file.
+pub(crate) const KEYS: &[Key] = &[
+    key("seed", "seed of the search and the intervals"),
+    key("data.targets", "domains to recommend; empty = all"),
+    key("data.min_value", "events with a lower rating or weight are left out"),
+    key("data.k_core", "users and items with fewer events are left out until none is; 0 = keep all"),
+    key("split.rule", "auto, global-time, leave-one-out, leave-one-out-per-domain or published"),
+    key("split.train", "share of events in train (global-time)"),
+    key("split.valid", "share of events in valid (global-time)"),
+    key("fit.experts", "kinds of experts to train"),
+    key("fit.budget", "settings tried per expert"),
+    key("fit.search_cases", "valid cases used per trial"),
+    key("fit.blend_cases", "valid cases used to choose the blend"),
+    key("fit.objective", "ranks that count when choosing: masked or unmasked"),
+    key("fit.use_sources", "whether other domains may be used"),
+    key("fit.linear_budget_mib", "memory that a dense linear solution may take, MiB"),
+    key("fit.refit", "fit the chosen experts again on train and valid before test is measured"),
+    key("report.cutoffs", "lengths of lists that are measured; 10 must be among them"),
+    key("report.resamples", "resamples of an interval"),
+    key("report.confidence", "confidence of an interval"),
+    key("report.examples", "users whose recommendations the page shows, per domain"),
+];
+
+impl Key {
+    /// The environment variable that sets it.
+    pub(crate) fn variable(&self) -> String {
+        format!("SEGUE_{}", self.path.replace('.', "_").to_uppercase())
+    }
+}
+
+/// The key with this path.
+pub(crate) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{DataSection, RunConfig};
+
+    #[test]
+    fn the_keys_are_those_of_the_typed_config() {
+        let data = DataSection { min_value: Some(1.0), ..DataSection::default() };
+        let full = toml::Table::try_from(RunConfig { data, ..RunConfig::default() }).unwrap();
+        let mut paths = Vec::new();
+        for (name, value) in &full {
+            match value.as_table() {
+                Some(section) => paths.extend(section.keys().map(|key| format!("{name}.{key}"))),
+                None => paths.push(name.clone()),
+            }
+        }
+        let mut known: Vec<&str> = KEYS.iter().map(|key| key.path).collect();
+        known.sort_unstable();
+        paths.sort_unstable();
+        assert_eq!(paths, known);
+    }
+}

@@ -1,0 +1,160 @@
+//! Measures lists that any tool made.
+
+use std::path::Path;
+
+use anyhow::Result;
+use segue_eval::bootstrap::{Bootstrap, Interval};
+use segue_eval::lists::{ListCounts, ListEvaluation, PerUser, Qrels, Run, evaluate_lists};
+use segue_eval::measure::Measure;
+use segue_eval::report::{DomainReport, Estimate, MetricRow, Report, Sentence, TransferRow};
+use serde::Serialize;
+
+use crate::evaluate_run::write_page;
+use crate::failure::usage;
+use crate::grid::Grid;
+use crate::number::{self, count};
+use crate::run_dir::{RunDir, read_model};
+use crate::run_split;
+use crate::screen::Screen;
+use crate::verdicts;
+
+/// What is measured against what.
+pub(crate) struct Request<'a> {
+    /// The lists.
+    pub(crate) lists: &'a Path,
+    /// A file of judgments, or a run.
+    pub(crate) truth: &'a Path,
+    /// Domain of the run.
+    pub(crate) domain: Option<&'a str>,
+    /// Lists to compare with.
+    pub(crate) baseline: Option<&'a Path>,
+    /// Names of measures.
+    pub(crate) measures: &'a [String],
+    /// Where a page goes.
+    pub(crate) report: Option<&'a Path>,
+}
+
+#[derive(Serialize)]
+struct Document {
+    lists: String,
+    counts: ListCounts,
+    rows: Vec<Row>,
+}
+
+#[derive(Clone, Serialize)]
+struct Row {
+    measure: String,
+    value: Interval,
+    /// Lists minus baseline, paired by user.
+    difference: Option<Interval>,
+}
+
+/// Measures.
+pub(crate) fn run(request: &Request<'_>, screen: Screen) -> Result<()> {
+    let parse = |name: &String| {
+        name.parse::<Measure>().map_err(|e| usage(e.to_string(), "for example --measures ndcg@10,recall@20"))
+    };
+    let measures: Vec<Measure> = request.measures.iter().map(parse).collect::<Result<_>>()?;
+    let truth = read_truth(request)?;
+    let evaluation = evaluate_lists(&Run::read(request.lists)?, &truth, &measures)?;
+    let bootstrap = Bootstrap::default();
+    let differences = match request.baseline {
+        Some(path) => {
+            let baseline = evaluate_lists(&Run::read(path)?, &truth, &measures)?;
+            evaluation.differences(&baseline, &bootstrap)?.into_iter().map(Some).collect()
+        }
+        None => vec![None; measures.len()],
+    };
+    let values = evaluation.intervals(&bootstrap)?;
+    let row = |((measure, value), difference): ((&String, Interval), Option<Interval>)| Row {
+        measure: measure.clone(),
+        value,
+        difference,
+    };
+    let rows: Vec<Row> = evaluation.measures.iter().zip(values).zip(differences).map(row).collect();
+    show(request, &evaluation, &rows, screen)?;
+    if let Some(to) = request.report {
+        write_page(&page(request, &evaluation.counts, &rows), to)?;
+    }
+    screen.document(&Document { lists: request.lists.display().to_string(), counts: evaluation.counts, rows })
+}
+
+fn read_truth(request: &Request<'_>) -> Result<Qrels> {
+    if !request.truth.is_dir() {
+        return Ok(Qrels::read(request.truth)?);
+    }
+    let config = RunDir::open(request.truth)?.config()?;
+    let recommender = read_model(request.truth)?;
+    let Some(domain) = request.domain else {
+        return Err(usage("--truth names a run, and it has several domains", "say which with --domain"));
+    };
+    let domain = recommender.domain(domain)?;
+    let dataset = &recommender.dataset;
+    let split = run_split::cut(dataset, &config)?;
+    let mut judgments = PerUser::new();
+    for case in split.test.0.cases().iter().filter(|case| case.domain == domain) {
+        let user = dataset.users.raw(case.row).unwrap_or_default().to_owned();
+        judgments.entry(user).or_default().insert(dataset.items.raw(case.target).to_owned(), 1.0);
+    }
+    Ok(Qrels::new(judgments)?)
+}
+
+fn show(request: &Request<'_>, evaluation: &ListEvaluation, rows: &[Row], screen: Screen) -> Result<()> {
+    screen.heading(&request.lists.display().to_string())?;
+    let mut columns = vec!["measure", ">mean, 95 % interval over users"];
+    if let Some(baseline) = request.baseline {
+        columns.push(">minus the baseline, paired");
+        screen.say(format!("baseline: {}", baseline.display()))?;
+    }
+    let mut grid = Grid::new(&columns);
+    for row in rows {
+        let mut cells = vec![row.measure.clone(), number::estimate(&row.value)];
+        cells.extend(row.difference.as_ref().map(number::difference));
+        grid.row(&cells);
+    }
+    screen.say(grid.text())?;
+    screen.say(counts_in_words(&evaluation.counts))
+}
+
+fn counts_in_words(counts: &ListCounts) -> String {
+    format!(
+        "{} users measured ({} without a list count 0) · {} without a relevant item left out · {} lists of users without \
+         judgments ignored · {} lists with ties, ordered by id",
+        count(counts.n_evaluated),
+        count(counts.n_missing_list),
+        count(counts.n_without_relevant),
+        count(counts.n_not_judged),
+        count(counts.n_with_ties)
+    )
+}
+
+fn page(request: &Request<'_>, counts: &ListCounts, rows: &[Row]) -> Report {
+    let estimate = |interval: &Interval| Estimate::new(interval.mean, interval.lo, interval.hi);
+    let name = request.lists.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let values = rows.iter().map(|row| (row.measure.clone(), estimate(&row.value))).collect();
+    let compared = rows.iter().find_map(|row| Some((row, row.difference?)));
+    let sentence = compared.map(|(row, difference)| {
+        let text = format!("{} minus the baseline: {}", row.measure, number::difference(&difference));
+        Sentence::new(verdicts::tone(&difference), text)
+    });
+    let transfer = compared.map(|(row, difference)| TransferRow {
+        metric: row.measure.clone(),
+        single: Estimate::point(row.value.mean - difference.mean),
+        cross: estimate(&row.value),
+        difference: estimate(&difference),
+        sentence: sentence.clone().map(|sentence| sentence.text).unwrap_or_default(),
+    });
+    Report {
+        title: format!("Lists: {name}"),
+        subtitle: counts_in_words(counts),
+        headline: sentence.into_iter().collect(),
+        domains: vec![DomainReport {
+            name: name.clone(),
+            metrics: vec![MetricRow { name, values, ..MetricRow::default() }],
+            transfer,
+            ..DomainReport::default()
+        }],
+        provenance: vec![("command".into(), std::env::args().collect::<Vec<_>>().join(" "))],
+        ..Report::default()
+    }
+}

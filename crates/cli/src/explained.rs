@@ -1,0 +1,187 @@
+//! A list with its reasons, ready to print or to write as JSON.
+
+use anyhow::Result;
+use segue_data::{Event, ItemIdx};
+use segue_models::{ExpertId, Query};
+use segue_recommend::{RankedItem, Reason, Recommender, Request};
+use serde::Serialize;
+
+use crate::grid::Grid;
+use crate::words;
+
+/// Smaller parts of a score are not shown in tables; the JSON has them.
+const PART_SHOWN_MIN: f32 = 0.005;
+
+/// A list for one query.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ExplainedList {
+    /// The user; `None` for a history given on the command line.
+    pub(crate) user: Option<String>,
+    /// The domain of the items.
+    pub(crate) domain: String,
+    /// Events behind the list, newest last.
+    pub(crate) n_history: usize,
+    /// The items, best first.
+    pub(crate) items: Vec<ExplainedItem>,
+}
+
+/// One item with the parts of its score and its reasons.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ExplainedItem {
+    /// Place in the list, from 1.
+    pub(crate) rank: usize,
+    /// Raw id.
+    pub(crate) id: String,
+    /// Title, or the id where there is none.
+    pub(crate) title: String,
+    /// Blended score.
+    pub(crate) score: f32,
+    /// Each expert's part of the score; with the cold offset they add up to it.
+    pub(crate) shares: Vec<Share>,
+    /// What carried it.
+    pub(crate) reasons: Vec<ReasonRecord>,
+    /// The same in words.
+    pub(crate) why: String,
+    /// The same, one phrase per kind of reason.
+    #[serde(skip)]
+    pub(crate) phrases: Vec<String>,
+}
+
+/// One expert's part of a score.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Share {
+    /// The expert.
+    pub(crate) expert: String,
+    /// Its part.
+    pub(crate) part: f32,
+}
+
+/// A reason with raw ids.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub(crate) enum ReasonRecord {
+    /// An event that carried the item: without it the score falls by `effect`.
+    Event {
+        /// Raw id of the event's item.
+        id: String,
+        /// Its title.
+        title: String,
+        /// Its domain.
+        domain: String,
+        /// Score with the event minus score without it.
+        effect: f32,
+    },
+    /// Words shared with the history.
+    SharedWords {
+        /// Who read them.
+        expert: String,
+        /// Strongest first.
+        words: Vec<String>,
+    },
+    /// Place by popularity.
+    Popular {
+        /// Who counted.
+        expert: String,
+        /// The place, 1 = most popular.
+        rank: f64,
+        /// Of how many.
+        of: usize,
+    },
+}
+
+/// The list for a query with the reasons of every item.
+pub(crate) fn explain_list(
+    recommender: &Recommender,
+    user: Option<&str>,
+    query: &Query<'_>,
+    request: &Request,
+) -> Result<ExplainedList> {
+    let ranked = recommender.recommend(query, request)?;
+    let explain = |(at, item): (usize, &RankedItem)| explain_item(recommender, query, at + 1, item);
+    Ok(ExplainedList {
+        user: user.map(str::to_owned),
+        domain: recommender.dataset.domains[query.domain.at()].name.clone(),
+        n_history: query.history.len(),
+        items: ranked.items.iter().enumerate().map(explain).collect::<Result<_>>()?,
+    })
+}
+
+/// One item with its reasons.
+pub(crate) fn explain_item(
+    recommender: &Recommender,
+    query: &Query<'_>,
+    rank: usize,
+    ranked: &RankedItem,
+) -> Result<ExplainedItem> {
+    let dataset = &recommender.dataset;
+    let reasons = recommender.explain(query, ranked.item)?;
+    let phrases = words::phrases(dataset, query, ranked, &reasons);
+    let share = |&(expert, part): &(ExpertId, f32)| Share { expert: expert.to_string(), part };
+    Ok(ExplainedItem {
+        rank,
+        id: dataset.items.raw(ranked.item).to_owned(),
+        title: dataset.items.label(ranked.item).to_owned(),
+        score: ranked.score,
+        shares: ranked.shares.iter().map(share).collect(),
+        why: if phrases.is_empty() { "no expert names a reason".to_owned() } else { phrases.join("; ") },
+        phrases,
+        reasons: reasons.iter().map(|reason| record(recommender, reason)).collect(),
+    })
+}
+
+fn record(recommender: &Recommender, reason: &Reason) -> ReasonRecord {
+    let dataset = &recommender.dataset;
+    match reason {
+        Reason::Event { item, effect } => ReasonRecord::Event {
+            id: dataset.items.raw(*item).to_owned(),
+            title: dataset.items.label(*item).to_owned(),
+            domain: dataset.domains[dataset.items.domain_of(*item).at()].name.clone(),
+            effect: *effect,
+        },
+        Reason::SharedWords { expert, words } => {
+            ReasonRecord::SharedWords { expert: expert.to_string(), words: words.clone() }
+        }
+        Reason::Popular { expert, rank, of } => {
+            ReasonRecord::Popular { expert: expert.to_string(), rank: *rank, of: *of }
+        }
+    }
+}
+
+impl ExplainedList {
+    /// The list as a table.
+    pub(crate) fn table(&self) -> String {
+        let mut grid = Grid::new(&[">#", "item", ">score", "from", "why"]);
+        for item in &self.items {
+            grid.row(&[
+                item.rank.to_string(),
+                item.title.clone(),
+                format!("{:.2}", item.score),
+                item.shares_in_words(3),
+                item.why.clone(),
+            ]);
+        }
+        grid.text()
+    }
+}
+
+impl ExplainedItem {
+    /// The largest parts of the score, at most `n`.
+    pub(crate) fn shares_in_words(&self, n: usize) -> String {
+        let mut shares: Vec<&Share> = self.shares.iter().collect();
+        shares.sort_by(|a, b| b.part.abs().total_cmp(&a.part.abs()));
+        shares.retain(|share| share.part.abs() >= PART_SHOWN_MIN);
+        let part = |share: &&Share| format!("{} {:+.2}", share.expert, share.part);
+        shares.iter().take(n).map(part).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Titles of the newest events of a history, newest first, at most `n`.
+pub(crate) fn newest_titles(recommender: &Recommender, query: &Query<'_>, n: usize) -> Vec<String> {
+    let label = |event: &Event| words::label(&recommender.dataset, query.domain, event.item);
+    query.history.iter().rev().take(n).map(label).collect()
+}
+
+/// The raw item ids as indexes.
+pub(crate) fn items_from_raw(recommender: &Recommender, raw: &[String]) -> Result<Vec<ItemIdx>> {
+    raw.iter().map(|id| Ok(recommender.item(id)?)).collect()
+}

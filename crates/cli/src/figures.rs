@@ -1,0 +1,148 @@
+//! The figures of a run: what `metrics.json` holds.
+
+use std::collections::BTreeMap;
+
+use segue_data::leak::LeakCounts;
+use segue_eval::metric_table::Comparison;
+use segue_eval::summary::Summary;
+use segue_models::ExpertId;
+use segue_train::{FittedBlend, Trial};
+use serde::{Deserialize, Serialize};
+
+use crate::facts::DataFacts;
+
+/// The metric of headlines.
+pub(crate) const HEADLINE: &str = "ndcg@10";
+
+/// What the measured models were fitted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Regime {
+    /// Train only.
+    Train,
+    /// Settings and blend chosen with train and valid, then fitted again on both.
+    TrainValid,
+}
+
+impl Regime {
+    /// In words, for tables.
+    pub(crate) fn in_words(self) -> &'static str {
+        match self {
+            Self::Train => "fitted on train",
+            Self::TrainValid => "chosen on valid, fitted again on train + valid",
+        }
+    }
+}
+
+/// All figures of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunFigures {
+    /// The data that was used, after filters.
+    pub(crate) data: DataFacts,
+    /// How it was cut, in words.
+    pub(crate) split: String,
+    /// What the models behind the test figures were fitted on.
+    pub(crate) regime: Regime,
+    /// What the split lets the models know that they could not have known.
+    pub(crate) leaks: LeakCounts,
+    /// One entry per target.
+    pub(crate) domains: Vec<DomainFigures>,
+}
+
+/// The figures of one target domain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DomainFigures {
+    /// The domain.
+    pub(crate) domain: String,
+    /// Items of the domain: the candidates.
+    pub(crate) n_candidates: usize,
+    /// How the blend was chosen, on valid with models fitted on train.
+    pub(crate) fitted: FittedBlend,
+    /// All settings tried, on valid.
+    pub(crate) trials: Vec<Trial>,
+    /// Experts that stood aside, and why.
+    pub(crate) aside: Vec<(ExpertId, String)>,
+    /// Test figures.
+    pub(crate) test: TestFigures,
+}
+
+/// What the test split said: the one time it was asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TestFigures {
+    /// Every expert alone, the single-domain blend, the blend.
+    pub(crate) systems: Vec<SystemFigures>,
+    /// The blend against its best member and against the single-domain blend.
+    pub(crate) comparisons: Vec<PairFigures>,
+}
+
+/// What a measured system is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SystemKind {
+    /// One expert alone.
+    Expert,
+    /// The best blend of experts that see this domain only.
+    SingleDomain,
+    /// The blend that is served.
+    Blend,
+}
+
+/// One system on test.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SystemFigures {
+    /// Its name.
+    pub(crate) name: String,
+    /// What it is.
+    pub(crate) kind: SystemKind,
+    /// How it differs from what its name promises, if it does.
+    pub(crate) note: Option<String>,
+    /// Its metrics.
+    pub(crate) summary: Summary,
+}
+
+/// The cases of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CaseGroup {
+    /// All test cases of the domain.
+    All,
+    /// Those whose user has fewer than five events in the domain.
+    ColdUsers,
+}
+
+/// Two systems on the same cases, paired, intervals over users.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PairFigures {
+    /// The first.
+    pub(crate) candidate: String,
+    /// The second.
+    pub(crate) baseline: String,
+    /// Whose cases.
+    pub(crate) cases: CaseGroup,
+    /// How many.
+    pub(crate) n_cases: usize,
+    /// `candidate − baseline` of every metric, masked.
+    pub(crate) metrics: BTreeMap<String, Comparison>,
+}
+
+impl TestFigures {
+    /// The first system of a kind.
+    pub(crate) fn system(&self, kind: SystemKind) -> Option<&SystemFigures> {
+        self.systems.iter().find(|system| system.kind == kind)
+    }
+
+    /// The blend against the single-domain blend, on a group of cases.
+    pub(crate) fn transfer(&self, cases: CaseGroup) -> Option<&PairFigures> {
+        self.comparisons.iter().find(|pair| pair.baseline == SINGLE_DOMAIN && pair.cases == cases)
+    }
+
+    /// The blend against its best member.
+    pub(crate) fn over_best_member(&self) -> Option<&PairFigures> {
+        self.comparisons.iter().find(|pair| pair.baseline != SINGLE_DOMAIN)
+    }
+}
+
+/// Name of the blend in tables.
+pub(crate) const BLEND: &str = "blend";
+/// Name of the single-domain blend in tables.
+pub(crate) const SINGLE_DOMAIN: &str = "blend, this domain only";

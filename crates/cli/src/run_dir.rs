@@ -1,0 +1,173 @@
+//! A run on disk: `config.toml`, `manifest.json`, `metrics.json`, `report.html` and `artifact/`; it appears whole or not at
+//! all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use segue_data::{hash, store};
+use segue_recommend::{Recommender, artifact};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::clock;
+use crate::config::RunConfig;
+use crate::failure::{failed, usage};
+use crate::figures::RunFigures;
+use crate::manifest::{ArtifactHashes, RunManifest};
+
+/// Where runs go without `--to`.
+pub(crate) const RUNS: &str = "runs";
+
+/// A run folder under construction.
+pub(crate) struct NewRun {
+    to: PathBuf,
+    aside: PathBuf,
+}
+
+impl NewRun {
+    /// Reserves the folder `to`, which must not exist.
+    pub(crate) fn create(to: &Path) -> Result<Self> {
+        if to.exists() {
+            let problem = format!("`{}` already exists", to.display());
+            return Err(usage(problem, "name another folder with --to; a run is never overwritten"));
+        }
+        let name = to.file_name().context("the run folder needs a name")?.to_string_lossy();
+        let aside = to.with_file_name(format!(".{name}.partial-{}", std::process::id()));
+        fs::create_dir_all(&aside).with_context(|| format!("cannot create `{}`", aside.display()))?;
+        Ok(Self { to: to.to_owned(), aside })
+    }
+
+    /// Name of the run: its folder's.
+    pub(crate) fn name(&self) -> String {
+        self.to.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// Writes a file of the run.
+    pub(crate) fn put(&self, file: &str, content: &str) -> Result<()> {
+        let path = self.aside.join(file);
+        fs::write(&path, content).with_context(|| format!("cannot write `{}`", path.display()))?;
+        fs::File::open(&path)
+            .and_then(|f| f.sync_all())
+            .with_context(|| format!("cannot sync `{}`", path.display()))
+    }
+
+    /// Writes a JSON file of the run.
+    pub(crate) fn put_json(&self, file: &str, content: &impl Serialize) -> Result<()> {
+        self.put(file, &serde_json::to_string_pretty(content)?)
+    }
+
+    /// Writes the model.
+    pub(crate) fn put_artifact(&self, recommender: &Recommender, seed: u64) -> Result<ArtifactHashes> {
+        let folder = self.aside.join("artifact");
+        artifact::write(recommender, seed, &folder)?;
+        Ok(ArtifactHashes {
+            head: hash::of_file(&folder.join("artifact.json"))?,
+            data: store::read_head(&folder.join("dataset"))?.data_sha256(),
+        })
+    }
+
+    /// Makes the run visible under its name.
+    pub(crate) fn publish(self) -> Result<PathBuf> {
+        fs::rename(&self.aside, &self.to)
+            .with_context(|| format!("cannot rename to `{}`", self.to.display()))?;
+        let parent =
+            self.to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::File::open(parent)
+            .and_then(|folder| folder.sync_all())
+            .with_context(|| format!("cannot sync `{}`", parent.display()))?;
+        Ok(self.to.clone())
+    }
+}
+
+impl Drop for NewRun {
+    fn drop(&mut self) {
+        // Nothing is left of a run that failed; after publishing there is nothing to remove.
+        let _ = fs::remove_dir_all(&self.aside);
+    }
+}
+
+/// A folder name for a run of this data with this config: `runs/<time>-<data>-<short hash>`.
+pub(crate) fn default_name(data: &str, data_sha256: &str, config: &RunConfig) -> Result<PathBuf> {
+    let key = format!("{data_sha256} {}", toml::to_string(config)?);
+    let safe: String =
+        data.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).take(40).collect();
+    Ok(Path::new(RUNS).join(format!("{}-{safe}-{}", clock::stamp(), &hash::of_bytes(key.as_bytes())[..6])))
+}
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub(crate) struct RunDir {
+    /// The folder.
+    pub(crate) path: PathBuf,
+}
+
+impl RunDir {
+    /// The run in this folder.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        if path.join("manifest.json").is_file() {
+            return Ok(Self { path: path.to_owned() });
+        }
+        let problem = format!("`{}` is not a run: it has no manifest.json", path.display());
+        Err(failed(problem, "make one with `segue train DATA`; `segue runs list` shows those that exist"))
+    }
+
+    /// Its manifest.
+    pub(crate) fn manifest(&self) -> Result<RunManifest> {
+        self.json("manifest.json")
+    }
+
+    /// Its figures.
+    pub(crate) fn figures(&self) -> Result<RunFigures> {
+        self.json("metrics.json")
+    }
+
+    /// Its config.
+    pub(crate) fn config(&self) -> Result<RunConfig> {
+        let path = self.path.join("config.toml");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        toml::from_str(&text).map_err(|e| damaged(&path, e.message()))
+    }
+
+    /// The text of its config.
+    pub(crate) fn config_table(&self) -> Result<toml::Table> {
+        Ok(toml::Table::try_from(self.config()?)?)
+    }
+
+    /// Its page.
+    pub(crate) fn report(&self) -> PathBuf {
+        self.path.join("report.html")
+    }
+
+    fn json<T: DeserializeOwned>(&self, file: &str) -> Result<T> {
+        let path = self.path.join(file);
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        serde_json::from_str(&text).map_err(|e| damaged(&path, &e.to_string()))
+    }
+}
+
+/// The folder that the user means: the path as given, or a name under `runs/`.
+pub(crate) fn locate(given: &Path) -> PathBuf {
+    let under_runs = Path::new(RUNS).join(given);
+    if !given.exists() && under_runs.is_dir() { under_runs } else { given.to_owned() }
+}
+
+/// The model of a run folder, or of an artifact folder.
+pub(crate) fn read_model(path: &Path) -> Result<Recommender> {
+    let artifact_of_run = path.join("artifact");
+    if artifact_of_run.join("artifact.json").is_file() {
+        return Ok(artifact::read(&artifact_of_run)?);
+    }
+    if path.join("artifact.json").is_file() {
+        return Ok(artifact::read(path)?);
+    }
+    let problem = format!("`{}` holds no model", path.display());
+    Err(failed(problem, "name a run folder (`segue runs list` shows them) or its artifact folder"))
+}
+
+fn damaged(path: &Path, problem: &str) -> anyhow::Error {
+    failed(
+        format!("`{}`: {}", path.display(), problem.trim()),
+        "the run is damaged or of another version: train again",
+    )
+}

@@ -1,0 +1,191 @@
+//! One training run from data to folder: filter, split, fit every target, measure, write.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use segue_data::{Dataset, DomainIdx, Split, TrainSet, filter, kcore, leak};
+use segue_recommend::{DomainModel, Recommender};
+use segue_train::{Judge, MaskRule, fit_domain, refit_domain};
+
+use crate::clock::Stopwatch;
+use crate::config::{RunConfig, SplitName};
+use crate::facts::DataFacts;
+use crate::failure::{closest, usage};
+use crate::figures::{DomainFigures, Regime, RunFigures};
+use crate::manifest::{DataOrigin, RunManifest};
+use crate::measure::Examination;
+use crate::number::count;
+use crate::report_page;
+use crate::run_dir::NewRun;
+use crate::run_split;
+use crate::screen::Screen;
+
+/// What to train on and where to put it.
+pub(crate) struct Job<'a> {
+    /// The data; goes into the artifact.
+    pub(crate) dataset: Dataset,
+    /// Where it came from.
+    pub(crate) origin: DataOrigin,
+    /// The settings.
+    pub(crate) config: &'a RunConfig,
+    /// The run folder, which must not exist.
+    pub(crate) to: &'a Path,
+}
+
+/// A run that is on disk.
+pub(crate) struct FinishedRun {
+    /// The folder.
+    pub(crate) path: PathBuf,
+    /// The model.
+    pub(crate) recommender: Recommender,
+    /// The figures.
+    pub(crate) figures: RunFigures,
+    /// The manifest.
+    pub(crate) manifest: RunManifest,
+}
+
+/// Trains, measures and writes.
+pub(crate) fn train_run(job: Job<'_>, screen: Screen) -> Result<FinishedRun> {
+    let mut stopwatch = Stopwatch::start();
+    let Job { mut dataset, origin, config, to } = job;
+    let targets = targets(&dataset, config)?;
+    let run = NewRun::create(to)?;
+    for note in apply_filters(&mut dataset, config)? {
+        screen.say(note)?;
+    }
+    let split = run_split::cut(&dataset, config)?;
+    stopwatch.lap("filter and split");
+    let mut models = Vec::new();
+    let mut domains = Vec::new();
+    for domain in targets {
+        let name = dataset.domains[domain.at()].name.clone();
+        let target = Target { dataset: &dataset, split: &split, config, domain };
+        let (model, figures) =
+            target.fit(&mut stopwatch, screen).with_context(|| format!("domain `{name}`"))?;
+        models.push(model);
+        domains.push(figures);
+    }
+    let train = measured_train(&split, config);
+    let figures = RunFigures {
+        data: DataFacts::of(&dataset),
+        split: split.description.clone(),
+        regime: if config.fit.refit { Regime::TrainValid } else { Regime::Train },
+        leaks: leak::count(train, &split.test.0, dataset.n_items(), dataset.has_timestamps),
+        domains,
+    };
+    let recommender = Recommender { dataset, domains: models };
+    write(&run, &recommender, &figures, (config, origin), stopwatch)
+        .and_then(|manifest| Ok(FinishedRun { path: run.publish()?, recommender, figures, manifest }))
+}
+
+fn write(
+    run: &NewRun,
+    recommender: &Recommender,
+    figures: &RunFigures,
+    (config, origin): (&RunConfig, DataOrigin),
+    mut stopwatch: Stopwatch,
+) -> Result<RunManifest> {
+    let config_text = toml::to_string(config)?;
+    run.put("config.toml", &config_text)?;
+    run.put_json("metrics.json", figures)?;
+    let artifact = run.put_artifact(recommender, config.seed)?;
+    stopwatch.lap("write");
+    let manifest = RunManifest::of(&run.name(), origin, (config, &config_text), artifact, &stopwatch);
+    let report = report_page::of_run(recommender, figures, config, &manifest)?;
+    run.put("report.html", &segue_eval::report::render(&report))?;
+    run.put_json("manifest.json", &manifest)?;
+    Ok(manifest)
+}
+
+fn targets(dataset: &Dataset, config: &RunConfig) -> Result<Vec<DomainIdx>> {
+    if config.data.targets.is_empty() {
+        return Ok(dataset.domain_indexes().collect());
+    }
+    let known = || dataset.domains.iter().map(|domain| domain.name.as_str());
+    let find = |name: &String| {
+        dataset.domain(name).ok_or_else(|| {
+            let remedy = match closest(name, known()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("its domains: {}", known().collect::<Vec<_>>().join(", ")),
+            };
+            usage(format!("data set `{}` has no domain `{name}`", dataset.name), remedy)
+        })
+    };
+    config.data.targets.iter().map(find).collect()
+}
+
+// What the filters of the config left out, in words.
+fn apply_filters(dataset: &mut Dataset, config: &RunConfig) -> Result<Vec<String>> {
+    let mut notes = Vec::new();
+    if let Some(min_value) = config.data.min_value {
+        let n = filter::keep_values_from(dataset, min_value as f32);
+        notes.push(format!("left out {} events below {min_value}", count(n)));
+    }
+    if config.data.k_core > 0 {
+        if config.split.rule == SplitName::Published {
+            return Err(usage(
+                "`data.k_core` would change a published split",
+                "leave k_core out, or choose another split.rule",
+            ));
+        }
+        let (core, n) = kcore::k_core(&dataset.sequences, dataset.n_items(), config.data.k_core);
+        (dataset.sequences, dataset.published_split) = (core, Vec::new());
+        notes.push(format!("left out {} events outside the {}-core", count(n), config.data.k_core));
+    }
+    Ok(notes)
+}
+
+/// What the measured models are fitted on.
+pub(crate) fn measured_train<'a>(split: &'a Split, config: &RunConfig) -> &'a TrainSet {
+    if config.fit.refit { &split.train_valid } else { &split.train }
+}
+
+struct Target<'a> {
+    dataset: &'a Dataset,
+    split: &'a Split,
+    config: &'a RunConfig,
+    domain: DomainIdx,
+}
+
+impl Target<'_> {
+    fn fit(&self, stopwatch: &mut Stopwatch, screen: Screen) -> Result<(DomainModel, DomainFigures)> {
+        let (items, name) = (&self.dataset.items, &self.dataset.domains[self.domain.at()].name);
+        let plan = self.config.fit_plan();
+        let valid =
+            Judge::new(&self.split.valid.0, items, self.domain, MaskRule::Seen, None).context("valid")?;
+        let bar = screen.bar(1, name);
+        let outcome = fit_domain(&plan, &self.split.train, items, &valid, &|progress| {
+            bar.set_length(progress.total as u64 + 2);
+            bar.set_position(progress.done as u64);
+            bar.set_message(progress.step.clone());
+        })?;
+        stopwatch.lap(format!("{name}: search and blend"));
+        let mut model = outcome.model;
+        if self.config.fit.refit {
+            bar.set_message("refit");
+            model = refit_domain(&model, &self.split.train_valid, items)?;
+            stopwatch.lap(format!("{name}: refit"));
+        }
+        let train = measured_train(self.split, self.config);
+        let settings = self.config.table_settings();
+        let examination =
+            Examination::new(&self.split.test, train, (items, self.domain), settings).context("test")?;
+        bar.set_length(Examination::n_systems(&model) as u64);
+        bar.set_position(0);
+        let test = examination.measure(&model, &outcome.fitted.single_domain, |system| {
+            bar.set_message(format!("test {system}"));
+            bar.inc(1);
+        })?;
+        bar.finish_and_clear();
+        stopwatch.lap(format!("{name}: test"));
+        let figures = DomainFigures {
+            domain: name.clone(),
+            n_candidates: model.n_candidates(),
+            fitted: outcome.fitted,
+            trials: outcome.trials,
+            aside: outcome.aside,
+            test,
+        };
+        Ok((model, figures))
+    }
+}

@@ -1,0 +1,112 @@
+//! Reasons in plain words.
+
+use segue_data::{Dataset, DomainIdx, Event, ItemIdx};
+use segue_models::{ExpertId, ExpertKind, Query};
+use segue_recommend::{RankedItem, Reason};
+
+use crate::number::{count, ordinal};
+
+/// Events named in one sentence; the others are in `segue why` and in the JSON.
+const EVENTS_NAMED: usize = 3;
+const WORDS_NAMED: usize = 4;
+/// An event is not named when its effect is below this share of the strongest one's.
+const EFFECT_SHARE_MIN: f32 = 0.1;
+
+/// A count is named as a reason when it carries at least this share of the score.
+const POPULARITY_SHARE_MIN: f32 = 0.05;
+
+/// One phrase per kind of reason: `because you rated X and Y`, `shares “whale”`, `12th most popular of 801`.
+pub(crate) fn phrases(
+    dataset: &Dataset,
+    query: &Query<'_>,
+    ranked: &RankedItem,
+    reasons: &[Reason],
+) -> Vec<String> {
+    let mut phrases = Vec::new();
+    phrases.extend(because(dataset, query, reasons));
+    let mut words: Vec<&str> = Vec::new();
+    for reason in reasons {
+        if let Reason::SharedWords { words: shared, .. } = reason {
+            words.extend(shared.iter().map(String::as_str));
+        }
+    }
+    phrases.extend(shares(words));
+    let carries = |expert: &ExpertId| {
+        let part = ranked.shares.iter().find(|(id, _)| id == expert).map_or(0.0, |(_, part)| *part);
+        part > 0.0 && part >= POPULARITY_SHARE_MIN * ranked.score
+    };
+    for reason in reasons {
+        if let Reason::Popular { expert, rank, of } = reason
+            && carries(expert)
+        {
+            let when = if expert.kind == ExpertKind::Recent { " lately" } else { "" };
+            phrases.push(format!("{} most popular{when} of {}", ordinal(*rank), count(*of)));
+        }
+    }
+    phrases
+}
+
+fn because(dataset: &Dataset, query: &Query<'_>, reasons: &[Reason]) -> Option<String> {
+    let events: Vec<(ItemIdx, f32)> = reasons
+        .iter()
+        .filter_map(|reason| match reason {
+            Reason::Event { item, effect } => Some((*item, *effect)),
+            _ => None,
+        })
+        .collect();
+    let strongest = events.first()?.1;
+    let named =
+        events.iter().take(EVENTS_NAMED).filter(|(_, effect)| *effect >= EFFECT_SHARE_MIN * strongest);
+    let labels: Vec<String> = named.map(|&(item, _)| label(dataset, query.domain, item)).collect();
+    Some(format!("because you {} {}", verb(dataset, query.history, events[0].0), list(&labels)))
+}
+
+/// The title of an item, with its domain where that is another than the one asked for.
+pub(crate) fn label(dataset: &Dataset, domain: DomainIdx, item: ItemIdx) -> String {
+    let own = dataset.items.domain_of(item);
+    let title = dataset.items.label(item);
+    if own == domain { title.to_owned() } else { format!("{title} ({})", dataset.domains[own.at()].name) }
+}
+
+// What the user did to an item, from the kind of its newest event.
+fn verb(dataset: &Dataset, history: &[Event], item: ItemIdx) -> &'static str {
+    let kind = history.iter().rev().find(|event| event.item == item).map_or(0, |event| event.kind);
+    let has_ratings = history.iter().any(|event| event.value != 1.0);
+    match dataset.event_kinds.get(usize::from(kind)).map(String::as_str) {
+        Some("rating" | "ratings" | "rate") => "rated",
+        Some("view" | "views" | "pageview") => "viewed",
+        Some("click" | "clicks") => "clicked",
+        Some("buy" | "purchase" | "order") => "bought",
+        Some("review" | "reviews") => "reviewed",
+        Some("play" | "listen") => "played",
+        Some("watch") => "watched",
+        Some("read") => "read",
+        _ if has_ratings => "rated",
+        _ => "had",
+    }
+}
+
+fn shares(mut words: Vec<&str>) -> Option<String> {
+    // A bigram says what its two words say.
+    let bigrams: Vec<&str> = words.iter().copied().filter(|word| word.contains(' ')).collect();
+    words.retain(|word| {
+        word.contains(' ') || !bigrams.iter().any(|pair| pair.split(' ').any(|part| part == *word))
+    });
+    let mut distinct: Vec<String> = Vec::new();
+    for word in words {
+        let quoted = format!("“{word}”");
+        if !distinct.contains(&quoted) {
+            distinct.push(quoted);
+        }
+    }
+    distinct.truncate(WORDS_NAMED);
+    (!distinct.is_empty()).then(|| format!("shares {}", distinct.join(", ")))
+}
+
+fn list(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}

@@ -1,0 +1,12 @@
+//! Runs the `segue` binary as a user does and looks at what comes out.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is missing")]
+
+mod batch;
+mod command;
+mod config;
+mod data;
+mod determinism;
+mod end_to_end;
+mod lists;
+mod usage;

@@ -1,0 +1,96 @@
+//! KGAT folders: `train.txt` and `test.txt` (`user item item …`), `kg_final.txt` (`head relation tail`), name lists.
+
+use super::super::lines;
+use super::super::report::{Content, SniffReport, TableReport};
+use super::super::run::Run;
+use super::super::skipped::SkipReason;
+use super::super::tally::Tally;
+use super::indexed::Names;
+use super::{Files, holding, lacks, plain_name, s3rec};
+use crate::error::DataError;
+
+const NAMES: [&str; 4] = ["user_list.txt", "item_list.txt", "entity_list.txt", "relation_list.txt"];
+
+/// Whether the folder has the graph or the lists.
+pub(super) fn claims(files: &Files) -> bool {
+    let is_list = |name| files.named(name).is_some_and(s3rec::is_list);
+    files.named("kg_final.txt").is_some() || (is_list("train.txt") && is_list("test.txt"))
+}
+
+/// The files of the folder.
+pub(super) fn plan(files: &Files) -> Result<Vec<TableReport>, DataError> {
+    let mut tables = Vec::new();
+    for name in NAMES {
+        if let Some(path) = files.named(name) {
+            tables.push(TableReport::of_format(path, Content::Names)?);
+        }
+    }
+    for (name, split) in [("train.txt", 0), ("valid.txt", 1), ("test.txt", 2)] {
+        if let Some(path) = files.named(name) {
+            tables.push(TableReport { split: Some(split), ..TableReport::of_format(path, Content::Lists)? });
+        }
+    }
+    if let Some(path) = files.named("kg_final.txt") {
+        tables.push(TableReport::of_format(path, Content::Triples)?);
+    }
+    if tables.is_empty() {
+        return Err(lacks(files, "train.txt and kg_final.txt", "name the folder that has them"));
+    }
+    Ok(tables)
+}
+
+/// Reads names, lists and graph. An item is the entity with the same index.
+pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataError> {
+    let mut placement = run.take_placement(&report.domain);
+    let mut names: [Names; 4] = Default::default();
+    for table in holding(report, Content::Names) {
+        let name = plain_name(&table.path).to_ascii_lowercase();
+        if let Some(at) = NAMES.iter().position(|known| *known == name) {
+            names[at] = Names::read(run, table)?;
+        }
+    }
+    let [users, items, entities, relations] = &names;
+    let mut seen: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
+    for table in holding(report, Content::Lists) {
+        let mut tally = Tally::default();
+        let sha256 = lines::each(&table.path, &mut tally, |line| {
+            let mut words = line.split_ascii_whitespace();
+            let user = words.next().unwrap_or_default();
+            let list: Vec<&str> = words.collect();
+            // A user without items stands in these files when all of theirs are in the other part.
+            if list.is_empty() {
+                return Ok(None);
+            }
+            if let Some(reason) = s3rec::problem_of(user, &list) {
+                return Ok(Some(reason));
+            }
+            for item in list {
+                let event = (users.of(user), items.of(item));
+                run.staging.plain_event(event, None, table.split, &mut placement)?;
+                if !seen.contains(item) {
+                    seen.insert(item.to_owned());
+                }
+            }
+            Ok(None)
+        })?;
+        run.close(table, tally, sha256)?;
+    }
+    for table in holding(report, Content::Triples) {
+        let mut tally = Tally::default();
+        let mut known = std::collections::BTreeSet::new();
+        let sha256 = lines::each(&table.path, &mut tally, |line| {
+            let [head, relation, tail] = line.split_ascii_whitespace().collect::<Vec<_>>()[..] else {
+                return Ok(Some(SkipReason::ColumnCount));
+            };
+            run.staging.builder.triple(entities.of(head), relations.of(relation), entities.of(tail));
+            known.extend([head, tail].into_iter().filter(|index| seen.contains(*index)).map(str::to_owned));
+            Ok(None)
+        })?;
+        for index in &known {
+            run.staging.link(items.of(index), entities.of(index), &placement);
+        }
+        run.close(table, tally, sha256)?;
+    }
+    run.give_back(placement);
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! How a data set came about, for `dataset.toml` and for warnings.
+
+use serde::Serialize;
+
+use super::options::ImportOptions;
+use super::report::TableReport;
+use super::run::Imported;
+use super::staging::ReadCounts;
+use crate::builder::BuildCounts;
+use crate::dataset::Dataset;
+use crate::error::DataError;
+
+/// One file that was read.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct FileRecord {
+    path: String,
+    sha256: String,
+    n_bytes: u64,
+    content: String,
+    columns: Vec<String>,
+    n_rows: u64,
+    n_skipped: u64,
+}
+
+impl FileRecord {
+    pub(super) fn new(table: &TableReport, sha256: String, n_rows: u64, n_skipped: u64) -> Self {
+        let column =
+            |column: &super::report::ColumnReport| format!("{}: {}", column.name, column.role.in_words());
+        Self {
+            path: table.path.to_string_lossy().into_owned(),
+            sha256,
+            n_bytes: table.n_bytes,
+            content: table.content.in_words().to_owned(),
+            columns: table.columns.iter().map(column).collect(),
+            n_rows,
+            n_skipped,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Record<'a> {
+    n_rows: u64,
+    n_skipped: u64,
+    n_below_min_rating: u64,
+    n_before_1970: u64,
+    n_after_2100: u64,
+    n_ties: u64,
+    n_duplicates: u64,
+    n_duplicate_items: u64,
+    n_links_without_item: u64,
+    users: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_rating: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain_by: Option<&'a str>,
+    skipped: std::collections::BTreeMap<&'static str, u64>,
+    sources: Vec<SourceRecord<'a>>,
+    files: &'a [FileRecord],
+}
+
+#[derive(Serialize)]
+struct SourceRecord<'a> {
+    path: String,
+    format: &'static str,
+    domain: &'a str,
+}
+
+/// The `[import]` table.
+pub(super) fn table(
+    imported: &Imported,
+    files: &[FileRecord],
+    options: &ImportOptions,
+) -> Result<toml::Table, DataError> {
+    let (counts, built) = (&imported.counts, &imported.built);
+    let source = |report: &'_ super::report::SniffReport| -> (String, &'static str) {
+        (report.path.to_string_lossy().into_owned(), report.format.name())
+    };
+    let record = Record {
+        n_rows: counts.n_rows,
+        n_skipped: imported.n_skipped(),
+        n_below_min_rating: counts.n_below_min_rating,
+        n_before_1970: counts.n_before_1970,
+        n_after_2100: counts.n_after_2100,
+        n_ties: built.n_ties,
+        n_duplicates: built.n_duplicates,
+        n_duplicate_items: built.n_duplicate_items,
+        n_links_without_item: built.n_links_without_item,
+        users: if options.disjoint_users { "disjoint" } else { "shared" },
+        min_rating: options.min_rating,
+        domain_by: options.domain_by.as_deref(),
+        skipped: imported.skipped_by_reason.iter().map(|(reason, &n)| (reason.in_words(), n)).collect(),
+        sources: imported
+            .reports
+            .iter()
+            .map(|report| {
+                let (path, format) = source(report);
+                SourceRecord { path, format, domain: &report.domain }
+            })
+            .collect(),
+        files,
+    };
+    toml::Table::try_from(record).map_err(|e| {
+        DataError::request(format!("the import cannot be recorded: {e}"), "report this as a bug")
+    })
+}
+
+/// What a user should know about what was read.
+pub(super) fn warnings(
+    dataset: &Dataset,
+    counts: &ReadCounts,
+    built: &BuildCounts,
+    options: &ImportOptions,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut warn = |n: u64, text: String| {
+        if n > 0 {
+            warnings.push(text);
+        }
+    };
+    let n = counts.n_before_1970;
+    warn(n, format!("{n} events are dated before 1970: check the time column and its unit"));
+    let n = counts.n_after_2100;
+    warn(n, format!("{n} events are dated after 2100: check the time column and its unit"));
+    let n = built.n_duplicate_items;
+    warn(n, format!("{n} rows describe an item again: the first description was kept"));
+    let n = built.n_links_without_item;
+    warn(n, format!("{n} links name an item that is not in the data: they were left out"));
+    let n = counts.n_below_min_rating;
+    warn(n, format!("{n} events are below the minimum rating: they were left out"));
+    if options.domain_by.is_some() {
+        let n = dataset.domain(super::OTHER).map_or(0, |other| dataset.items.range(other).len()) as u64;
+        warn(
+            n,
+            format!("{n} items belong to none of the domains: they are in the domain `{}`", super::OTHER),
+        );
+    }
+    warnings
+}
