@@ -277,7 +277,9 @@ impl Expert {
             ExpertConfig::Popularity(_) => Model::Popularity(Popularity::load(target.len(), tensors)?),
             ExpertConfig::Window(_) => Model::Window(Window::load(items.len(), target, tensors)?),
             ExpertConfig::Linear(_) => Model::Linear(Linear::load(shape, tensors)?),
-            ExpertConfig::Content(_) => Model::Content(Content::load(items.len(), target, tensors)?),
+            ExpertConfig::Content(config) => {
+                Model::Content(Content::load(config, items.len(), target, tensors)?)
+            }
         };
         Ok(Self { id, domain, config, model, spread: 0.0 })
     }

@@ -7,6 +7,7 @@ pub mod popularity;
 pub mod window;
 pub mod linear;
 pub mod tokenize;
+pub mod svd;
 pub mod content;
 pub mod expert;
 pub mod tensors;

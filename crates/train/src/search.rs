@@ -169,7 +169,12 @@ fn step_linear(config: &LinearConfig, rng: &mut ChaCha8Rng) -> LinearConfig {
 fn step_content(config: &ContentConfig, rng: &mut ChaCha8Rng) -> ContentConfig {
     const WEIGHTS: &[f32] = &[0.0, 0.25, 0.5, 1.0, 2.0, 4.0];
     let mut next = config.clone();
-    match rng.random_range(0..7) {
+    match rng.random_range(0..8) {
+        6 => {
+            const DIMS: &[usize] = &[0, 64, 128, 256];
+            let at = DIMS.iter().position(|&dim| dim >= next.svd_dim).unwrap_or(DIMS.len() - 1);
+            next.svd_dim = DIMS[neighbor(at, DIMS.len(), rng)];
+        }
         0 => move_on(&mut next.title, WEIGHTS, rng),
         1 => move_on(&mut next.brand, WEIGHTS, rng),
         2 => move_on(&mut next.categories, WEIGHTS, rng),
