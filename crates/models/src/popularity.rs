@@ -121,8 +121,9 @@ impl Popularity {
         let scores = tensors.take_f32("popularity.scores")?;
         let moments: Vec<i64> =
             tensors.take_u64("popularity.moments")?.into_iter().map(|bits| bits as i64).collect();
-        if moments.is_empty() || scores.len() != moments.len() * n_candidates {
-            let expected = format!("{} moments of {n_candidates} values", moments.len());
+        let ascending = moments.windows(2).all(|pair| pair[0] < pair[1]);
+        if moments.is_empty() || !ascending || scores.len() != moments.len() * n_candidates {
+            let expected = format!("{} ascending moments of {n_candidates} values", moments.len());
             return Err(ModelError::Inconsistent { tensor: "popularity.scores".into(), expected });
         }
         Ok(Self { moments, scores, n_candidates })

@@ -16,7 +16,8 @@ pub struct Evidence {
     pub expert: ExpertId,
     /// NDCG@10 on its own.
     pub alone: Interval,
-    /// NDCG@10 of the blend with it minus the blend without it (for a refused expert: at the weight tried last).
+    /// NDCG@10 of the blend with it minus the blend without it, before cold items are treated apart (for a refused
+    /// expert: at the weight tried last).
     pub gain: Interval,
     /// Whether it is in the blend.
     pub kept: bool,
@@ -66,7 +67,9 @@ pub fn fit_blend(
     let before_cold = weights.clone();
     let gain_of_cold = fit.treat_cold_apart(&mut weights)?;
     let gain_of_sources = if others.is_empty() { None } else { Some(fit.difference(&before_cold, &single)?) };
-    let evidence = (0..ids.len()).map(|at| fit.evidence(&weights, ids[at], at)).collect::<Result<_, _>>()?;
+    // Measured on the weights that members were chosen with: what cold items add stands apart, in `gain_of_cold`.
+    let evidence =
+        (0..ids.len()).map(|at| fit.evidence(&before_cold, ids[at], at)).collect::<Result<_, _>>()?;
     Ok(FittedBlend {
         blend: to_blend(&ids, &weights),
         single_domain: to_blend(&ids, &single),

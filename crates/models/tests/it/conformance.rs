@@ -1,7 +1,7 @@
 //! Every expert of every scope: deterministic, whole, storable, indifferent to numbering, honest about what it does not know.
 
 use segue_data::Event;
-use segue_models::{Expert, ExpertKind, Scope, Tensors};
+use segue_models::{Expert, ExpertKind, Query, Scope, Tensors};
 
 use crate::world::{N_BOOKS, N_FILMS, Subject, TARGET, World, subjects};
 
@@ -155,4 +155,27 @@ fn a_book_that_nobody_has_touched_is_reached_through_its_words_alone() {
             assert!(reads_text || scores[book] == 0.0, "{}", subject.name);
         }
     }
+}
+
+#[test]
+fn recent_popularity_knows_nothing_of_what_comes_after_the_request() {
+    let world = World::new();
+    let first_touch = |book: usize| {
+        let events = world.train.sequences.events().iter().filter(|e| e.item.at() == N_FILMS + book);
+        events.map(|event| event.timestamp).min().unwrap_or(i64::MAX)
+    };
+    let touches: Vec<i64> = (0..N_BOOKS).map(first_touch).collect();
+    let mut n_hidden = 0;
+    for subject in subjects().iter().filter(|subject| subject.id.kind == ExpertKind::Recent) {
+        let expert = fitted(&world, subject);
+        for &timestamp in touches.iter().filter(|&&time| time != i64::MAX) {
+            let mut scores = vec![f32::NAN; N_BOOKS];
+            expert.score(&Query { domain: TARGET, history: &[], timestamp }, &world.items, &mut scores);
+            for (book, &touch) in touches.iter().enumerate().filter(|&(_, &touch)| touch >= timestamp) {
+                assert_eq!(scores[book], 0.0, "{}: book {book}, first touched at {touch}", subject.name);
+                n_hidden += 1;
+            }
+        }
+    }
+    assert!(n_hidden > 500, "{n_hidden}");
 }

@@ -177,16 +177,23 @@ fn forms(kind: ExpertKind) -> Vec<(&'static str, ExpertConfig)> {
         }
         (ExpertKind::Window, ExpertConfig::Window(config)) => {
             let config = WindowConfig { backward: 0.0, shrink: 0.0, ..config };
+            let timed = WindowConfig {
+                half_life_days: 30.0,
+                pair_half_life_days: 2.0,
+                second_order: 1.0,
+                ..config.clone()
+            };
             forms.push(("forward only", ExpertConfig::Window(config)));
+            forms.push(("timed, second order", ExpertConfig::Window(timed)));
         }
         (ExpertKind::Linear, ExpertConfig::Linear(config)) => {
             let prior = LinearConfig { text_prior: 0.4, l2: 20.0, ..config };
-            let sparse = LinearConfig { budget_bytes: 0, ..prior.clone() };
+            let sparse = LinearConfig { budget_bytes: 0, half_life_days: 30.0, ..prior.clone() };
             forms.push(("text prior", ExpertConfig::Linear(prior)));
             forms.push(("text prior, sparse", ExpertConfig::Linear(sparse)));
         }
         (ExpertKind::Content, ExpertConfig::Content(config)) => {
-            let config = ContentConfig { title: 0.25, ..config };
+            let config = ContentConfig { title: 0.25, half_life_days: 30.0, ..config };
             forms.push(("light title", ExpertConfig::Content(config)));
         }
         (kind, config) => panic!("{kind:?} has the settings of another kind: {config:?}"),

@@ -1,0 +1,7 @@
+//! One path to a list: what is scored is what is shown, what is said about it is true, and what is stored comes back.
+
+mod damage;
+mod lists;
+mod reasons;
+mod storage;
+mod world;

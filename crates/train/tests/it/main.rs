@@ -1,0 +1,8 @@
+//! What training must hold: nothing leaks, what does not help gets no weight, what helps does, and a repetition repeats.
+
+mod chance;
+mod choice;
+mod one_path;
+mod repetition;
+mod story;
+mod transfer;
