@@ -156,6 +156,7 @@ pub(crate) fn locate(given: &Path) -> PathBuf {
 pub(crate) fn read_model(path: &Path) -> Result<Recommender> {
     let artifact_of_run = path.join("artifact");
     if artifact_of_run.join("artifact.json").is_file() {
+        check_seal(&RunDir::open(path)?, &artifact_of_run)?;
         return Ok(artifact::read(&artifact_of_run)?);
     }
     if path.join("artifact.json").is_file() {
@@ -163,6 +164,15 @@ pub(crate) fn read_model(path: &Path) -> Result<Recommender> {
     }
     let problem = format!("`{}` holds no model", path.display());
     Err(failed(problem, "name a run folder (`segue runs list` shows them) or its artifact folder"))
+}
+
+// The head of the artifact holds the hash of every file of the model; the manifest holds the hash of the head.
+fn check_seal(run: &RunDir, folder: &Path) -> Result<()> {
+    let head = folder.join("artifact.json");
+    if hash::of_file(&head)? == run.manifest()?.artifact_sha256 {
+        return Ok(());
+    }
+    Err(damaged(&head, "its SHA-256 is not the one in manifest.json"))
 }
 
 fn damaged(path: &Path, problem: &str) -> anyhow::Error {

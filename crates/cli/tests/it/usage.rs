@@ -80,3 +80,16 @@ fn with_json_an_error_is_the_one_document() {
     assert_eq!(document["exit_code"], 1);
     assert!(document["error"].as_str().unwrap().contains("`nothing` is not a run"));
 }
+
+#[test]
+fn a_run_whose_model_was_changed_is_refused() {
+    let folder = Folder::new("changed");
+    data::import(&folder);
+    data::train(&folder, "run", "--target films --single-domain");
+    folder.ok("recommend run --user u1");
+    let head = folder.join("run/artifact/artifact.json");
+    let text = std::fs::read_to_string(&head).unwrap();
+    std::fs::write(&head, text.replace("\"films\"", "\"songs\"")).unwrap();
+    let message = folder.fails(1, "recommend run --user u1");
+    assert!(message.contains("artifact.json") && message.contains("hint:"), "{message}");
+}
