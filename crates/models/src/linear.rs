@@ -119,14 +119,12 @@ impl Linear {
 
     pub(crate) fn load(shape: (usize, usize), tensors: &mut Tensors) -> Result<Self, ModelError> {
         let weights = ItemSimilarity::load("linear", shape, tensors)?;
-        let exact = match tensors.take_u32("linear.exact")?.as_slice() {
-            [flag @ (0 | 1)] => *flag == 1,
-            _ => {
-                let expected = "one value, 0 or 1".to_owned();
-                return Err(ModelError::Inconsistent { tensor: "linear.exact".to_owned(), expected });
-            }
-        };
-        Ok(Self { weights, exact })
+        let flag = tensors.take_u32("linear.exact")?;
+        if flag != [0] && flag != [1] {
+            let expected = "one value, 0 or 1".to_owned();
+            return Err(ModelError::Inconsistent { tensor: "linear.exact".to_owned(), expected });
+        }
+        Ok(Self { weights, exact: flag == [1] })
     }
 }
 
