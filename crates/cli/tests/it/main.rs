@@ -9,4 +9,5 @@ mod data;
 mod determinism;
 mod end_to_end;
 mod lists;
+mod readme;
 mod usage;

@@ -17,6 +17,8 @@ use super::skipped::SkipReason;
 use crate::error::DataError;
 
 const BATCH_ROWS: usize = 1 << 16;
+// Positions in a batch are 32-bit.
+const TEXT_BYTES_MAX: usize = 1 << 31;
 
 /// Reads the wanted columns of a Parquet file.
 pub(super) struct ColumnarReader {
@@ -214,6 +216,9 @@ fn cells<T: DataType>(
             span.start = batch.text.len() as u32;
         }
         push(value, &mut batch.text)?;
+        if batch.text.len() > TEXT_BYTES_MAX {
+            return Err(ParquetError::General(format!("{n} rows hold more than {TEXT_BYTES_MAX} bytes")));
+        }
         span.len = batch.text.len() as u32 - span.start;
     }
     Ok(())

@@ -14,15 +14,27 @@ use crate::error::DataError;
 
 const OBJECT_BYTES_MAX: usize = 1 << 30;
 
-/// Calls `use_line` with every line that is not blank; a reason makes the line a bad row. Gives the file's SHA-256.
+/// What a line turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// A row that was used.
+    Row,
+    /// A header or a count.
+    NoRow,
+    /// A row that cannot be used.
+    Bad(SkipReason),
+}
+
+/// Calls `use_line` with number and text of every line that is not blank. Gives the file's SHA-256.
 pub(super) fn each(
     path: &Path,
     tally: &mut Tally,
-    mut use_line: impl FnMut(&str) -> Result<Option<SkipReason>, DataError>,
+    mut use_line: impl FnMut(u64, &str) -> Result<Line, DataError>,
 ) -> Result<String, DataError> {
     let mut blocks = BlockReader::new(ByteSource::open(path)?, None);
     while let Some(block) = blocks.next()? {
         let mut batch = Batch::default();
+        let first_line = tally.n_lines + 1;
         let is_overlong = block.is_overlong;
         let text = delimited::text_of(block.bytes, Encoding::Utf8, &mut batch);
         for (at, line) in text.lines().enumerate() {
@@ -30,10 +42,15 @@ pub(super) fn each(
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let problem = if is_overlong { Some(SkipReason::LineTooLong) } else { use_line(line)? };
-            match problem {
-                Some(reason) => batch.bad.push(at as u32, reason, line.as_bytes()),
-                None => batch.lines.push(at as u32),
+            let line_is = if is_overlong {
+                Line::Bad(SkipReason::LineTooLong)
+            } else {
+                use_line(first_line + at as u64, line)?
+            };
+            match line_is {
+                Line::Row => batch.lines.push(at as u32),
+                Line::NoRow => {}
+                Line::Bad(reason) => batch.bad.push(at as u32, reason, line.as_bytes()),
             }
         }
         tally.add(path, &mut batch);

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
-use super::options::ImportOptions;
-use super::report::TableReport;
+use super::options::{Format, ImportOptions};
+use super::report::{SniffReport, TableReport};
 use super::run::Imported;
 use super::staging::ReadCounts;
 use crate::builder::BuildCounts;
 use crate::dataset::Dataset;
 use crate::error::DataError;
+use crate::ids::DomainIdx;
 
 /// One file that was read.
 #[derive(Clone, Debug, Serialize)]
@@ -73,7 +74,7 @@ pub(super) fn table(
     options: &ImportOptions,
 ) -> Result<toml::Table, DataError> {
     let (counts, built) = (&imported.counts, &imported.built);
-    let source = |report: &'_ super::report::SniffReport| -> (String, &'static str) {
+    let source = |report: &'_ SniffReport| -> (String, &'static str) {
         (report.path.to_string_lossy().into_owned(), report.format.name())
     };
     let record = Record {
@@ -110,7 +111,7 @@ pub(super) fn warnings(
     dataset: &Dataset,
     counts: &ReadCounts,
     built: &BuildCounts,
-    options: &ImportOptions,
+    (reports, options): (&[SniffReport], &ImportOptions),
 ) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut warn = |n: u64, text: String| {
@@ -135,5 +136,33 @@ pub(super) fn warnings(
             format!("{n} items belong to none of the domains: they are in the domain `{}`", super::OTHER),
         );
     }
+    let has_made_ids = |report: &&SniffReport| {
+        matches!(report.format, Format::S3rec | Format::Abxi | Format::Minionerec | Format::Llmcdsr)
+    };
+    if !options.disjoint_users && reports.len() > 1 && reports.iter().filter(has_made_ids).count() > 1 {
+        warnings.push(
+            "these formats number users anew in each file: equal ids were joined, though they may be different \
+             people (--disjoint-users keeps them apart)"
+                .to_owned(),
+        );
+    }
+    let counts = dataset.sequences.item_counts(dataset.n_items());
+    warnings.extend(dataset.domain_indexes().filter_map(|domain| ids_disagree(dataset, &counts, domain)));
     warnings
+}
+
+// Items with text and items with events, and none with both: their ids are not the same.
+fn ids_disagree(dataset: &Dataset, counts: &[u32], domain: DomainIdx) -> Option<String> {
+    let has_text = |item: usize| dataset.items.fields().iter().any(|field| !field.values[item].is_empty());
+    let (mut n_text, mut n_events, mut n_both) = (0, 0, 0);
+    for item in dataset.items.range(domain) {
+        let (text, events) = (has_text(item), counts[item] > 0);
+        n_text += u64::from(text);
+        n_events += u64::from(events);
+        n_both += u64::from(text && events);
+    }
+    let name = &dataset.domains[domain.at()].name;
+    (n_text > 0 && n_events > 0 && n_both == 0).then(|| {
+        format!("`{name}`: none of the {n_text} items with text has an event: check that the item columns agree (--item-col)")
+    })
 }

@@ -36,6 +36,8 @@ pub enum Role {
         /// One of its values.
         value: String,
     },
+    /// The user's items before, between spaces.
+    History,
     /// Subject of a triple.
     Head,
     /// Predicate of a triple.
@@ -61,6 +63,7 @@ impl Role {
             Self::Split => "split".to_owned(),
             Self::Text(name) => format!("text `{name}`"),
             Self::Flag { field, value } => format!("`{field}` = {value}"),
+            Self::History => "history".to_owned(),
             Self::Head => "head".to_owned(),
             Self::Relation => "relation".to_owned(),
             Self::Tail => "tail".to_owned(),

@@ -148,6 +148,11 @@ fn check_columns(options: &ImportOptions, reports: &[SniffReport]) -> Result<(),
         let problem = format!("no table has a column `{column}`");
         return Err(DataError::request(problem, format!("name one of: {}", columns())));
     }
+    let has_rating = |table: &&TableReport| table.column(&Role::Rating).is_some();
+    if options.min_rating.is_some() && !tables.iter().any(has_rating) {
+        let problem = "a minimum rating, but no table has a rating column";
+        return Err(DataError::request(problem, format!("name it with --rating-col, one of: {}", columns())));
+    }
     let is_cut = |table: &&TableReport| {
         table.domain_field.is_some()
             || table.content == Content::ItemIndex
@@ -308,7 +313,7 @@ impl<'a> Run<'a> {
             }
         }
         let mut imported = Imported {
-            warnings: provenance::warnings(&dataset, &counts, &built, self.options),
+            warnings: provenance::warnings(&dataset, &counts, &built, (&reports, self.options)),
             dataset,
             import: toml::Table::new(),
             reports,

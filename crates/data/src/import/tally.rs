@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::batch::Batch;
-use super::skipped::FileSkips;
+use super::skipped::{BadRows, FileSkips, SkipReason};
 use crate::error::DataError;
 
 /// Bad rows that are tolerated whatever their share, unless they are half of the file.
@@ -13,11 +13,18 @@ const BAD_ROWS_FREE: u64 = 10;
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) n_rows: u64,
-    n_lines: u64,
+    pub(super) n_lines: u64,
     pub(super) skips: FileSkips,
 }
 
 impl Tally {
+    /// Takes a row that was counted as good for bad after all.
+    pub(super) fn reject(&mut self, path: &Path, line: u64, reason: SkipReason, row: &str) {
+        let mut bad = BadRows::default();
+        bad.push(0, reason, row.as_bytes());
+        self.skips.add(path, line, bad);
+    }
+
     /// Adds a batch, taking its bad rows out.
     pub(super) fn add(&mut self, path: &Path, batch: &mut Batch) {
         self.n_rows += batch.n_rows_read();

@@ -363,9 +363,49 @@ fn triples_alone_and_beside_events_are_read_as_head_relation_tail() {
     beside.file("user_artists.dat", "userID\tartistID\tweight\n2\t51\t13883\n2\t52\t7\n");
     beside.file("kg.txt", "0\tmusic.origin\t9\n");
     beside.file("item_index2entity_id.txt", "51\t0\n52\t1\n");
-    beside.file("artist_dbpedia.tsv", "51\thttp://dbpedia.org/resource/X\n");
+    beside.file("artist_dbpedia.tsv", "51\tdbpedia:X\n");
     let imported = run(&beside.options("")).unwrap();
     let graph = imported.dataset.graph.as_ref().unwrap();
     assert_eq!((graph.triples.len(), graph.links.len(), imported.dataset.sequences.n_events()), (1, 2, 2));
     assert_eq!(imported.reports[0].unused.len(), 1);
+}
+
+#[test]
+fn sequential_recbole_files_give_every_event_once() {
+    let folder = Folder::new();
+    let head = "user_id:token\titem_id_list:token_seq\titem_id:token\n";
+    // Histories of at most three, the longest first.
+    folder.file("s.train.inter", format!("{head}u\t2 3 4\t5\nu\t1 2 3\t4\nu\t1 2\t3\nu\t1\t2\nv\t7\t8\n"));
+    folder.file("s.valid.inter", format!("{head}u\t3 4 5\t6\nv\t7 8\t9\n"));
+    folder.file("s.test.inter", format!("{head}u\t4 5 6\t1\nv\t8\t1\nv\t7 8 9\t2\nw\t1 9\t3\n"));
+    let mut options = folder.options("");
+    options.max_bad_share = 0.3;
+    let imported = run(&options).unwrap();
+    let dataset = &imported.dataset;
+    let row = |user: &str| -> String {
+        let at = dataset.users.get(user).unwrap() as usize;
+        let range = dataset.sequences.offsets()[at]..dataset.sequences.offsets()[at + 1];
+        let event = |at: usize| {
+            let item = dataset.items.raw(dataset.sequences.events()[at].item);
+            format!("{item}/{}", dataset.published_split[at])
+        };
+        range.map(event).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(row("u"), "1/0 2/0 3/0 4/0 5/0 6/1 1/2");
+    assert_eq!(row("v"), "7/0 8/0 9/1 2/2");
+    assert_eq!(row("w"), "1/0 9/0 3/2");
+    assert_eq!((imported.n_skipped(), imported.skipped[0].line), (1, 3));
+}
+
+#[test]
+fn files_whose_ids_do_not_meet_are_warned_about() {
+    let folder = Folder::new();
+    let events = folder.file("e.csv", "user,item\na,1\nb,2\n");
+    let items = folder.file("names.csv", "item_id,title\nB0,One\nB1,Two\n");
+    let mut options = folder.options("e.csv");
+    options.sources = vec![crate::files::source(&events), crate::files::source(&items)];
+    let warnings = run(&options).unwrap().warnings.join("\n");
+    assert!(warnings.contains("none of the 2 items with text has an event"), "{warnings}");
+    options.min_rating = Some(3.0);
+    assert!(run(&options).unwrap_err().to_string().contains("no table has a rating column"));
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use foldhash::fast::FixedState;
 
-use super::super::lines;
+use super::super::lines::{self, Line};
 use super::super::report::{Content, SniffReport, TableReport};
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
@@ -112,20 +112,20 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
     }
     for table in holding(report, Content::TimedLists) {
         let mut tally = Tally::default();
-        let sha256 = lines::each(&table.path, &mut tally, |line| {
+        let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             let (user, words) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
             let events = match events_of(words, &raw_of) {
                 Ok(events) => events,
-                Err(reason) => return Ok(Some(reason)),
+                Err(reason) => return Ok(Line::Bad(reason)),
             };
             let items: Vec<&str> = events.iter().map(|&(item, _)| item).collect();
             if let Some(reason) = s3rec::problem_of(user, &items) {
-                return Ok(Some(reason));
+                return Ok(Line::Bad(reason));
             }
             for (item, time) in events {
                 run.staging.plain_event((user, item), Some(time), None, &mut placement)?;
             }
-            Ok(None)
+            Ok(Line::Row)
         })?;
         run.close(table, tally, sha256)?;
     }

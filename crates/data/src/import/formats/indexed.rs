@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::super::lines;
+use super::super::lines::{self, Line};
 use super::super::report::TableReport;
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
@@ -21,15 +21,15 @@ impl Names {
         let mut names = Self::default();
         let mut tally = Tally::default();
         let mut is_first = true;
-        let sha256 = lines::each(&table.path, &mut tally, |line| {
+        let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             let is_head = std::mem::take(&mut is_first);
             Ok(match pair(line) {
                 Some((name, index)) => {
                     names.0.insert(index.to_owned(), name.to_owned());
-                    None
+                    Line::Row
                 }
-                None if is_head => None,
-                None => Some(SkipReason::BadReference),
+                None if is_head => Line::NoRow,
+                None => Line::Bad(SkipReason::BadReference),
             })
         })?;
         run.close(table, tally, sha256)?;

@@ -1,6 +1,6 @@
 //! KGAT folders: `train.txt` and `test.txt` (`user item item …`), `kg_final.txt` (`head relation tail`), name lists.
 
-use super::super::lines;
+use super::super::lines::{self, Line};
 use super::super::report::{Content, SniffReport, TableReport};
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
@@ -53,16 +53,16 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
     let mut seen: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
     for table in holding(report, Content::Lists) {
         let mut tally = Tally::default();
-        let sha256 = lines::each(&table.path, &mut tally, |line| {
+        let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             let mut words = line.split_ascii_whitespace();
             let user = words.next().unwrap_or_default();
             let list: Vec<&str> = words.collect();
             // A user without items stands in these files when all of theirs are in the other part.
             if list.is_empty() {
-                return Ok(None);
+                return Ok(Line::Row);
             }
             if let Some(reason) = s3rec::problem_of(user, &list) {
-                return Ok(Some(reason));
+                return Ok(Line::Bad(reason));
             }
             for item in list {
                 let event = (users.of(user), items.of(item));
@@ -71,20 +71,20 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
                     seen.insert(item.to_owned());
                 }
             }
-            Ok(None)
+            Ok(Line::Row)
         })?;
         run.close(table, tally, sha256)?;
     }
     for table in holding(report, Content::Triples) {
         let mut tally = Tally::default();
         let mut known = std::collections::BTreeSet::new();
-        let sha256 = lines::each(&table.path, &mut tally, |line| {
+        let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             let [head, relation, tail] = line.split_ascii_whitespace().collect::<Vec<_>>()[..] else {
-                return Ok(Some(SkipReason::ColumnCount));
+                return Ok(Line::Bad(SkipReason::ColumnCount));
             };
             run.staging.builder.triple(entities.of(head), relations.of(relation), entities.of(tail));
             known.extend([head, tail].into_iter().filter(|index| seen.contains(*index)).map(str::to_owned));
-            Ok(None)
+            Ok(Line::Row)
         })?;
         for index in &known {
             run.staging.link(items.of(index), entities.of(index), &placement);

@@ -1,6 +1,6 @@
 //! LLMCDSR tables: `items.tsv` with a domain column, `sequences.tsv` of user, split and items in time order.
 
-use super::super::lines;
+use super::super::lines::{self, Line};
 use super::super::look::Expect;
 use super::super::options::ImportOptions;
 use super::super::report::{Content, SniffReport, TableReport};
@@ -32,23 +32,23 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
     for table in holding(report, Content::TaggedLists) {
         let mut tally = Tally::default();
         let mut is_first = true;
-        let sha256 = lines::each(&table.path, &mut tally, |line| {
+        let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             if std::mem::take(&mut is_first) && line.starts_with("user_id\t") {
-                return Ok(None);
+                return Ok(Line::NoRow);
             }
             let [user, part, items] = line.split('\t').collect::<Vec<_>>()[..] else {
-                return Ok(Some(SkipReason::ColumnCount));
+                return Ok(Line::Bad(SkipReason::ColumnCount));
             };
-            let Some(tag) = tag_of(part) else { return Ok(Some(SkipReason::BadSplit)) };
+            let Some(tag) = tag_of(part) else { return Ok(Line::Bad(SkipReason::BadSplit)) };
             let items: Vec<&str> = items.split_ascii_whitespace().collect();
             if let Some(reason) = s3rec::problem_of(user, &items) {
-                return Ok(Some(reason));
+                return Ok(Line::Bad(reason));
             }
             for (at, item) in items.iter().enumerate() {
                 let split = if at + 1 == items.len() { tag } else { 0 };
                 run.staging.plain_event((user, item), None, Some(split), &mut placement)?;
             }
-            Ok(None)
+            Ok(Line::Row)
         })?;
         run.close(table, tally, sha256)?;
     }

@@ -2,6 +2,7 @@
 
 mod abxi;
 mod amazon;
+mod histories;
 mod indexed;
 mod kgat;
 mod llmcdsr;
@@ -9,6 +10,7 @@ mod minionerec;
 mod movielens;
 mod openke;
 mod recbole;
+mod recbole_cases;
 mod s3rec;
 mod table;
 mod triples;
@@ -131,7 +133,8 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
         Format::S3rec => s3rec::read(run, report),
         Format::Kgat => kgat::read(run, report),
         Format::Openke => openke::read(run, report),
-        Format::Recbole | Format::Movielens | Format::Triples | Format::Amazon | Format::Table => Ok(()),
+        Format::Recbole => recbole_cases::read(run, report),
+        Format::Movielens | Format::Triples | Format::Amazon | Format::Table => Ok(()),
     }
 }
 

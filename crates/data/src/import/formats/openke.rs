@@ -1,6 +1,6 @@
 //! `OpenKE` folders: `train2id.txt` with triples in the order head, **tail, relation**, and the names of the indexes.
 
-use super::super::lines;
+use super::super::lines::{self, Line};
 use super::super::report::{Content, SniffReport, TableReport};
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
@@ -47,20 +47,20 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
         let mut tally = Tally::default();
         let mut n_triples = 0;
         let mut is_first = true;
-        let sha256 = lines::each(&table.path, &mut tally, |line| {
+        let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             let words: Vec<&str> = line.split_ascii_whitespace().collect();
             if std::mem::take(&mut is_first) && words.len() == 1 {
-                return Ok(None);
+                return Ok(Line::NoRow);
             }
             n_triples += 1;
             // Not head, relation, tail: this is where OpenKE differs from everybody.
-            let [head, tail, relation] = words[..] else { return Ok(Some(SkipReason::ColumnCount)) };
+            let [head, tail, relation] = words[..] else { return Ok(Line::Bad(SkipReason::ColumnCount)) };
             let is_named = |names: &Names, index: &str| names.len() == 0 || names.has(index);
             if !(is_named(&entities, head) && is_named(&entities, tail) && is_named(&relations, relation)) {
-                return Ok(Some(SkipReason::BadReference));
+                return Ok(Line::Bad(SkipReason::BadReference));
             }
             run.staging.builder.triple(entities.of(head), relations.of(relation), entities.of(tail));
-            Ok(None)
+            Ok(Line::Row)
         })?;
         check_count(table, n_triples)?;
         run.close(table, tally, sha256)?;

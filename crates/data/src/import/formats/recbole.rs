@@ -4,7 +4,7 @@ use super::super::look::{self, Expect};
 use super::super::options::ImportOptions;
 use super::super::report::{Confidence, Content, Role, TableReport};
 use super::super::roles::{self, Profile};
-use super::{Files, plain_name};
+use super::{Files, plain_name, recbole_cases};
 use crate::error::DataError;
 use crate::import::delimited::Separator;
 
@@ -40,7 +40,7 @@ pub(super) fn plan(files: &Files, options: &ImportOptions) -> Result<Vec<TableRe
     Ok(tables)
 }
 
-fn table(look: look::Look, content: Content, options: &ImportOptions) -> Result<TableReport, DataError> {
+fn table(look: look::Look, mut content: Content, options: &ImportOptions) -> Result<TableReport, DataError> {
     let names: Vec<(&str, &str)> =
         look.names.iter().map(|name| name.rsplit_once(':').unwrap_or((name, "token"))).collect();
     let profiles: Vec<Profile<'_>> = look
@@ -50,13 +50,18 @@ fn table(look: look::Look, content: Content, options: &ImportOptions) -> Result<
         .map(|(profile, &(name, _))| Profile { name, ..profile })
         .collect();
     let mut columns = roles::guess(&profiles, true);
+    let history = names.iter().position(|&(name, kind)| kind == "token_seq" && name.ends_with("_list"));
+    if let (Content::Events, Some(history)) = (content, history) {
+        content = Content::Cases;
+        columns[history].role = Role::History;
+    }
     for (at, column) in columns.iter_mut().enumerate() {
         let (name, kind) = names[at];
         let name = name.to_owned();
         column.confidence = Confidence::High;
         column.is_sequence = kind == "token_seq";
         column.role = match (content, column.role.clone()) {
-            (Content::Events, role) => role,
+            (Content::Events | Content::Cases, role) => role,
             (Content::Items | Content::Links, Role::Item) => Role::Item,
             (Content::Users, Role::User) => Role::User,
             (Content::Items | Content::Users, _) if kind == "float_seq" => Role::Unused,
@@ -73,7 +78,7 @@ fn table(look: look::Look, content: Content, options: &ImportOptions) -> Result<
         roles::apply(&options.columns, &profiles, &mut columns);
     }
     let needed: &[Role] = match content {
-        Content::Events => &[Role::User, Role::Item],
+        Content::Events | Content::Cases => &[Role::User, Role::Item],
         Content::Items => &[Role::Item],
         Content::Users => &[Role::User],
         Content::Triples => &[Role::Head, Role::Relation, Role::Tail],
@@ -84,5 +89,6 @@ fn table(look: look::Look, content: Content, options: &ImportOptions) -> Result<
         let remedy = "RecBole names them like `user_id:token`, tab-separated in the first line";
         return Err(DataError::format(&look.path, Some(1), problem, remedy));
     }
-    Ok(look.into_report(content, columns))
+    let split = if content == Content::Cases { recbole_cases::split_of(&look.path) } else { None };
+    Ok(TableReport { split, ..look.into_report(content, columns) })
 }

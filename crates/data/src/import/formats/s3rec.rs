@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::lines;
+use super::super::lines::{self, Line};
 use super::super::report::{Content, SniffReport, TableReport};
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
@@ -67,17 +67,17 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
     let mut placement = run.take_placement(&report.domain);
     for table in holding(report, Content::Lists) {
         let mut tally = Tally::default();
-        let sha256 = lines::each(&table.path, &mut tally, |line| {
+        let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             let mut words = line.split_ascii_whitespace();
             let user = words.next().unwrap_or_default();
             let items: Vec<&str> = words.collect();
             if let Some(reason) = problem_of(user, &items) {
-                return Ok(Some(reason));
+                return Ok(Line::Bad(reason));
             }
             for item in items {
                 run.staging.plain_event((user, item), None, table.split, &mut placement)?;
             }
-            Ok(None)
+            Ok(Line::Row)
         })?;
         run.close(table, tally, sha256)?;
     }
