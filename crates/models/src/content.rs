@@ -228,6 +228,7 @@ impl Content {
         self.rows.save("content.rows", tensors);
         if let Some(vectors) = &self.vectors {
             tensors.put_f32("content.vectors", vectors.values.clone());
+            tensors.put_u32("content.dim", vec![vectors.dim as u32]);
         }
     }
 
@@ -264,7 +265,10 @@ impl Vectors {
 
     fn load(config: &ContentConfig, n_items: usize, tensors: &mut Tensors) -> Result<Self, ModelError> {
         let values = tensors.take_f32("content.vectors")?;
-        let dim = values.len() / n_items.max(1);
+        let dim = match tensors.take_u32("content.dim")?.as_slice() {
+            [dim] => *dim as usize,
+            _ => usize::MAX,
+        };
         if dim > config.svd_dim || values.len() != n_items * dim {
             let expected = format!("{n_items} vectors of at most {} values", config.svd_dim);
             return Err(ModelError::Inconsistent { tensor: "content.vectors".into(), expected });

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use segue_data::{DomainIdx, ItemCatalog, ItemIdx, TrainSet};
-use segue_nn::{invert_spd, solve_spd_small};
+use segue_nn::{Elimination, solve_spd_small};
 use serde::{Deserialize, Serialize};
 
 use crate::query::{Fading, Query, Scope, faded_history};
@@ -119,14 +119,12 @@ impl Linear {
 
     pub(crate) fn load(shape: (usize, usize), tensors: &mut Tensors) -> Result<Self, ModelError> {
         let weights = ItemSimilarity::load("linear", shape, tensors)?;
-        let exact = match tensors.take_u32("linear.exact")?.as_slice() {
-            [flag @ (0 | 1)] => *flag == 1,
-            _ => {
-                let expected = "one value, 0 or 1".to_owned();
-                return Err(ModelError::Inconsistent { tensor: "linear.exact".to_owned(), expected });
-            }
-        };
-        Ok(Self { weights, exact })
+        let flag = tensors.take_u32("linear.exact")?;
+        if flag != [0] && flag != [1] {
+            let expected = "one value, 0 or 1".to_owned();
+            return Err(ModelError::Inconsistent { tensor: "linear.exact".to_owned(), expected });
+        }
+        Ok(Self { weights, exact: flag == [1] })
     }
 }
 
@@ -189,21 +187,8 @@ impl Gram {
         prior: Option<&ItemSimilarity>,
     ) -> Result<ItemSimilarity, ModelError> {
         let n = self.inputs.len();
-        let mut inverse = vec![0.0f32; n * n]; // [n, n] G + λI, then P
-        inverse.par_chunks_mut(n).enumerate().for_each_init(
-            || vec![0.0f32; 0],
-            |_, (at, row)| {
-                for &user in &self.item_users[at] {
-                    for &other in &self.user_items[user as usize] {
-                        row[other as usize] += 1.0;
-                    }
-                }
-                row[at] += config.l2;
-            },
-        );
-        invert_spd(&mut inverse, n)
-            .map_err(|e| ModelError::StandsAside { expert: "linear", reason: e.to_string() })?;
-        let diagonal: Vec<f32> = (0..n).map(|at| inverse[at * n + at]).collect();
+        let inverse = Inverse::of(self, config.l2)?;
+        let diagonal: Vec<f32> = (0..n).map(|at| inverse.diagonal(at)).collect();
         let prior =
             prior.filter(|_| config.text_prior > 0.0).map(|prior| Prior::new(self, prior, config, &inverse));
         let row = |(): &mut (), item: usize| -> SparseRow {
@@ -212,10 +197,10 @@ impl Gram {
                 let row = prior.as_ref().map(|prior| prior.untrained_row(item)).unwrap_or_default();
                 return keep_largest(row, config.weights_per_item);
             }
-            let p = &inverse[at as usize * n..(at as usize + 1) * n];
+            let p = inverse.row(at as usize);
             let mut columns = Vec::with_capacity(n);
             let mut values = Vec::with_capacity(n);
-            let pulled = prior.as_ref().map(|prior| prior.pulled_row(p));
+            let pulled = prior.as_ref().map(|prior| prior.pulled_row(&p));
             for (other, &value) in p.iter().enumerate() {
                 if other == at as usize {
                     continue;
@@ -330,6 +315,55 @@ impl Gram {
     }
 }
 
+/// P = (G + λI)⁻¹, dense.
+struct Inverse {
+    /// `[n, n]` in the order of elimination, symmetric.
+    values: Vec<f32>,
+    /// Place of each input in that order.
+    place: Vec<u32>,
+}
+
+impl Inverse {
+    fn of(gram: &Gram, l2: f32) -> Result<Self, ModelError> {
+        let n = gram.inputs.len();
+        let plan = Elimination::plan(n, &gram.user_items);
+        let mut place = vec![0; n];
+        for (at, &input) in plan.order().iter().enumerate() {
+            place[input as usize] = at as u32;
+        }
+        let in_order = |items: &Vec<u32>| {
+            let mut places: Vec<u32> = items.iter().map(|&input| place[input as usize]).collect();
+            places.sort_unstable();
+            places
+        };
+        let user_places: Vec<Vec<u32>> = gram.user_items.par_iter().map(in_order).collect();
+        let mut values = vec![0.0f32; n * n];
+        values.par_chunks_mut(n).zip(plan.order()).enumerate().for_each(|(at, (row, &input))| {
+            for &user in &gram.item_users[input as usize] {
+                // The lower triangle is enough.
+                for &other in user_places[user as usize].iter().take_while(|&&other| other as usize <= at) {
+                    row[other as usize] += 1.0;
+                }
+            }
+            row[at] += l2;
+        });
+        plan.invert(&mut values)
+            .map_err(|e| ModelError::StandsAside { expert: "linear", reason: e.to_string() })?;
+        Ok(Self { values, place })
+    }
+
+    // Row of an input, columns by input.
+    fn row(&self, input: usize) -> Vec<f32> {
+        let n = self.place.len();
+        let row = &self.values[self.place[input] as usize * n..][..n];
+        self.place.iter().map(|&at| row[at as usize]).collect()
+    }
+
+    fn diagonal(&self, input: usize) -> f32 {
+        self.values[self.place[input] as usize * (self.place.len() + 1)]
+    }
+}
+
 /// What the text prior adds to the dense solution.
 struct Prior<'a> {
     gram: &'a Gram,
@@ -341,13 +375,13 @@ struct Prior<'a> {
 }
 
 impl<'a> Prior<'a> {
-    fn new(gram: &'a Gram, prior: &'a ItemSimilarity, config: &LinearConfig, inverse: &[f32]) -> Self {
+    fn new(gram: &'a Gram, prior: &'a ItemSimilarity, config: &LinearConfig, inverse: &Inverse) -> Self {
         let n = gram.inputs.len();
         let mut built =
             Self { gram, similarity: prior, strength: config.text_prior, l2: config.l2, mu: Vec::new() };
         let mu = |at: usize| {
-            let p = &inverse[at * n..(at + 1) * n];
-            let pulled = built.pulled_row(p)[at];
+            let p = inverse.row(at);
+            let pulled = built.pulled_row(&p)[at];
             (1.0 - config.l2 * p[at] + config.l2 * pulled) / p[at]
         };
         built.mu = (0..n).into_par_iter().map(mu).collect();

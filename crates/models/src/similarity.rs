@@ -119,41 +119,65 @@ impl ItemSimilarity {
 }
 
 /// Dense accumulator of one sparse row, reused between rows.
+///
+/// Which columns have a sum is kept in bits, and which words of bits are not zero in bits again: reading both in order
+/// gives the columns ascending without a sort.
 pub struct RowScratch {
     sums: Vec<f32>,
-    touched: Vec<u32>,
+    touched: Vec<u64>,
+    touched_words: Vec<u64>,
+    n_touched: usize,
 }
 
 impl RowScratch {
     /// A scratch for rows of `n` columns.
     pub fn new(n: usize) -> Self {
-        Self { sums: vec![0.0; n], touched: Vec::new() }
+        let touched = vec![0; n.div_ceil(64)];
+        let touched_words = vec![0; touched.len().div_ceil(64)];
+        Self { sums: vec![0.0; n], touched, touched_words, n_touched: 0 }
     }
 
     /// Adds to one column.
     pub fn add(&mut self, column: usize, value: f32) {
-        if self.sums[column] == 0.0 {
-            self.touched.push(column as u32);
+        let sum = &mut self.sums[column];
+        if *sum == 0.0 {
+            self.touched[column / 64] |= 1 << (column % 64);
+            self.touched_words[column / 4096] |= 1 << (column / 64 % 64);
+            self.n_touched += 1;
         }
-        self.sums[column] += value;
+        *sum += value;
     }
 
     /// The columns with a sum, ascending, each with `finish(column, sum)`; the scratch is empty again.
     pub fn take(&mut self, finish: impl Fn(u32, f32) -> f32) -> SparseRow {
-        self.touched.sort_unstable();
-        self.touched.dedup();
-        let mut columns = Vec::with_capacity(self.touched.len());
-        let mut values = Vec::with_capacity(self.touched.len());
-        for &column in &self.touched {
-            let sum = std::mem::take(&mut self.sums[column as usize]);
-            if sum != 0.0 {
-                columns.push(column);
-                values.push(finish(column, sum));
+        let n_touched = std::mem::take(&mut self.n_touched);
+        let mut columns = Vec::with_capacity(n_touched);
+        let mut values = Vec::with_capacity(n_touched);
+        for (at, words) in self.touched_words.iter_mut().enumerate() {
+            for word in drain_bits(words) {
+                let word = at * 64 + word;
+                for column in drain_bits(&mut self.touched[word]) {
+                    let column = word * 64 + column;
+                    let sum = std::mem::take(&mut self.sums[column]);
+                    if sum != 0.0 {
+                        columns.push(column as u32);
+                        values.push(finish(column as u32, sum));
+                    }
+                }
             }
         }
-        self.touched.clear();
         (columns, values)
     }
+}
+
+// Places of the bits that are set, ascending; the word is zero afterwards.
+fn drain_bits(word: &mut u64) -> impl Iterator<Item = usize> {
+    let mut bits = std::mem::take(word);
+    std::iter::from_fn(move || {
+        let place = (bits != 0).then(|| bits.trailing_zeros() as usize);
+        bits &= bits.wrapping_sub(1);
+        place
+    })
 }
 
 /// Keeps the `n` entries of largest magnitude (ties: smaller column first), columns ascending.
@@ -161,9 +185,62 @@ pub fn keep_largest((columns, values): SparseRow, n: usize) -> SparseRow {
     if columns.len() <= n {
         return (columns, values);
     }
-    let mut order: Vec<usize> = (0..columns.len()).collect();
-    order.select_nth_unstable_by(n, |&a, &b| values[b].abs().total_cmp(&values[a].abs()).then(a.cmp(&b)));
-    order.truncate(n);
-    order.sort_unstable();
-    (order.iter().map(|&at| columns[at]).collect(), order.iter().map(|&at| values[at]).collect())
+    if n == 0 {
+        return SparseRow::default();
+    }
+    let mut magnitudes: Vec<f32> = values.iter().map(|value| value.abs()).collect();
+    let (_, &mut smallest_kept, _) =
+        magnitudes.select_nth_unstable_by(columns.len() - n, f32::total_cmp);
+    let is_larger = |value: f32| value.abs().total_cmp(&smallest_kept).is_gt();
+    let mut n_equal = n - values.iter().filter(|&&value| is_larger(value)).count();
+    let mut kept: SparseRow = (Vec::with_capacity(n), Vec::with_capacity(n));
+    for (&column, &value) in columns.iter().zip(&values) {
+        if !is_larger(value) {
+            if n_equal == 0 || value.abs().total_cmp(&smallest_kept).is_lt() {
+                continue;
+            }
+            n_equal -= 1;
+        }
+        kept.0.push(column);
+        kept.1.push(value);
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn keeping_the_largest_equals_sorting(values in prop::collection::vec(-6_i8..6, 0..80), n in 0_usize..50) {
+            let values: Vec<f32> = values.into_iter().map(f32::from).collect();
+            let columns: Vec<u32> = (0..values.len() as u32).map(|column| column * 3).collect();
+            let mut order: Vec<usize> = (0..values.len()).collect();
+            order.sort_by(|&a, &b| values[b].abs().total_cmp(&values[a].abs()).then(a.cmp(&b)));
+            order.truncate(n);
+            order.sort_unstable();
+            let expected: SparseRow = order.iter().map(|&at| (columns[at], values[at])).unzip();
+            prop_assert_eq!(keep_largest((columns, values), n), expected);
+        }
+
+        #[test]
+        fn a_scratch_gives_the_sums_in_column_order_and_is_empty_again(
+            first in prop::collection::vec((0_usize..9000, -3_i8..3), 0..60), second in prop::collection::vec((0_usize..9000, 1_i8..3), 0..60),
+        ) {
+            let mut scratch = RowScratch::new(9000);
+            for pairs in [first, second] {
+                let mut sums = std::collections::BTreeMap::new();
+                for (column, value) in pairs {
+                    scratch.add(column, f32::from(value));
+                    *sums.entry(column as u32).or_insert(0.0) += f32::from(value);
+                }
+                sums.retain(|_, sum| *sum != 0.0);
+                let expected: SparseRow = sums.into_iter().map(|(column, sum)| (column, 2.0 * sum)).unzip();
+                prop_assert_eq!(scratch.take(|_, sum| 2.0 * sum), expected);
+            }
+        }
+    }
 }

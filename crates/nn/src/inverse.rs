@@ -12,8 +12,14 @@ pub struct NotPositiveDefinite {
     pub row: usize,
 }
 
-/// Columns swept at a time; also the rows of one parallel tile.
+/// Columns swept at a time.
 const BLOCK: usize = 192;
+
+/// Rows of one parallel tile: the product packs its other side once per tile.
+const TILE: usize = 2 * BLOCK;
+
+/// Rows or columns that a transposition moves together: one cache line.
+const LINE: usize = 16;
 
 /// Replaces the symmetric positive definite `a` (`[n, n]`, row-major) by its inverse.
 ///
@@ -29,74 +35,110 @@ const BLOCK: usize = 192;
 /// When `a` does not have `n * n` elements.
 pub fn invert_spd(a: &mut [f32], n: usize) -> Result<(), NotPositiveDefinite> {
     assert_eq!(a.len(), n * n, "shape");
-    let mut columns = vec![0.0; n * BLOCK]; // [n, b] A[:, K]
-    let mut scaled = vec![0.0; n * BLOCK]; // [n, b] V
-    for start in (0..n).step_by(BLOCK) {
-        let b = BLOCK.min(n - start);
+    invert_trailing(a, n, 0)
+}
+
+/// Replaces the trailing block of `a` (`[n, n]`), rows and columns from `first` on, by its inverse; only its lower
+/// triangle is read.
+pub(crate) fn invert_trailing(a: &mut [f32], n: usize, first: usize) -> Result<(), NotPositiveDefinite> {
+    let size = n - first;
+    let rows = &mut a[first * n..]; // [size, n]; the block is the columns from `first` on
+    let mut columns = vec![0.0; size * BLOCK]; // [size, b] A[:, K]
+    let mut scaled = vec![0.0; size * BLOCK]; // [size, b] V
+    for start in (0..size).step_by(BLOCK) {
+        let b = BLOCK.min(size - start);
         let block = start..start + b;
-        gather_columns(a, n, start, b, &mut columns);
+        gather_columns(rows, (n, first), &block, &mut columns);
         let pivot = invert_small(&columns[start * b..(start + b) * b], b)
-            .map_err(|row| NotPositiveDefinite { row: start + row })?; // [b, b]
+            .map_err(|row| NotPositiveDefinite { row: first + start + row })?; // [b, b]
         let pivot_matrix = Matrix::new(&pivot, b, b, b);
-        scaled[..n * b].par_chunks_mut(BLOCK * b).zip(columns[..n * b].par_chunks(BLOCK * b)).for_each(
-            |(v, w)| {
-                matmul(0.0, v, b, 1.0, Matrix::new(w, w.len() / b, b, b), pivot_matrix);
-            },
-        );
-        a.par_chunks_mut(BLOCK * n).enumerate().for_each(|(tile, rows)| {
-            let first = tile * BLOCK;
-            let n_rows = rows.len() / n;
-            if first == start {
-                return;
-            }
-            // Lower triangle only: columns 0..first+n_rows.
-            let v = Matrix::new(&scaled[first * b..], n_rows, b, b);
-            let w = Matrix::new(&columns, first + n_rows, b, b);
-            matmul(1.0, rows, n, -1.0, v, w.t());
+        let tiles = scaled[..size * b].par_chunks_mut(TILE * b).zip(columns[..size * b].par_chunks(TILE * b));
+        tiles.for_each(|(v, w)| {
+            matmul(0.0, v, b, 1.0, Matrix::new(w, w.len() / b, b, b), pivot_matrix);
         });
+        let update = |rows: &mut [f32], top: usize| {
+            let n_rows = rows.len() / n;
+            // Lower triangle only: columns 0..top+n_rows.
+            let v = Matrix::new(&scaled[top * b..], n_rows, b, b);
+            let w = Matrix::new(&columns, top + n_rows, b, b);
+            matmul(1.0, &mut rows[first..], n, -1.0, v, w.t());
+        };
+        let (above, rest) = rows.split_at_mut(start * n);
+        let below = &mut rest[b * n..];
+        let tiles = above.par_chunks_mut(TILE * n).enumerate().map(|(tile, rows)| (tile * TILE, rows));
+        let tiles_below =
+            below.par_chunks_mut(TILE * n).enumerate().map(|(tile, rows)| (start + b + tile * TILE, rows));
+        tiles.chain(tiles_below).for_each(|(top, rows)| update(rows, top));
         // Rows of the block: A[K, j] = V[j]ᵀ for j before the block; columns of the block below it: V.
-        write_block(a, n, &block, &scaled, &pivot);
+        write_block(rows, (n, first), &block, &scaled, &pivot);
     }
-    a.par_iter_mut().for_each(|x| *x = -*x);
-    mirror_lower(a, n);
+    rows.par_chunks_mut(n).for_each(|row| row[first..].iter_mut().for_each(|x| *x = -*x));
+    mirror_lower(rows, n, first);
     Ok(())
 }
 
 // columns[i] = A[i, K] for all i, read from the lower triangle.
-fn gather_columns(a: &[f32], n: usize, start: usize, b: usize, columns: &mut [f32]) {
-    columns[..n * b].par_chunks_mut(b).enumerate().for_each(|(i, row)| {
-        for (at, value) in row.iter_mut().enumerate() {
-            let k = start + at;
-            *value = if i >= k { a[i * n + k] } else { a[k * n + i] };
+fn gather_columns(
+    rows: &[f32],
+    (n, first): (usize, usize),
+    block: &std::ops::Range<usize>,
+    columns: &mut [f32],
+) {
+    let b = block.len();
+    let size = rows.len() / n;
+    columns[..size * b].par_chunks_mut(LINE * b).enumerate().for_each(|(line, part)| {
+        let top = line * LINE;
+        if top >= block.end {
+            for (i, row) in part.chunks_exact_mut(b).enumerate() {
+                row.copy_from_slice(&rows[(top + i) * n + first..][block.clone()]);
+            }
+            return;
+        }
+        for k in block.clone() {
+            for (i, row) in part.chunks_exact_mut(b).enumerate() {
+                let (below, above) = if top + i >= k { (top + i, k) } else { (k, top + i) };
+                row[k - block.start] = rows[below * n + first + above];
+            }
         }
     });
 }
 
-fn write_block(a: &mut [f32], n: usize, block: &std::ops::Range<usize>, scaled: &[f32], pivot: &[f32]) {
+fn write_block(
+    rows: &mut [f32],
+    (n, first): (usize, usize),
+    block: &std::ops::Range<usize>,
+    scaled: &[f32],
+    pivot: &[f32],
+) {
     let b = block.len();
-    a.par_chunks_mut(n).enumerate().skip(block.start).for_each(|(i, row)| {
-        if block.contains(&i) {
-            let at = i - block.start;
-            for (j, value) in row[..block.start].iter_mut().enumerate() {
-                *value = scaled[j * b + at];
+    let (_, from_block) = rows.split_at_mut(block.start * n);
+    let (inside, below) = from_block.split_at_mut(b * n);
+    inside.par_chunks_mut(LINE * n).enumerate().for_each(|(line, rows)| {
+        let top = line * LINE;
+        for (j, v) in scaled[..block.start * b].chunks_exact(b).enumerate() {
+            for (row, value) in rows.chunks_exact_mut(n).zip(&v[top..]) {
+                row[first + j] = *value;
             }
-            for (value, inverse) in row[block.clone()].iter_mut().zip(&pivot[at * b..(at + 1) * b]) {
+        }
+        for (row, inverse) in rows.chunks_exact_mut(n).zip(pivot[top * b..].chunks_exact(b)) {
+            for (value, inverse) in row[first..][block.clone()].iter_mut().zip(inverse) {
                 *value = -inverse;
             }
-        } else {
-            row[block.clone()].copy_from_slice(&scaled[i * b..(i + 1) * b]);
         }
+    });
+    below.par_chunks_mut(n).zip(scaled[block.end * b..].par_chunks(b)).for_each(|(row, v)| {
+        row[first..][block.clone()].copy_from_slice(v);
     });
 }
 
-fn mirror_lower(a: &mut [f32], n: usize) {
-    // Tiles keep both the read and the written rows in cache.
-    const TILE: usize = 64;
-    for i0 in (0..n).step_by(TILE) {
-        for j0 in (0..=i0).step_by(TILE) {
-            for i in i0..(i0 + TILE).min(n) {
-                for j in j0..(j0 + TILE).min(i) {
-                    a[j * n + i] = a[i * n + j];
+// Copies the lower triangle of the block from column `first` on to the upper one.
+fn mirror_lower(rows: &mut [f32], n: usize, first: usize) {
+    let size = rows.len() / n;
+    for i0 in (0..size).step_by(LINE) {
+        for j0 in (0..=i0).step_by(LINE) {
+            for i in i0..(i0 + LINE).min(size) {
+                for j in j0..(j0 + LINE).min(i) {
+                    rows[j * n + first + i] = rows[i * n + first + j];
                 }
             }
         }

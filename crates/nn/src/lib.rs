@@ -6,7 +6,9 @@
 mod matmul;
 mod inverse;
 mod solve;
+mod sparse_inverse;
 
 pub use inverse::{NotPositiveDefinite, invert_spd};
 pub use matmul::{Matrix, matmul, matmul_parallel};
 pub use solve::solve_spd_small;
+pub use sparse_inverse::Elimination;

@@ -1,4 +1,5 @@
-//! A trained model on disk: one folder, JSON and safetensors, each file's hash in `artifact.json`.
+//! A trained model on disk: one folder, JSON and safetensors, each file's hash in `artifact.json`, and the hash of that in
+//! `artifact.sha256` (as `sha256sum` writes it).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,6 +15,11 @@ use crate::recommender::{DomainModel, Recommender};
 
 /// Version of the folder's layout.
 pub const FORMAT_VERSION: u32 = 1;
+
+const HEAD: &str = "artifact.json";
+const SEAL: &str = "artifact.sha256";
+/// The tables' hashes stand in here; its own stands in the head.
+const DATASET_HEAD: &str = "dataset/dataset.toml";
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -76,6 +82,7 @@ fn write_into(recommender: &Recommender, seed: u64, dir: &Path) -> Result<(), Re
         domains: Vec::new(),
         files: BTreeMap::new(),
     };
+    head.files.insert(DATASET_HEAD.to_owned(), hash::of_file(&dir.join(DATASET_HEAD))?);
     for model in &recommender.domains {
         let mut experts = Vec::new();
         for expert in &model.experts {
@@ -98,11 +105,16 @@ fn write_into(recommender: &Recommender, seed: u64, dir: &Path) -> Result<(), Re
             cold_runs: to_runs(&model.cold),
         });
     }
-    let path = dir.join("artifact.json");
+    let path = dir.join(HEAD);
     let text = serde_json::to_vec_pretty(&head).map_err(|e| {
         RecommendError::artifact(path.display().to_string(), e.to_string(), "report this as a bug")
     })?;
-    put(&path, &text)
+    put(&path, &text)?;
+    put(&dir.join(SEAL), seal_of(&text).as_bytes())
+}
+
+fn seal_of(head: &[u8]) -> String {
+    format!("{}  {HEAD}\n", hash::of_bytes(head))
 }
 
 /// Reads a model folder; every file's hash is checked.
@@ -110,8 +122,6 @@ fn write_into(recommender: &Recommender, seed: u64, dir: &Path) -> Result<(), Re
 /// # Errors
 /// When a file is missing, changed, or does not fit the others.
 pub fn read(dir: &Path) -> Result<Recommender, RecommendError> {
-    let path = dir.join("artifact.json");
-    let text = fs::read(&path).map_err(|e| io("read", &path, e))?;
     let damaged = |problem: String| {
         RecommendError::artifact(
             dir.display().to_string(),
@@ -119,12 +129,20 @@ pub fn read(dir: &Path) -> Result<Recommender, RecommendError> {
             "train again, or copy the whole folder again",
         )
     };
+    let get = |name: &str| fs::read(dir.join(name)).map_err(|e| io("read", &dir.join(name), e));
+    let text = get(HEAD)?;
+    if get(SEAL)? != seal_of(&text).as_bytes() {
+        return Err(damaged(format!("the SHA-256 of {HEAD} is not the one in {SEAL}")));
+    }
     let head: Head = serde_json::from_slice(&text).map_err(|e| damaged(e.to_string()))?;
     if head.format_version != FORMAT_VERSION {
         return Err(damaged(format!(
             "layout version {}, this program reads {FORMAT_VERSION}",
             head.format_version
         )));
+    }
+    if head.files.get(DATASET_HEAD) != Some(&hash::of_file(&dir.join(DATASET_HEAD))?) {
+        return Err(damaged(format!("the SHA-256 of {DATASET_HEAD} is not the one in {HEAD}")));
     }
     let (dataset, data) = store::read(&dir.join("dataset"))?;
     if data.data_sha256() != head.data_sha256 {
@@ -144,14 +162,24 @@ fn read_domain(
     dataset: &Dataset,
 ) -> Result<DomainModel, RecommendError> {
     let damaged = |problem: &str| RecommendError::artifact(dir.display().to_string(), problem, "train again");
-    if head.domain.at() >= dataset.domains.len() {
+    if dataset.domains.get(head.domain.at()).is_none_or(|domain| domain.name != head.name) {
         return Err(damaged("names a domain that its data set does not have"));
     }
-    let cold = from_runs(&head.cold_runs);
-    if cold.len() != dataset.items.range(head.domain).len() || head.blend.members.len() != head.experts.len()
+    // Counted before they are spelled out: a forged run may be longer than memory.
+    let n_flags: u64 = head.cold_runs.iter().map(|&n| u64::from(n)).sum();
+    let members = head.blend.members.iter().map(|member| member.expert);
+    if n_flags != dataset.items.range(head.domain).len() as u64
+        || !members.eq(head.experts.iter().map(|expert| expert.id))
     {
         return Err(damaged("its parts do not fit each other"));
     }
+    let weights = head.blend.members.iter().flat_map(|member| [member.warm, member.cold]);
+    let spreads = head.experts.iter().map(|expert| expert.spread);
+    let valid = weights.chain(spreads).all(|value| value.is_finite() && value >= 0.0);
+    if !valid || !head.blend.cold_offset.is_finite() {
+        return Err(damaged("a weight is negative or not finite"));
+    }
+    let cold = from_runs(&head.cold_runs);
     let mut experts = Vec::new();
     for expert in &head.experts {
         experts.push(read_expert(dir, expert, files, (&dataset.items, head.domain))?);

@@ -139,7 +139,7 @@ fn the_arrays_of_a_larger_catalog_are_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(crate::world::fixed(24))]
 
     #[test]
     fn random_damage_never_panics(

@@ -4,5 +4,6 @@ mod conformance;
 mod damaged;
 mod linear_oracle;
 mod settings;
+mod svd_oracle;
 mod window_oracle;
 mod world;

@@ -119,6 +119,8 @@ prop_compose! {
 }
 
 proptest! {
+    #![proptest_config(crate::world::fixed(256))]
+
     #[test]
     fn the_window_expert_equals_three_plain_loops(
         config in settings(),

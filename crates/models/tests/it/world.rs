@@ -1,5 +1,6 @@
 //! A tiny world of two domains: four genres that words and tastes share, and two books that nobody has touched.
 
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -145,6 +146,16 @@ fn rows() -> Vec<Vec<(usize, i64)>> {
     (0..N_USERS).map(&mut row).collect()
 }
 
+/// Random cases that are the same in every run.
+pub(crate) fn fixed(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        rng_seed: RngSeed::Fixed(1),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 /// One expert under test.
 pub(crate) struct Subject {
     pub(crate) id: ExpertId,
@@ -193,8 +204,10 @@ fn forms(kind: ExpertKind) -> Vec<(&'static str, ExpertConfig)> {
             forms.push(("text prior, sparse", ExpertConfig::Linear(sparse)));
         }
         (ExpertKind::Content, ExpertConfig::Content(config)) => {
+            let vectors = ContentConfig { svd_dim: 64, ..config.clone() };
             let config = ContentConfig { title: 0.25, half_life_days: 30.0, ..config };
             forms.push(("light title", ExpertConfig::Content(config)));
+            forms.push(("vectors", ExpertConfig::Content(vectors)));
         }
         (kind, config) => panic!("{kind:?} has the settings of another kind: {config:?}"),
     }

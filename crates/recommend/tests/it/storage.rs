@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use segue_recommend::{Recommender, Request, artifact};
+use segue_recommend::{Recommender, Request, WhyNot, artifact};
 
 use crate::world::{Folder, N_BOOKS, book, files, histories, query, recommender};
 
@@ -13,21 +13,21 @@ fn answers(recommender: &Recommender) -> Vec<u8> {
     for history in histories(recommender) {
         for allow_seen in [false, true] {
             let request = Request { n: 12, allow_seen, ..Request::default() };
-            let list = recommender.recommend(&query(&history), &request).unwrap();
-            serde_json::to_writer(&mut all, &list).unwrap();
-            let first = list.items[0].item;
-            serde_json::to_writer(&mut all, &recommender.explain(&query(&history), first).unwrap()).unwrap();
-            for number in 0..N_BOOKS {
-                let stage = recommender.why_not(&query(&history), &request, book(recommender, number));
-                serde_json::to_writer(&mut all, &stage.unwrap()).unwrap();
-            }
+            let list = recommender.recommend(&query(&history), &request).expect("a trained target");
+            let reasons = recommender.explain(&query(&history), list.items[0].item).expect("a book");
+            let why_not = |number| recommender.why_not(&query(&history), &request, book(recommender, number));
+            let stages: Vec<WhyNot> = (0..N_BOOKS).map(|n| why_not(n).expect("a book")).collect();
+            serde_json::to_writer(&mut all, &(list, reasons, stages)).expect("all of it is data");
         }
     }
     all
 }
 
 fn bytes_of(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
-    files(dir).into_iter().map(|name| (name.clone(), std::fs::read(dir.join(name)).unwrap())).collect()
+    files(dir)
+        .into_iter()
+        .map(|name| (name.clone(), std::fs::read(dir.join(name)).expect("a file")))
+        .collect()
 }
 
 #[test]

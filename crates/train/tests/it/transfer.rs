@@ -18,13 +18,22 @@ fn reads_text(expert: ExpertId) -> bool {
     expert.kind == ExpertKind::Content
 }
 
+// An interval of 95 % errs: over 40 seeds a shuffled source was let in twice (2026-11-24). More than one of four is a leak.
 #[test]
 fn a_shuffled_source_gets_no_weight() {
-    let fit = Story { source: Source::Shuffled, ..Story::default() }.stage().fit(&plan());
-    let n_judged = fit.fitted.evidence.iter().filter(|evidence| of_sources(evidence.expert)).count();
-    assert_eq!(n_judged, 3, "window, linear and content were tried on the source");
-    assert_eq!(weight(&fit, of_sources), 0.0, "{:?}", fit.fitted.evidence);
-    assert_eq!(fit.fitted.gain_of_sources.map(|gain| gain.mean), Some(0.0));
+    let mut let_in = Vec::new();
+    for seed in 1..=4 {
+        let story = Story { source: Source::Shuffled, n_users: 1_000, seed, ..Story::default() };
+        let fit = story.stage().fit(&plan());
+        let n_judged = fit.fitted.evidence.iter().filter(|evidence| of_sources(evidence.expert)).count();
+        assert_eq!(n_judged, 3, "window, linear and content were tried on the source");
+        if weight(&fit, of_sources) > 0.0 {
+            let_in.push((seed, fit.fitted.evidence));
+        } else {
+            assert_eq!(fit.fitted.gain_of_sources.map(|gain| gain.mean), Some(0.0));
+        }
+    }
+    assert!(let_in.len() <= 1, "{let_in:?}");
 }
 
 #[test]
