@@ -147,25 +147,28 @@ fn put_back(a: &mut [f32], n: usize, group: Range<usize>, columns: &[Column<'_>]
     let dense = n_factors * DENSE >= factors.len();
     let factors = Matrix::new(&factors, group.len(), read.len(), read.len());
     let mut pieces = vec![0.0; (n - end).div_ceil(PIECE) * group.len() * PIECE]; // [piece, group, PIECE]
-    pieces.par_chunks_mut(group.len() * PIECE).enumerate().for_each_init(Vec::new, |gathered, (piece, rows)| {
-        let first = end + piece * PIECE;
-        let width = PIECE.min(n - first);
-        let stored = |k: usize| &behind[(k - end) * n + first..][..width];
-        if dense {
-            gathered.clear(); // [n_read, width]
-            read.iter().for_each(|&k| gathered.extend_from_slice(stored(k)));
-            matmul(0.0, rows, PIECE, -1.0, factors, Matrix::new(gathered, read.len(), width, width));
-        }
-        for e in group.clone().rev() {
-            let (row, later) = rows[(e - start) * PIECE..].split_at_mut(PIECE);
-            for (k, factor) in columns[e].entries().take_while(|&(k, _)| k < end || !dense) {
-                let values = if k < end { &later[(k - e - 1) * PIECE..][..width] } else { stored(k) };
-                for (sum, value) in row.iter_mut().zip(values) {
-                    *sum -= factor * value;
+    pieces.par_chunks_mut(group.len() * PIECE).enumerate().for_each_init(
+        Vec::new,
+        |gathered, (piece, rows)| {
+            let first = end + piece * PIECE;
+            let width = PIECE.min(n - first);
+            let stored = |k: usize| &behind[(k - end) * n + first..][..width];
+            if dense {
+                gathered.clear(); // [n_read, width]
+                read.iter().for_each(|&k| gathered.extend_from_slice(stored(k)));
+                matmul(0.0, rows, PIECE, -1.0, factors, Matrix::new(gathered, read.len(), width, width));
+            }
+            for e in group.clone().rev() {
+                let (row, later) = rows[(e - start) * PIECE..].split_at_mut(PIECE);
+                for (k, factor) in columns[e].entries().take_while(|&(k, _)| k < end || !dense) {
+                    let values = if k < end { &later[(k - e - 1) * PIECE..][..width] } else { stored(k) };
+                    for (sum, value) in row.iter_mut().zip(values) {
+                        *sum -= factor * value;
+                    }
                 }
             }
-        }
-    });
+        },
+    );
     let piece_row = |e: usize, piece: usize| &pieces[(piece * group.len() + e - start) * PIECE..][..PIECE];
     for e in group.clone() {
         for (piece, part) in before[e * n + end..(e + 1) * n].chunks_mut(PIECE).enumerate() {

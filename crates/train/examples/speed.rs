@@ -41,9 +41,8 @@ fn main() -> Outcome<()> {
 fn ease(data: &Data, folder: &Path, repeats: usize) -> Outcome<()> {
     let config = LinearConfig { l2: 200.0, budget_bytes: u64::MAX, ..LinearConfig::default() };
     let train = data.train();
-    let (model, spent) = measure(repeats, || {
-        Linear::fit(&config, &train, &data.items, (DomainIdx(0), Scope::Target), None)
-    });
+    let (model, spent) =
+        measure(repeats, || Linear::fit(&config, &train, &data.items, (DomainIdx(0), Scope::Target), None));
     let model = model?;
     assert!(model.is_exact(), "the budget covers any size");
     write_rows(&folder.join("ease"), model.weights())?;
