@@ -9,7 +9,7 @@ use serde_json::Value;
 const MAX_FILE_LINES: usize = 800;
 const MAX_FUNCTION_LINES: usize = 70;
 
-/// Who may depend on whom, tests included. A new crate or edge is argued in the design first.
+/// Who may depend on whom in what is shipped. A new crate or edge is argued in the design first.
 const EDGES: &[(&str, &[&str])] = &[
     ("segue-data", &[]),
     ("segue-nn", &[]),
