@@ -189,8 +189,7 @@ pub fn keep_largest((columns, values): SparseRow, n: usize) -> SparseRow {
         return SparseRow::default();
     }
     let mut magnitudes: Vec<f32> = values.iter().map(|value| value.abs()).collect();
-    let (_, &mut smallest_kept, _) =
-        magnitudes.select_nth_unstable_by(columns.len() - n, f32::total_cmp);
+    let (_, &mut smallest_kept, _) = magnitudes.select_nth_unstable_by(columns.len() - n, f32::total_cmp);
     let is_larger = |value: f32| value.abs().total_cmp(&smallest_kept).is_gt();
     let mut n_equal = n - values.iter().filter(|&&value| is_larger(value)).count();
     let mut kept: SparseRow = (Vec::with_capacity(n), Vec::with_capacity(n));

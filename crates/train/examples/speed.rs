@@ -1,6 +1,6 @@
 //! The Segue side of `benches/speed.py`: fits or evaluates on a prepared file and prints what it took.
 //!
-//! `speed ease|knn|evaluate FOLDER REPEATS` reads `FOLDER/sequences.txt` (one user a line, items `0..n` in time order;
+//! `speed ease|knn|evaluate|evaluate-lists FOLDER REPEATS` reads `FOLDER/sequences.txt` (one user a line, items `0..n` in time order;
 //! for `evaluate` the last item is the target and `FOLDER/factors.f32` has the user, then the item factors), does the
 //! work `REPEATS` times, prints one JSON line, and leaves the result beside it for the script to compare.
 #![expect(clippy::print_stdout, reason = "a command whose output is read by a script")]
@@ -25,7 +25,7 @@ const FACTORS: usize = 64;
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [work, folder, repeats] = arguments.as_slice() else {
-        return Err("usage: speed ease|knn|evaluate FOLDER REPEATS".into());
+        return Err("usage: speed ease|knn|evaluate|evaluate-lists FOLDER REPEATS".into());
     };
     let folder = PathBuf::from(folder);
     let repeats: usize = repeats.parse()?;
@@ -33,7 +33,9 @@ fn main() -> Outcome<()> {
     match work.as_str() {
         "ease" => ease(&data, &folder, repeats),
         "knn" => knn(&data, &folder, repeats),
-        "evaluate" => evaluate(&data, &folder, repeats),
+        // Ranks give the metrics; the lists of the ten best are what the peers have besides.
+        "evaluate" => evaluate(&data, &folder, (0, repeats)),
+        "evaluate-lists" => evaluate(&data, &folder, (10, repeats)),
         other => Err(format!("no work `{other}`").into()),
     }
 }
@@ -41,9 +43,8 @@ fn main() -> Outcome<()> {
 fn ease(data: &Data, folder: &Path, repeats: usize) -> Outcome<()> {
     let config = LinearConfig { l2: 200.0, budget_bytes: u64::MAX, ..LinearConfig::default() };
     let train = data.train();
-    let (model, spent) = measure(repeats, || {
-        Linear::fit(&config, &train, &data.items, (DomainIdx(0), Scope::Target), None)
-    });
+    let (model, spent) =
+        measure(repeats, || Linear::fit(&config, &train, &data.items, (DomainIdx(0), Scope::Target), None));
     let model = model?;
     assert!(model.is_exact(), "the budget covers any size");
     write_rows(&folder.join("ease"), model.weights())?;
@@ -70,7 +71,7 @@ fn knn(data: &Data, folder: &Path, repeats: usize) -> Outcome<()> {
     Ok(())
 }
 
-fn evaluate(data: &Data, folder: &Path, repeats: usize) -> Outcome<()> {
+fn evaluate(data: &Data, folder: &Path, (list_len, repeats): (usize, usize)) -> Outcome<()> {
     let factors = floats(&std::fs::read(folder.join("factors.f32"))?);
     let (n_users, n_items) = (data.rows.len(), data.items.len());
     let (users, items) = factors.split_at(n_users * FACTORS);
@@ -80,7 +81,7 @@ fn evaluate(data: &Data, folder: &Path, repeats: usize) -> Outcome<()> {
         .filter_map(|row| row.split_last())
         .map(|(&target, masked)| RankingCase { target, masked, negatives: &[] })
         .collect();
-    let plan = RankingPlan { n_items, list_len: 10, block_len: 256 };
+    let plan = RankingPlan { n_items, list_len, block_len: 256 };
     let items = Matrix::new(items, n_items, FACTORS, FACTORS);
     let (metrics, spent) = measure(repeats, || -> Outcome<[f64; 3]> {
         let rankings = rank_blocks(plan, &cases, |range, scores| {
