@@ -1,5 +1,7 @@
 //! Directed window co-occurrence: what tends to follow what, within a few steps.
 
+use std::ops::Range;
+
 use segue_data::{DomainIdx, ItemCatalog, TrainSet};
 use serde::{Deserialize, Serialize};
 
@@ -70,8 +72,8 @@ impl Window {
             if scope == Scope::Sources && target.contains(&a) {
                 return (Vec::new(), Vec::new());
             }
-            for &at in pairs.occurrences(a) {
-                pairs.add_neighbors(at as usize, &weights, config.backward, &target, scratch);
+            for occurrence in pairs.occurrences(a) {
+                pairs.add_neighbors(occurrence, &weights, config.backward, (&target, scratch));
             }
             scratch.take(|b, sum| sum / (from[a] * to[target.start + b as usize] + config.shrink))
         };
@@ -116,12 +118,18 @@ impl WindowConfig {
 /// Sequences of the kept events, and where each item occurs in them.
 struct PairSource {
     sequence_items: Vec<u32>,
-    // End and start of the row that an event stands in.
-    row_start: Vec<u32>,
-    row_end: Vec<u32>,
+    /// By item, in the order of the sequences; `occurrence_offsets` has the items' starts.
+    occurrences: Vec<Occurrence>,
     occurrence_offsets: Vec<usize>,
-    occurrence_at: Vec<u32>,
     counts: Vec<u32>,
+}
+
+/// Where an event stands, and its sequence from start to end.
+#[derive(Clone, Copy, Default)]
+struct Occurrence {
+    start: u32,
+    at: u32,
+    end: u32,
 }
 
 impl PairSource {
@@ -129,13 +137,10 @@ impl PairSource {
         // Pairs from a source item to a target item need both kinds in one sequence.
         let kept = |item| scope != Scope::Target || Scope::Target.keeps(item, domain, items);
         let mut sequence_items = Vec::new();
-        let (mut row_start, mut row_end) = (Vec::new(), Vec::new());
+        let mut row_ends = Vec::new();
         for row in train.sequences.rows() {
-            let start = sequence_items.len();
             sequence_items.extend(row.iter().filter(|event| kept(event.item)).map(|event| event.item.0));
-            let end = sequence_items.len();
-            row_start.resize(end, start as u32);
-            row_end.resize(end, end as u32);
+            row_ends.push(sequence_items.len() as u32);
         }
         let mut counts = vec![0u32; items.len()];
         for &item in &sequence_items {
@@ -146,40 +151,38 @@ impl PairSource {
             occurrence_offsets[item + 1] = occurrence_offsets[item] + count as usize;
         }
         let mut next = occurrence_offsets.clone();
-        let mut occurrence_at = vec![0; sequence_items.len()];
-        for (at, &item) in sequence_items.iter().enumerate() {
-            occurrence_at[next[item as usize]] = at as u32;
-            next[item as usize] += 1;
+        let mut occurrences = vec![Occurrence::default(); sequence_items.len()];
+        let mut start = 0;
+        for end in row_ends {
+            for at in start..end {
+                let place = &mut next[sequence_items[at as usize] as usize];
+                occurrences[*place] = Occurrence { start, at, end };
+                *place += 1;
+            }
+            start = end;
         }
-        Self { sequence_items, row_start, row_end, occurrence_offsets, occurrence_at, counts }
+        Self { sequence_items, occurrences, occurrence_offsets, counts }
     }
 
-    fn occurrences(&self, item: usize) -> &[u32] {
-        &self.occurrence_at[self.occurrence_offsets[item]..self.occurrence_offsets[item + 1]]
+    fn occurrences(&self, item: usize) -> &[Occurrence] {
+        &self.occurrences[self.occurrence_offsets[item]..self.occurrence_offsets[item + 1]]
     }
 
     fn add_neighbors(
         &self,
-        at: usize,
+        occurrence: &Occurrence,
         weights: &[f32],
         backward: f32,
-        target: &std::ops::Range<usize>,
-        scratch: &mut RowScratch,
+        (target, scratch): (&Range<usize>, &mut RowScratch),
     ) {
-        let mut add = |item: u32, weight: f32| {
-            if target.contains(&(item as usize)) {
-                scratch.add(item as usize - target.start, weight);
-            }
-        };
-        let after = &self.sequence_items[at + 1..self.row_end[at] as usize];
-        for (&item, &weight) in after.iter().zip(weights) {
-            add(item, weight);
-        }
+        let at = occurrence.at as usize;
+        let column = |item: &u32| (*item as usize).wrapping_sub(target.start);
+        let after = &self.sequence_items[at + 1..occurrence.end as usize];
+        scratch.add_all(after.iter().map(column).zip(weights.iter().copied()));
         if backward > 0.0 {
-            let before = &self.sequence_items[self.row_start[at] as usize..at];
-            for (&item, &weight) in before.iter().rev().zip(weights) {
-                add(item, backward * weight);
-            }
+            let before = &self.sequence_items[occurrence.start as usize..at];
+            let weights = weights.iter().map(|weight| backward * weight);
+            scratch.add_all(before.iter().rev().map(column).zip(weights));
         }
     }
 }
@@ -213,6 +216,41 @@ mod tests {
         assert!((cross.similarity.get(3, 2) - 1.0).abs() < 1e-6);
         assert!((cross.similarity.get(3, 1) - 0.5).abs() < 1e-6);
         assert_eq!(cross.similarity.get(0, 1), 0.0);
+    }
+
+    // The definition, pair by pair.
+    fn counted_plainly(config: &WindowConfig, train: &TrainSet, n_items: usize) -> Vec<f32> {
+        let mut sums = vec![0.0; n_items * n_items];
+        for row in train.sequences.rows() {
+            for (at, a) in row.iter().enumerate() {
+                for (k, b) in row[at + 1..].iter().enumerate().take(config.window) {
+                    let weight = config.decay.powi(k as i32);
+                    sums[a.item.at() * n_items + b.item.at()] += weight;
+                    sums[b.item.at() * n_items + a.item.at()] += config.backward * weight;
+                }
+            }
+        }
+        sums
+    }
+
+    #[test]
+    fn dense_and_sparse_rows_equal_the_definition() {
+        let items = ItemCatalog::new(vec![(0..300).map(|i| i.to_string()).collect()], Vec::new());
+        let event = |item| Event { item: ItemIdx(item), value: 1.0, timestamp: 0, kind: 0 };
+        // Item 0 is in every sequence, most others are in few.
+        let rows = (0..60_u32).map(|row| {
+            let item = |at: u32| if at == 3 { 0 } else { (row * 7 + at * at * 13) % 300 };
+            (0..5 + row % 30).map(|at| event(item(at))).collect::<Vec<_>>()
+        });
+        let train = TrainSet { sequences: Sequences::from_rows(rows) };
+        let config =
+            WindowConfig { from_exponent: 0.0, to_exponent: 0.0, shrink: 0.0, ..WindowConfig::default() };
+        let expected = counted_plainly(&config, &train, 300);
+        let model = Window::fit(&config, &train, &items, DomainIdx(0), Scope::Target);
+        for (at, &expected) in expected.iter().enumerate() {
+            let received = model.similarity.get(at / 300, (at % 300) as u32);
+            assert!((received - expected).abs() < 1e-4, "{at}: {received} instead of {expected}");
+        }
     }
 
     #[test]
