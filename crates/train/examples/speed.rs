@@ -2,7 +2,7 @@
 //!
 //! `speed ease|knn|evaluate|evaluate-lists FOLDER REPEATS` reads `FOLDER/sequences.txt` (one user a line, items `0..n` in time order;
 //! for `evaluate` the last item is the target and `FOLDER/factors.f32` has the user, then the item factors), does the
-//! work `REPEATS` times, prints one JSON line, and leaves the result beside it for the script to compare.
+//! work (see `measure`), prints one JSON line, and leaves the result beside it for the script to compare.
 #![expect(clippy::print_stdout, reason = "a command whose output is read by a script")]
 
 use std::path::{Path, PathBuf};
@@ -124,16 +124,21 @@ impl Data {
     }
 }
 
-/// Does the work `repeats` times; the last result, and the start of a JSON object with the mean CPU seconds of all
-/// threads and wall seconds.
+/// Does the work once if `repeats` is 1, else once without counting and then at least so often and for half a second of
+/// CPU time. The last result, and the start of a JSON object with the mean CPU seconds of all threads and wall seconds.
 fn measure<T>(repeats: usize, mut work: impl FnMut() -> T) -> (T, String) {
-    let (cpu, clock) = (cpu_seconds(), Instant::now());
-    for _ in 1..repeats {
+    let is_repeated = repeats > 1;
+    if is_repeated {
         drop(work());
     }
-    let outcome = work();
-    let n = repeats.max(1) as f64;
-    let (cpu, wall) = ((cpu_seconds() - cpu) / n, clock.elapsed().as_secs_f64() / n);
+    let (start, clock) = (cpu_seconds(), Instant::now());
+    let mut outcome = work();
+    let mut n_done = 1.0;
+    while n_done < repeats as f64 || (is_repeated && cpu_seconds() - start < 0.5) {
+        outcome = work();
+        n_done += 1.0;
+    }
+    let (cpu, wall) = ((cpu_seconds() - start) / n_done, clock.elapsed().as_secs_f64() / n_done);
     (outcome, format!("{{\"cpu\": {cpu}, \"wall\": {wall}"))
 }
 
