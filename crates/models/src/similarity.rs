@@ -121,7 +121,8 @@ impl ItemSimilarity {
 /// Dense accumulator of one sparse row, reused between rows.
 ///
 /// Which columns have a sum is kept in bits, and which words of bits are not zero in bits again: reading both in order
-/// gives the columns ascending without a sort.
+/// gives the columns ascending without a sort. Once an eighth of the columns has a sum, a row stops keeping track of
+/// more, and all columns are read.
 pub struct RowScratch {
     sums: Vec<f32>,
     touched: Vec<u64>,
@@ -148,11 +149,52 @@ impl RowScratch {
         *sum += value;
     }
 
+    /// Adds to many columns; those outside the row are passed over.
+    pub fn add_all(&mut self, entries: impl Iterator<Item = (usize, f32)>) {
+        if self.is_dense() {
+            for (column, value) in entries {
+                if let Some(sum) = self.sums.get_mut(column) {
+                    *sum += value;
+                }
+            }
+        } else {
+            for (column, value) in entries {
+                if column < self.sums.len() {
+                    self.add(column, value);
+                }
+            }
+        }
+    }
+
+    fn is_dense(&self) -> bool {
+        self.n_touched * 8 > self.sums.len()
+    }
+
     /// The columns with a sum, ascending, each with `finish(column, sum)`; the scratch is empty again.
     pub fn take(&mut self, finish: impl Fn(u32, f32) -> f32) -> SparseRow {
-        let n_touched = std::mem::take(&mut self.n_touched);
-        let mut columns = Vec::with_capacity(n_touched);
-        let mut values = Vec::with_capacity(n_touched);
+        let row = if self.is_dense() { self.take_dense(finish) } else { self.take_touched(finish) };
+        self.n_touched = 0;
+        row
+    }
+
+    fn take_dense(&mut self, finish: impl Fn(u32, f32) -> f32) -> SparseRow {
+        self.touched.fill(0);
+        self.touched_words.fill(0);
+        let n_sums = self.sums.iter().filter(|&&sum| sum != 0.0).count();
+        let (mut columns, mut values) = (Vec::with_capacity(n_sums), Vec::with_capacity(n_sums));
+        for (column, sum) in self.sums.iter_mut().enumerate() {
+            let sum = std::mem::take(sum);
+            if sum != 0.0 {
+                columns.push(column as u32);
+                values.push(finish(column as u32, sum));
+            }
+        }
+        (columns, values)
+    }
+
+    fn take_touched(&mut self, finish: impl Fn(u32, f32) -> f32) -> SparseRow {
+        let (mut columns, mut values) =
+            (Vec::with_capacity(self.n_touched), Vec::with_capacity(self.n_touched));
         for (at, words) in self.touched_words.iter_mut().enumerate() {
             for word in drain_bits(words) {
                 let word = at * 64 + word;

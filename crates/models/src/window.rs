@@ -1,5 +1,7 @@
 //! Directed window co-occurrence: what tends to follow what, within a few steps.
 
+use std::ops::Range;
+
 use segue_data::{DomainIdx, ItemCatalog, ItemIdx, TrainSet};
 use serde::{Deserialize, Serialize};
 
@@ -93,8 +95,8 @@ impl Window {
             if scope == Scope::Sources && target.contains(&a) {
                 return (Vec::new(), Vec::new());
             }
-            for &at in pairs.occurrences(a) {
-                pairs.add_neighbors(at as usize, &weights, config, &target, scratch);
+            for occurrence in pairs.occurrences(a) {
+                pairs.add_neighbors(occurrence, &weights, config, (&target, scratch));
             }
             scratch.take(|b, sum| sum / (from[a] * to[target.start + b as usize] + config.shrink))
         };
@@ -151,7 +153,7 @@ impl Window {
 
     pub(crate) fn load(
         n_items: usize,
-        target: std::ops::Range<usize>,
+        target: Range<usize>,
         tensors: &mut Tensors,
     ) -> Result<Self, ModelError> {
         let similarity = ItemSimilarity::load("window", (n_items, target.len()), tensors)?;
@@ -171,12 +173,18 @@ impl WindowConfig {
 struct PairSource {
     sequence_items: Vec<u32>,
     times: Vec<i64>,
-    // End and start of the row that an event stands in.
-    row_start: Vec<u32>,
-    row_end: Vec<u32>,
+    /// By item, in the order of the sequences; `occurrence_offsets` has the items' starts.
+    occurrences: Vec<Occurrence>,
     occurrence_offsets: Vec<usize>,
-    occurrence_at: Vec<u32>,
     counts: Vec<u32>,
+}
+
+/// Where an event stands, and its sequence from start to end.
+#[derive(Clone, Copy, Default)]
+struct Occurrence {
+    start: u32,
+    at: u32,
+    end: u32,
 }
 
 impl PairSource {
@@ -185,14 +193,11 @@ impl PairSource {
         let kept = |item| scope != Scope::Target || Scope::Target.keeps(item, domain, items);
         let mut sequence_items = Vec::new();
         let mut times = Vec::new();
-        let (mut row_start, mut row_end) = (Vec::new(), Vec::new());
+        let mut row_ends = Vec::new();
         for row in train.sequences.rows() {
-            let start = sequence_items.len();
             sequence_items.extend(row.iter().filter(|event| kept(event.item)).map(|event| event.item.0));
             times.extend(row.iter().filter(|event| kept(event.item)).map(|event| event.timestamp));
-            let end = sequence_items.len();
-            row_start.resize(end, start as u32);
-            row_end.resize(end, end as u32);
+            row_ends.push(sequence_items.len() as u32);
         }
         let mut counts = vec![0u32; items.len()];
         for &item in &sequence_items {
@@ -203,46 +208,46 @@ impl PairSource {
             occurrence_offsets[item + 1] = occurrence_offsets[item] + count as usize;
         }
         let mut next = occurrence_offsets.clone();
-        let mut occurrence_at = vec![0; sequence_items.len()];
-        for (at, &item) in sequence_items.iter().enumerate() {
-            occurrence_at[next[item as usize]] = at as u32;
-            next[item as usize] += 1;
+        let mut occurrences = vec![Occurrence::default(); sequence_items.len()];
+        let mut start = 0;
+        for end in row_ends {
+            for at in start..end {
+                let place = &mut next[sequence_items[at as usize] as usize];
+                occurrences[*place] = Occurrence { start, at, end };
+                *place += 1;
+            }
+            start = end;
         }
-        Self { sequence_items, times, row_start, row_end, occurrence_offsets, occurrence_at, counts }
+        Self { sequence_items, times, occurrences, occurrence_offsets, counts }
     }
 
-    fn occurrences(&self, item: usize) -> &[u32] {
-        &self.occurrence_at[self.occurrence_offsets[item]..self.occurrence_offsets[item + 1]]
+    fn occurrences(&self, item: usize) -> &[Occurrence] {
+        &self.occurrences[self.occurrence_offsets[item]..self.occurrence_offsets[item + 1]]
     }
 
     fn add_neighbors(
         &self,
-        at: usize,
+        occurrence: &Occurrence,
         weights: &[f32],
         config: &WindowConfig,
-        target: &std::ops::Range<usize>,
-        scratch: &mut RowScratch,
+        (target, scratch): (&Range<usize>, &mut RowScratch),
     ) {
-        let by_time = |other: usize| {
-            if config.pair_half_life_days <= 0.0 {
-                return 1.0;
-            }
-            let apart = (self.times[other] - self.times[at]).abs() as f32;
-            (-apart / (DAY_S * config.pair_half_life_days)).exp2()
-        };
-        let mut add = |other: usize, weight: f32| {
-            let item = self.sequence_items[other] as usize;
-            if target.contains(&item) {
-                scratch.add(item - target.start, weight * by_time(other));
-            }
-        };
-        for (other, &weight) in (at + 1..self.row_end[at] as usize).zip(weights) {
-            add(other, weight);
-        }
-        if config.backward > 0.0 {
-            for (other, &weight) in (self.row_start[at] as usize..at).rev().zip(weights) {
-                add(other, config.backward * weight);
-            }
+        let (start, at, end) = (occurrence.start as usize, occurrence.at as usize, occurrence.end as usize);
+        let column = |other: usize| (self.sequence_items[other] as usize).wrapping_sub(target.start);
+        let after = (at + 1..end).zip(weights.iter().copied());
+        let before = (start..at).rev().zip(weights.iter().map(|weight| config.backward * weight));
+        let before = before.take(if config.backward > 0.0 { weights.len() } else { 0 });
+        if config.pair_half_life_days > 0.0 {
+            let by_time = |other: usize| {
+                let apart = (self.times[other] - self.times[at]).abs() as f32;
+                (-apart / (DAY_S * config.pair_half_life_days)).exp2()
+            };
+            let fading = |(other, weight)| (column(other), weight * by_time(other));
+            scratch.add_all(after.map(fading));
+            scratch.add_all(before.map(fading));
+        } else {
+            scratch.add_all(after.map(|(other, weight)| (column(other), weight)));
+            scratch.add_all(before.map(|(other, weight)| (column(other), weight)));
         }
     }
 }
@@ -276,6 +281,41 @@ mod tests {
         assert!((cross.similarity.get(3, 2) - 1.0).abs() < 1e-6);
         assert!((cross.similarity.get(3, 1) - 0.5).abs() < 1e-6);
         assert_eq!(cross.similarity.get(0, 1), 0.0);
+    }
+
+    // The definition, pair by pair.
+    fn counted_plainly(config: &WindowConfig, train: &TrainSet, n_items: usize) -> Vec<f32> {
+        let mut sums = vec![0.0; n_items * n_items];
+        for row in train.sequences.rows() {
+            for (at, a) in row.iter().enumerate() {
+                for (k, b) in row[at + 1..].iter().enumerate().take(config.window) {
+                    let weight = config.decay.powi(k as i32);
+                    sums[a.item.at() * n_items + b.item.at()] += weight;
+                    sums[b.item.at() * n_items + a.item.at()] += config.backward * weight;
+                }
+            }
+        }
+        sums
+    }
+
+    #[test]
+    fn dense_and_sparse_rows_equal_the_definition() {
+        let items = ItemCatalog::new(vec![(0..300).map(|i| i.to_string()).collect()], Vec::new());
+        let event = |item| Event { item: ItemIdx(item), value: 1.0, timestamp: 0, kind: 0 };
+        // Item 0 is in every sequence, most others are in few.
+        let rows = (0..60_u32).map(|row| {
+            let item = |at: u32| if at == 3 { 0 } else { (row * 7 + at * at * 13) % 300 };
+            (0..5 + row % 30).map(|at| event(item(at))).collect::<Vec<_>>()
+        });
+        let train = TrainSet { sequences: Sequences::from_rows(rows) };
+        let config =
+            WindowConfig { from_exponent: 0.0, to_exponent: 0.0, shrink: 0.0, ..WindowConfig::default() };
+        let expected = counted_plainly(&config, &train, 300);
+        let model = Window::fit(&config, &train, &items, DomainIdx(0), Scope::Target);
+        for (at, &expected) in expected.iter().enumerate() {
+            let received = model.similarity.get(at / 300, (at % 300) as u32);
+            assert!((received - expected).abs() < 1e-4, "{at}: {received} instead of {expected}");
+        }
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! Chooses blend weights on valid: an expert enters only if the interval of its gain excludes zero.
+//!
+//! Every expert that is tried is one more chance to be lucky, so intervals of gains are those of `1 − .05 / n_experts`
+//! (Bonferroni): a set of experts that all know nothing is let in with 5 % at most.
 
 use segue_eval::bootstrap::{Bootstrap, Interval};
 use segue_models::{Expert, ExpertId, Scope};
@@ -14,10 +17,10 @@ use crate::pool::{Pool, Weights};
 pub struct Evidence {
     /// The expert.
     pub expert: ExpertId,
-    /// NDCG@10 on its own.
+    /// NDCG@10 on its own, 95 % interval.
     pub alone: Interval,
     /// NDCG@10 of the blend with it minus the blend without it, before cold items are treated apart (for a refused
-    /// expert: at the weight tried last).
+    /// expert: at the weight tried last). Interval of `1 − .05 / n_experts`.
     pub gain: Interval,
     /// Whether it is in the blend.
     pub kept: bool,
@@ -39,6 +42,8 @@ pub struct FittedBlend {
 }
 
 const N_STARTS: usize = 3;
+/// Enough to place a bound that two of a thousand resamples pass.
+const GAIN_RESAMPLES: usize = 4_000;
 const ENTRY_WEIGHTS: &[f32] = &[0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0];
 const REFINE: &[f32] = &[0.5, 0.7, 0.85, 1.2, 1.4, 2.0];
 const COLD_FACTORS: &[f32] = &[0.5, 0.7, 1.0, 1.4, 2.0];
@@ -57,7 +62,9 @@ pub fn fit_blend(
     seed: u64,
 ) -> Result<FittedBlend, TrainError> {
     let ids: Vec<ExpertId> = experts.iter().map(|expert| expert.id).collect();
-    let fit = Fit { pool, users, bootstrap: Bootstrap { seed, ..Bootstrap::default() } };
+    let alone = Bootstrap { seed, ..Bootstrap::default() };
+    let confidence = 1.0 - (1.0 - alone.confidence) / ids.len().max(1) as f64;
+    let fit = Fit { pool, users, alone, gains: Bootstrap { seed, confidence, n_resamples: GAIN_RESAMPLES } };
     let own: Vec<usize> = (0..ids.len()).filter(|&at| ids[at].scope == Scope::Target).collect();
     let others: Vec<usize> = (0..ids.len()).filter(|&at| ids[at].scope != Scope::Target).collect();
     let mut weights = fit.best_of_starts(&own)?;
@@ -82,7 +89,8 @@ pub fn fit_blend(
 struct Fit<'a> {
     pool: &'a Pool,
     users: &'a [u32],
-    bootstrap: Bootstrap,
+    alone: Bootstrap,
+    gains: Bootstrap,
 }
 
 impl Fit<'_> {
@@ -90,15 +98,11 @@ impl Fit<'_> {
         mean(&self.pool.ndcg(weights))
     }
 
-    fn interval(&self, values: &[f64]) -> Result<Interval, TrainError> {
-        Ok(self.bootstrap.means_by_user(&[values], self.users)?[0])
-    }
-
     // NDCG@10 of `with` minus `without`, paired, cases of one user drawn together.
     fn difference(&self, with: &Weights, without: &Weights) -> Result<Interval, TrainError> {
         let (with, without) = (self.pool.ndcg(with), self.pool.ndcg(without));
         let differences: Vec<f64> = with.iter().zip(&without).map(|(a, b)| a - b).collect();
-        self.interval(&differences)
+        Ok(self.gains.means_by_user(&[&differences], self.users)?[0])
     }
 
     // Greedy addition depends on where it starts: from each of the best few experts alone, the best end is taken.
@@ -244,7 +248,8 @@ impl Fit<'_> {
         } else {
             self.difference(&self.best_entry(weights, at).1, weights)?
         };
-        Ok(Evidence { expert, alone: self.interval(&self.pool.ndcg(&self.only(at)))?, gain, kept })
+        let alone = self.alone.means_by_user(&[&self.pool.ndcg(&self.only(at))], self.users)?[0];
+        Ok(Evidence { expert, alone, gain, kept })
     }
 }
 

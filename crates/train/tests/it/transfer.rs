@@ -18,11 +18,10 @@ fn reads_text(expert: ExpertId) -> bool {
     expert.kind == ExpertKind::Content
 }
 
-// An interval of 95 % errs: over 40 seeds a shuffled source was let in twice (2026-11-24). More than one of four is a leak.
 #[test]
 fn a_shuffled_source_gets_no_weight() {
     let mut let_in = Vec::new();
-    for seed in 1..=4 {
+    for seed in 1..=40 {
         let story = Story { source: Source::Shuffled, n_users: 1_000, seed, ..Story::default() };
         let fit = story.stage().fit(&plan());
         let n_judged = fit.fitted.evidence.iter().filter(|evidence| of_sources(evidence.expert)).count();
@@ -33,7 +32,7 @@ fn a_shuffled_source_gets_no_weight() {
             assert_eq!(fit.fitted.gain_of_sources.map(|gain| gain.mean), Some(0.0));
         }
     }
-    assert!(let_in.len() <= 1, "{let_in:?}");
+    assert!(let_in.is_empty(), "{let_in:?}");
 }
 
 #[test]
