@@ -71,6 +71,10 @@ pub fn fit_blend(
     let single = weights.clone();
     fit.add_greedily(&mut weights, &others)?;
     fit.drop_useless(&mut weights)?;
+    // One that came and went has still moved the others' weights.
+    if others.iter().all(|&at| weights.warm[at] == 0.0) {
+        weights = single.clone();
+    }
     let before_cold = weights.clone();
     let gain_of_cold = fit.treat_cold_apart(&mut weights)?;
     let gain_of_sources = if others.is_empty() { None } else { Some(fit.difference(&before_cold, &single)?) };
