@@ -1,5 +1,7 @@
 //! Matrix product on the `gemm` crate behind a checked interface.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 /// A borrowed matrix: element `(i, j)` is `data[i * row_stride + j * col_stride]`.
@@ -25,6 +27,31 @@ impl<'a> Matrix<'a> {
             data.len()
         );
         Self { data, n_rows, n_cols, row_stride: stride, col_stride: 1 }
+    }
+
+    /// Number of rows.
+    pub fn n_rows(self) -> usize {
+        self.n_rows
+    }
+
+    /// Number of columns.
+    pub fn n_cols(self) -> usize {
+        self.n_cols
+    }
+
+    /// Some of the columns, without copying.
+    ///
+    /// # Panics
+    /// When there are fewer columns.
+    #[must_use]
+    pub fn columns(self, columns: Range<usize>) -> Self {
+        assert!(
+            columns.start <= columns.end && columns.end <= self.n_cols,
+            "columns {columns:?} of {}",
+            self.n_cols
+        );
+        let first = (columns.start * self.col_stride).min(self.data.len());
+        Self { data: &self.data[first..], n_cols: columns.len(), ..self }
     }
 
     /// The transpose, without copying.

@@ -1,0 +1,167 @@
+//! Trainable arrays by name, and their gradients.
+//!
+//! Layers hold [`ParamId`]s and read the values from one [`Params`]: optimizers, checkpoints, frozen parts and tests see
+//! every array of a model in one place and in one order.
+
+use rand::Rng;
+
+/// Which array of a [`Params`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ParamId(usize);
+
+/// One array of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Param {
+    /// Unique name, dotted (`blocks.0.qkv.weight`).
+    pub name: String,
+    /// Row-major shape.
+    pub shape: Vec<usize>,
+    /// The numbers.
+    pub values: Vec<f32>,
+    /// Whether it is trained; a frozen array has no gradient.
+    pub trainable: bool,
+    /// Whether weight decay applies (matrices; not biases and norms).
+    pub decays: bool,
+}
+
+/// All arrays of a model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Params {
+    arrays: Vec<Param>,
+}
+
+/// How an array starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// All zero; no weight decay.
+    Zeros,
+    /// All one; no weight decay.
+    Ones,
+    /// Normal with this standard deviation.
+    Normal(f32),
+}
+
+impl Params {
+    /// No arrays.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an array.
+    ///
+    /// # Panics
+    /// When the name is taken: a mistake in the model, not in its input.
+    pub fn add(
+        &mut self,
+        name: impl Into<String>,
+        shape: &[usize],
+        init: Init,
+        rng: &mut impl Rng,
+    ) -> ParamId {
+        let n = shape.iter().product();
+        let values = match init {
+            Init::Zeros => vec![0.0; n],
+            Init::Ones => vec![1.0; n],
+            Init::Normal(deviation) => normal_values(n, deviation, rng),
+        };
+        let name = name.into();
+        assert!(self.id(&name).is_none(), "parameter `{name}` exists already");
+        let decays = matches!(init, Init::Normal(_));
+        self.arrays.push(Param { name, shape: shape.to_vec(), values, trainable: true, decays });
+        ParamId(self.arrays.len() - 1)
+    }
+
+    /// The values of an array.
+    pub fn get(&self, id: ParamId) -> &[f32] {
+        &self.arrays[id.0].values
+    }
+
+    /// The values of an array, to change.
+    pub fn get_mut(&mut self, id: ParamId) -> &mut [f32] {
+        &mut self.arrays[id.0].values
+    }
+
+    /// The array of a name.
+    pub fn id(&self, name: &str) -> Option<ParamId> {
+        self.arrays.iter().position(|array| array.name == name).map(ParamId)
+    }
+
+    /// All arrays, in the order they were added.
+    pub fn arrays(&self) -> &[Param] {
+        &self.arrays
+    }
+
+    /// All arrays, to change. The order and the lengths must stay.
+    pub fn arrays_mut(&mut self) -> &mut [Param] {
+        &mut self.arrays
+    }
+
+    /// Ids of all arrays.
+    pub fn ids(&self) -> impl Iterator<Item = ParamId> + use<> {
+        (0..self.arrays.len()).map(ParamId)
+    }
+
+    /// Number of trained values.
+    pub fn n_trainable(&self) -> usize {
+        self.arrays.iter().filter(|array| array.trainable).map(|array| array.values.len()).sum()
+    }
+
+    /// Zero gradients for all trained arrays.
+    pub fn gradients(&self) -> Gradients {
+        let zeros = |array: &Param| if array.trainable { vec![0.0; array.values.len()] } else { Vec::new() };
+        Gradients { arrays: self.arrays.iter().map(zeros).collect() }
+    }
+}
+
+/// Gradients of a [`Params`], array by array; layers add to them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradients {
+    arrays: Vec<Vec<f32>>,
+}
+
+impl Gradients {
+    /// The gradient of an array; `None` when it is frozen.
+    pub fn get_mut(&mut self, id: ParamId) -> Option<&mut [f32]> {
+        Some(self.arrays[id.0].as_mut_slice()).filter(|array| !array.is_empty())
+    }
+
+    /// The gradient of an array; empty when it is frozen.
+    pub fn get(&self, id: ParamId) -> &[f32] {
+        &self.arrays[id.0]
+    }
+
+    /// Sets all to zero.
+    pub fn clear(&mut self) {
+        self.arrays.iter_mut().for_each(|array| array.fill(0.0));
+    }
+
+    /// Adds another model replica's gradients, array by array.
+    pub fn add(&mut self, other: &Self) {
+        for (own, other) in self.arrays.iter_mut().zip(&other.arrays) {
+            own.iter_mut().zip(other).for_each(|(own, other)| *own += other);
+        }
+    }
+
+    /// All arrays in order; frozen ones are empty.
+    pub fn arrays(&self) -> &[Vec<f32>] {
+        &self.arrays
+    }
+
+    /// All arrays, to change.
+    pub fn arrays_mut(&mut self) -> &mut [Vec<f32>] {
+        &mut self.arrays
+    }
+}
+
+/// Independent normal values (Box and Muller, 1958).
+fn normal_values(n: usize, deviation: f32, rng: &mut impl Rng) -> Vec<f32> {
+    let mut values = Vec::with_capacity(n + 1);
+    while values.len() < n {
+        let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
+        let (sin, cos) = (std::f64::consts::TAU * rng.random::<f64>()).sin_cos();
+        values.push((radius * cos) as f32 * deviation);
+        values.push((radius * sin) as f32 * deviation);
+    }
+    values.truncate(n);
+    values
+}
