@@ -12,6 +12,8 @@ pub mod gelu;
 pub mod dropout;
 pub mod attention;
 pub mod block;
+pub mod cross_entropy;
+pub mod adamw;
 mod inverse;
 mod solve;
 mod sparse_inverse;

@@ -1,0 +1,219 @@
+//! Softmax cross-entropy over a whole catalog, in blocks: logits exist once, for one block of rows at a time.
+//!
+//! For a block of rows, tiles of the catalog are worked on in parallel. Each tile takes its logits relative to its own
+//! maximum, `p = exp(logits − top)`, and at once its part of the gradient of the rows, `p · items`; when all tiles are
+//! done, each is brought to the common normalization by one factor per row. So the three products are all there is:
+//! no pass over the logits for the maximum of the whole row, and none to normalize.
+//! (The idea of the online softmax, Milakov and Gimelshein, 2018.)
+
+use rayon::prelude::*;
+
+use crate::attention::max_of;
+use crate::matmul::{Matrix, matmul};
+use crate::simd::{exp, sum_of, vectorized};
+
+const ROWS: usize = 256;
+const TILE: usize = 256;
+
+/// Buffers of [`softmax_cross_entropy`], reused from step to step.
+#[derive(Debug, Default)]
+pub struct SoftmaxScratch {
+    tiles: Vec<Tile>,
+}
+
+#[derive(Debug, Default)]
+struct Tile {
+    p: Vec<f32>,        // [rows, tile], exp(logits − top)
+    d_hidden: Vec<f32>, // [rows, d], p · items
+    top: Vec<f32>,      // [rows]
+    sum: Vec<f32>,      // [rows], of p
+    scaled: Vec<f32>,   // [rows, d]
+}
+
+/// Sum over the rows of `−log softmax(hidden · itemsᵀ)[target]`.
+///
+/// `hidden: [N, d]`, `items: [V, d]`, `targets: [N]` below V. The gradients are those of `scale · sum`: `d_hidden` is
+/// overwritten, `d_items` (`[V, d]`) is added to. Equal at any thread count.
+///
+/// # Panics
+/// When the shapes do not fit or a target is not below V.
+pub fn softmax_cross_entropy(
+    (hidden, items): (&[f32], &[f32]),
+    targets: &[u32],
+    scale: f32,
+    (d_hidden, mut d_items): (&mut [f32], Option<&mut [f32]>),
+    scratch: &mut SoftmaxScratch,
+) -> f64 {
+    if targets.is_empty() {
+        return 0.0;
+    }
+    let width = hidden.len() / targets.len();
+    assert!(hidden.len() == targets.len() * width && d_hidden.len() == hidden.len(), "rows of the softmax");
+    assert!(items.len() % width == 0, "items of the softmax");
+    assert!(d_items.as_ref().is_none_or(|d_items| d_items.len() == items.len()), "gradient of the items");
+    let n_items = items.len() / width;
+    assert!(targets.iter().all(|&target| (target as usize) < n_items), "a target is not below {n_items}");
+    scratch.tiles.resize_with(n_items.div_ceil(TILE), Tile::default);
+    let mut loss = 0.0;
+    for (at, d_hidden) in d_hidden.chunks_mut(ROWS * width).enumerate() {
+        let rows = at * ROWS..at * ROWS + d_hidden.len() / width;
+        let block = Block {
+            hidden: &hidden[rows.start * width..rows.end * width],
+            items,
+            targets: &targets[rows],
+            width,
+        };
+        loss += block.step(scale, d_hidden, d_items.as_deref_mut(), &mut scratch.tiles);
+    }
+    loss
+}
+
+struct Block<'a> {
+    hidden: &'a [f32],  // [rows, d]
+    items: &'a [f32],   // [V, d]
+    targets: &'a [u32], // [rows]
+    width: usize,
+}
+
+impl Block<'_> {
+    fn step(&self, scale: f32, d_hidden: &mut [f32], d_items: Option<&mut [f32]>, tiles: &mut [Tile]) -> f64 {
+        let tile_items = self.items.par_chunks(TILE * self.width);
+        tiles.par_iter_mut().zip(tile_items).for_each(|(tile, items)| self.enter(tile, items));
+        let loss = self.normalize(scale, tiles);
+        self.gather_rows(scale, d_hidden, tiles);
+        if let Some(d_items) = d_items {
+            let parts = d_items.par_chunks_mut(TILE * self.width);
+            tiles.par_iter_mut().zip(parts).for_each(|(tile, d_items)| self.leave(tile, d_items));
+            for (row, &target) in self.hidden.chunks_exact(self.width).zip(self.targets) {
+                let d_item = &mut d_items[target as usize * self.width..][..self.width];
+                d_item.iter_mut().zip(row).for_each(|(d, h)| *d -= scale * h);
+            }
+        }
+        loss
+    }
+
+    fn n_rows(&self) -> usize {
+        self.targets.len()
+    }
+
+    fn rows(&self) -> Matrix<'_> {
+        Matrix::new(self.hidden, self.n_rows(), self.width, self.width)
+    }
+
+    // Logits of the tile, relative to its maximum of each row, exponentiated; its part of the gradient of the rows.
+    fn enter(&self, tile: &mut Tile, items: &[f32]) {
+        let (n, n_items) = (self.n_rows(), items.len() / self.width);
+        tile.p.resize(n * n_items, 0.0);
+        tile.d_hidden.resize(n * self.width, 0.0);
+        let items = Matrix::new(items, n_items, self.width, self.width);
+        matmul(0.0, &mut tile.p, n_items, 1.0, self.rows(), items.t());
+        tile.top.clear();
+        tile.sum.clear();
+        vectorized(|| {
+            for row in tile.p.chunks_exact_mut(n_items) {
+                let top = max_of(row);
+                row.iter_mut().for_each(|x| *x = exp(*x - top));
+                tile.top.push(top);
+                tile.sum.push(sum_of(row.len(), |at| row[at]));
+            }
+        });
+        matmul(0.0, &mut tile.d_hidden, self.width, 1.0, Matrix::new(&tile.p, n, n_items, n_items), items);
+    }
+
+    // Turns each tile's `top` into its factor of each row, `scale · exp(top − top of all) / sum of all`; the loss.
+    fn normalize(&self, scale: f32, tiles: &mut [Tile]) -> f64 {
+        let mut loss = 0.0;
+        for (row, &target) in self.targets.iter().enumerate() {
+            let top = tiles.iter().map(|tile| tile.top[row]).fold(f32::NEG_INFINITY, f32::max);
+            let sum: f32 = tiles.iter().map(|tile| tile.sum[row] * exp(tile.top[row] - top)).sum();
+            for tile in tiles.iter_mut() {
+                tile.top[row] = scale * exp(tile.top[row] - top) / sum;
+            }
+            let (hidden, item) =
+                (&self.hidden[row * self.width..], &self.items[target as usize * self.width..]);
+            let logit = vectorized(|| sum_of(self.width, |at| hidden[at] * item[at]));
+            loss += f64::from(top) + f64::from(sum).ln() - f64::from(logit);
+        }
+        loss
+    }
+
+    // Gradient of the rows: the tiles' parts, each with its factor, in the order of the tiles; minus the target's vector.
+    fn gather_rows(&self, scale: f32, d_hidden: &mut [f32], tiles: &[Tile]) {
+        d_hidden.par_chunks_mut(self.width).enumerate().for_each(|(row, d)| {
+            let item = &self.items[self.targets[row] as usize * self.width..];
+            vectorized(|| {
+                d.iter_mut().zip(item).for_each(|(d, item)| *d = -scale * item);
+                for tile in tiles {
+                    let (factor, part) = (tile.top[row], &tile.d_hidden[row * self.width..]);
+                    d.iter_mut().zip(part).for_each(|(d, part)| *d = part.mul_add(factor, *d));
+                }
+            });
+        });
+    }
+
+    // The gradient of the tile's items: pᵀ · (factor ∘ hidden).
+    fn leave(&self, tile: &mut Tile, d_items: &mut [f32]) {
+        let (n, n_items) = (self.n_rows(), d_items.len() / self.width);
+        tile.scaled.resize(n * self.width, 0.0);
+        let rows = tile.scaled.chunks_exact_mut(self.width).zip(self.hidden.chunks_exact(self.width));
+        for ((scaled, row), &factor) in rows.zip(&tile.top) {
+            scaled.iter_mut().zip(row).for_each(|(scaled, h)| *scaled = factor * h);
+        }
+        let p = Matrix::new(&tile.p, n, n_items, n_items);
+        matmul(1.0, d_items, self.width, 1.0, p.t(), Matrix::new(&tile.scaled, n, self.width, self.width));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    // The definition in f64, with the logits of one row at a time.
+    fn plainly(hidden: &[f32], items: &[f32], targets: &[u32], width: usize) -> (f64, Vec<f64>, Vec<f64>) {
+        let (mut loss, mut d_hidden, mut d_items) = (0.0, vec![0.0; hidden.len()], vec![0.0; items.len()]);
+        for (row, &target) in targets.iter().enumerate() {
+            let h = &hidden[row * width..][..width];
+            let dot = |item: &[f32]| item.iter().zip(h).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+            let logits: Vec<f64> = items.chunks_exact(width).map(dot).collect();
+            let sum: f64 = logits.iter().map(|x| x.exp()).sum();
+            loss += sum.ln() - logits[target as usize];
+            for (item, logit) in logits.iter().enumerate() {
+                let p = logit.exp() / sum - f64::from(u8::from(item == target as usize));
+                for k in 0..width {
+                    d_hidden[row * width + k] += p * f64::from(items[item * width + k]);
+                    d_items[item * width + k] += p * f64::from(h[k]);
+                }
+            }
+        }
+        (loss, d_hidden, d_items)
+    }
+
+    #[test]
+    fn blocks_equal_the_definition_at_any_thread_count() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let (n, n_items, width) = (ROWS + 37, 2 * TILE + 19, 24);
+        let mut values = |n: usize| (0..n).map(|_| rng.random_range(-1.0f32..1.0)).collect::<Vec<_>>();
+        let (hidden, items) = (values(n * width), values(n_items * width));
+        let targets: Vec<u32> = (0..n).map(|row| (row * 31 % n_items) as u32).collect();
+        let run = |n_threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+            let (mut d_hidden, mut d_items) = (vec![9.0; hidden.len()], vec![0.0; items.len()]);
+            let gradients = (d_hidden.as_mut_slice(), Some(d_items.as_mut_slice()));
+            let mut scratch = SoftmaxScratch::default();
+            let loss = pool
+                .install(|| softmax_cross_entropy((&hidden, &items), &targets, 0.5, gradients, &mut scratch));
+            (loss, d_hidden, d_items)
+        };
+        let (loss, d_hidden, d_items) = run(1);
+        assert_eq!((loss, d_hidden.clone(), d_items.clone()), run(3));
+        let expected = plainly(&hidden, &items, &targets, width);
+        assert!((loss / expected.0 - 1.0).abs() < 1e-6, "{loss} instead of {}", expected.0);
+        let close = |received: &[f32], expected: &[f64]| {
+            received.iter().zip(expected).all(|(a, b)| (f64::from(*a) - 0.5 * b).abs() < 1e-5)
+        };
+        assert!(close(&d_hidden, &expected.1) && close(&d_items, &expected.2));
+    }
+}
