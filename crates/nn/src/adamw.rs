@@ -82,17 +82,21 @@ struct Update {
 
 impl Update {
     fn apply(self, keep: f32, values: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
-        let AdamWConfig { beta1, beta2, epsilon, .. } = self.config;
-        vectorized(|| {
-            for (((value, gradient), first), second) in values.iter_mut().zip(gradient).zip(first).zip(second)
-            {
-                let gradient = gradient * self.scale;
-                *first = first.mul_add(beta1, (1.0 - beta1) * gradient);
-                *second = second.mul_add(beta2, (1.0 - beta2) * gradient * gradient);
-                let deviation = second.sqrt().mul_add(self.root, epsilon);
-                *value = value.mul_add(keep, -self.lr * *first / deviation);
-            }
-        });
+        vectorized(update, (self, keep, values, gradient, (first, second)));
+    }
+}
+
+type Arrays<'a> = (Update, f32, &'a mut [f32], &'a [f32], (&'a mut [f32], &'a mut [f32]));
+
+#[inline(always)]
+fn update((with, keep, values, gradient, (first, second)): Arrays<'_>) {
+    let AdamWConfig { beta1, beta2, epsilon, .. } = with.config;
+    for (((value, gradient), first), second) in values.iter_mut().zip(gradient).zip(first).zip(second) {
+        let gradient = gradient * with.scale;
+        *first = first.mul_add(beta1, (1.0 - beta1) * gradient);
+        *second = second.mul_add(beta2, (1.0 - beta2) * gradient * gradient);
+        let deviation = second.sqrt().mul_add(with.root, epsilon);
+        *value = value.mul_add(keep, -with.lr * *first / deviation);
     }
 }
 

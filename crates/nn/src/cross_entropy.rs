@@ -9,8 +9,8 @@
 use rayon::prelude::*;
 
 use crate::attention::max_of;
-use crate::matmul::{Matrix, matmul};
-use crate::simd::{exp, sum_of, vectorized};
+use crate::matmul::{Matrix, dot, matmul};
+use crate::simd::{add_scaled, exp, sum_of, vectorized};
 
 const ROWS: usize = 256;
 const TILE: usize = 256;
@@ -107,16 +107,12 @@ impl Block<'_> {
         tile.d_hidden.resize(n * self.width, 0.0);
         let items = Matrix::new(items, n_items, self.width, self.width);
         matmul(0.0, &mut tile.p, n_items, 1.0, self.rows(), items.t());
-        tile.top.clear();
-        tile.sum.clear();
-        vectorized(|| {
-            for row in tile.p.chunks_exact_mut(n_items) {
-                let top = max_of(row);
-                row.iter_mut().for_each(|x| *x = exp(*x - top));
-                tile.top.push(top);
-                tile.sum.push(sum_of(row.len(), |at| row[at]));
-            }
-        });
+        tile.top.resize(n, 0.0);
+        tile.sum.resize(n, 0.0);
+        vectorized(
+            exponentiate,
+            (tile.p.as_mut_slice(), n_items, tile.top.as_mut_slice(), tile.sum.as_mut_slice()),
+        );
         matmul(0.0, &mut tile.d_hidden, self.width, 1.0, Matrix::new(&tile.p, n, n_items, n_items), items);
     }
 
@@ -131,7 +127,7 @@ impl Block<'_> {
             }
             let (hidden, item) =
                 (&self.hidden[row * self.width..], &self.items[target as usize * self.width..]);
-            let logit = vectorized(|| sum_of(self.width, |at| hidden[at] * item[at]));
+            let logit = dot(&hidden[..self.width], item);
             loss += f64::from(top) + f64::from(sum).ln() - f64::from(logit);
         }
         loss
@@ -141,13 +137,11 @@ impl Block<'_> {
     fn gather_rows(&self, scale: f32, d_hidden: &mut [f32], tiles: &[Tile]) {
         d_hidden.par_chunks_mut(self.width).enumerate().for_each(|(row, d)| {
             let item = &self.items[self.targets[row] as usize * self.width..];
-            vectorized(|| {
-                d.iter_mut().zip(item).for_each(|(d, item)| *d = -scale * item);
-                for tile in tiles {
-                    let (factor, part) = (tile.top[row], &tile.d_hidden[row * self.width..]);
-                    d.iter_mut().zip(part).for_each(|(d, part)| *d = part.mul_add(factor, *d));
-                }
-            });
+            d.fill(0.0);
+            add_scaled(d, -scale, item);
+            for tile in tiles {
+                add_scaled(d, tile.top[row], &tile.d_hidden[row * self.width..]);
+            }
         });
     }
 
@@ -161,6 +155,19 @@ impl Block<'_> {
         }
         let p = Matrix::new(&tile.p, n, n_items, n_items);
         matmul(1.0, d_items, self.width, 1.0, p.t(), Matrix::new(&tile.scaled, n, self.width, self.width));
+    }
+}
+
+type Rows<'a> = (&'a mut [f32], usize, &'a mut [f32], &'a mut [f32]);
+
+#[inline(always)]
+fn exponentiate((logits, n_items, tops, sums): Rows<'_>) {
+    for ((row, top), sum) in logits.chunks_exact_mut(n_items).zip(tops).zip(sums) {
+        *top = max_of(row);
+        for x in row.iter_mut() {
+            *x = exp(*x - *top);
+        }
+        *sum = sum_of(row.len(), |at| row[at]);
     }
 }
 

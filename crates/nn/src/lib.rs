@@ -19,7 +19,7 @@ mod solve;
 mod sparse_inverse;
 
 pub use inverse::{NotPositiveDefinite, invert_spd};
-pub use matmul::{Matrix, matmul, matmul_parallel};
-pub use params::{Gradients, Init, Param, ParamId, Params};
+pub use matmul::{Matrix, dot_rows, matmul, matmul_parallel};
+pub use params::{Gradients, Init, Param, ParamId, Params, sum_of_squares};
 pub use solve::solve_spd_small;
 pub use sparse_inverse::Elimination;

@@ -183,11 +183,13 @@ impl LowRank {
 
 /// `sums[j] += Σ_i rows[i, j]`.
 pub(crate) fn add_column_sums(rows: &[f32], sums: &mut [f32]) {
-    vectorized(|| {
+    #[inline(always)]
+    fn kernel((rows, sums): (&[f32], &mut [f32])) {
         for row in rows.chunks_exact(sums.len()) {
             for (sum, value) in sums.iter_mut().zip(row) {
                 *sum += value;
             }
         }
-    });
+    }
+    vectorized(kernel, (rows, sums));
 }

@@ -1,10 +1,48 @@
 //! Element-wise work compiled for the vectors of the machine it runs on.
 
-/// Runs `work` compiled for the widest instruction set present (AVX-512, AVX2 with FMA, NEON, or the portable one).
-/// Only what is inlined into `work` is compiled so.
-#[inline(always)]
-pub(crate) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
+/// Runs `kernel(argument)` compiled for the widest instruction set present (AVX-512, AVX2 with FMA, NEON, or the portable
+/// one).
+///
+/// `kernel` must be a function marked `#[inline(always)]`, and what it calls too: a closure, or a function that is not inlined,
+/// is compiled for the portable set, where a fused multiply-add is a call of the C library.
+pub(crate) fn vectorized<A, R>(kernel: impl FnOnce(A) -> R, argument: A) -> R {
+    pulp::Arch::new().dispatch(Kernel { kernel, argument })
+}
+
+struct Kernel<F, A> {
+    kernel: F,
+    argument: A,
+}
+
+impl<A, R, F: FnOnce(A) -> R> pulp::WithSimd for Kernel<F, A> {
+    type Output = R;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> R {
+        (self.kernel)(self.argument)
+    }
+}
+
+/// `sums[i] += values[i]`.
+pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
+    #[inline(always)]
+    fn kernel((sums, values): (&mut [f32], &[f32])) {
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum += value;
+        }
+    }
+    vectorized(kernel, (sums, values));
+}
+
+/// `sums[i] += factor · values[i]`.
+pub(crate) fn add_scaled(sums: &mut [f32], factor: f32, values: &[f32]) {
+    #[inline(always)]
+    fn kernel((sums, factor, values): (&mut [f32], f32, &[f32])) {
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum = value.mul_add(factor, *sum);
+        }
+    }
+    vectorized(kernel, (sums, factor, values));
 }
 
 /// Partial sums kept apart, so that a sum is vectorized and has one fixed order on every machine.
