@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::params::{Gradients, Params};
-use crate::simd::vectorized;
+use crate::simd::{Kernel, vectorized};
 
 const CHUNK: usize = 16_384;
 
@@ -82,21 +82,24 @@ struct Update {
 
 impl Update {
     fn apply(self, keep: f32, values: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
-        vectorized(update, (self, keep, values, gradient, (first, second)));
+        vectorized(UpdateArrays(self, keep, values, gradient, (first, second)));
     }
 }
 
-type Arrays<'a> = (Update, f32, &'a mut [f32], &'a [f32], (&'a mut [f32], &'a mut [f32]));
+struct UpdateArrays<'a>(Update, f32, &'a mut [f32], &'a [f32], (&'a mut [f32], &'a mut [f32]));
 
-#[inline(always)]
-fn update((with, keep, values, gradient, (first, second)): Arrays<'_>) {
-    let AdamWConfig { beta1, beta2, epsilon, .. } = with.config;
-    for (((value, gradient), first), second) in values.iter_mut().zip(gradient).zip(first).zip(second) {
-        let gradient = gradient * with.scale;
-        *first = first.mul_add(beta1, (1.0 - beta1) * gradient);
-        *second = second.mul_add(beta2, (1.0 - beta2) * gradient * gradient);
-        let deviation = second.sqrt().mul_add(with.root, epsilon);
-        *value = value.mul_add(keep, -with.lr * *first / deviation);
+impl Kernel for UpdateArrays<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(with, keep, values, gradient, (first, second)) = self;
+        let AdamWConfig { beta1, beta2, epsilon, .. } = with.config;
+        for (((value, gradient), first), second) in values.iter_mut().zip(gradient).zip(first).zip(second) {
+            let gradient = gradient * with.scale;
+            *first = first.mul_add(beta1, (1.0 - beta1) * gradient);
+            *second = second.mul_add(beta2, (1.0 - beta2) * gradient * gradient);
+            let deviation = second.sqrt().mul_add(with.root, epsilon);
+            *value = value.mul_add(keep, -with.lr * *first / deviation);
+        }
     }
 }
 
@@ -120,7 +123,7 @@ mod tests {
             gradients.get_mut(id).unwrap().copy_from_slice(&step);
             optimizer.step(&mut params, &gradients, 0.1, 1.0);
         }
-        let expected = [0.8215334, -1.9153800];
+        let expected = [0.821_533_4, -1.915_38];
         let received = params.get(id);
         assert!(received.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{received:?}");
     }

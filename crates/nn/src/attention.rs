@@ -1,7 +1,7 @@
 //! Multi-head self-attention over sequences of any lengths, packed one behind the other: there is no padding to mask.
 
 use crate::matmul::{Matrix, matmul};
-use crate::simd::{exp, sum_of, vectorized};
+use crate::simd::{Kernel, exp, sum_of, vectorized};
 
 /// What a position may look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Attention {
                 let p = &mut probabilities[at..at + t * t]; // [T, T]
                 let [q, k, v] = self.parts(qkv, row, t, head);
                 matmul(0.0, p, t, self.scale(), q, k.t());
-                vectorized(softmax_rows, (self.mask, p, t));
+                vectorized(SoftmaxRows(self.mask, p, t));
                 let first = row * self.width + head * self.head_width();
                 matmul(0.0, &mut out[first..], self.width, 1.0, Matrix::new(p, t, t, t), v);
                 at += t * t;
@@ -90,7 +90,7 @@ impl Attention {
                 let d_out = Matrix::new(&d_out[row * self.width + head * width..], t, width, self.width);
                 let d_scores = &mut d_scores[..t * t];
                 matmul(0.0, d_scores, t, 1.0, d_out, v.t());
-                vectorized(softmax_backward, (p, d_scores, t));
+                vectorized(SoftmaxBackward(p, d_scores, t));
                 let d_scores = Matrix::new(d_scores, t, t, t);
                 let first = row * stride + head * width;
                 matmul(0.0, &mut d_qkv[first..], stride, self.scale(), d_scores, k);
@@ -125,13 +125,18 @@ impl Attention {
     }
 }
 
-#[inline(always)]
-fn softmax_rows((mask, scores, t): (Mask, &mut [f32], usize)) {
-    for (at, row) in scores.chunks_exact_mut(t).enumerate() {
-        let n_seen = if mask == Mask::Causal { at + 1 } else { t };
-        let (seen, unseen) = row.split_at_mut(n_seen);
-        softmax_row(seen);
-        unseen.fill(0.0);
+struct SoftmaxRows<'a>(Mask, &'a mut [f32], usize);
+
+impl Kernel for SoftmaxRows<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(mask, scores, t) = self;
+        for (at, row) in scores.chunks_exact_mut(t).enumerate() {
+            let n_seen = if mask == Mask::Causal { at + 1 } else { t };
+            let (seen, unseen) = row.split_at_mut(n_seen);
+            softmax_row(seen);
+            unseen.fill(0.0);
+        }
     }
 }
 
@@ -169,12 +174,17 @@ pub(crate) fn max_of(row: &[f32]) -> f32 {
 }
 
 // dS = P ∘ (dP − rowsum(dP ∘ P)), in place.
-#[inline(always)]
-fn softmax_backward((p, d_scores, t): (&[f32], &mut [f32], usize)) {
-    for (p, d) in p.chunks_exact(t).zip(d_scores.chunks_exact_mut(t)) {
-        let shared = sum_of(t, |at| p[at] * d[at]);
-        for (d, p) in d.iter_mut().zip(p) {
-            *d = p * (*d - shared);
+struct SoftmaxBackward<'a>(&'a [f32], &'a mut [f32], usize);
+
+impl Kernel for SoftmaxBackward<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(p, d_scores, t) = self;
+        for (p, d) in p.chunks_exact(t).zip(d_scores.chunks_exact_mut(t)) {
+            let shared = sum_of(t, |at| p[at] * d[at]);
+            for (d, p) in d.iter_mut().zip(p) {
+                *d = p * (*d - shared);
+            }
         }
     }
 }

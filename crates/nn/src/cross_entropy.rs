@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::attention::max_of;
 use crate::matmul::{Matrix, dot, matmul};
-use crate::simd::{add_scaled, exp, sum_of, vectorized};
+use crate::simd::{Kernel, add_scaled, exp, sum_of, vectorized};
 
 const ROWS: usize = 256;
 const TILE: usize = 256;
@@ -109,10 +109,8 @@ impl Block<'_> {
         matmul(0.0, &mut tile.p, n_items, 1.0, self.rows(), items.t());
         tile.top.resize(n, 0.0);
         tile.sum.resize(n, 0.0);
-        vectorized(
-            exponentiate,
-            (tile.p.as_mut_slice(), n_items, tile.top.as_mut_slice(), tile.sum.as_mut_slice()),
-        );
+        let (p, top, sum) = (&mut tile.p, &mut tile.top, &mut tile.sum);
+        vectorized(Exponentiate(p, n_items, top, sum));
         matmul(0.0, &mut tile.d_hidden, self.width, 1.0, Matrix::new(&tile.p, n, n_items, n_items), items);
     }
 
@@ -158,16 +156,19 @@ impl Block<'_> {
     }
 }
 
-type Rows<'a> = (&'a mut [f32], usize, &'a mut [f32], &'a mut [f32]);
+struct Exponentiate<'a>(&'a mut [f32], usize, &'a mut [f32], &'a mut [f32]);
 
-#[inline(always)]
-fn exponentiate((logits, n_items, tops, sums): Rows<'_>) {
-    for ((row, top), sum) in logits.chunks_exact_mut(n_items).zip(tops).zip(sums) {
-        *top = max_of(row);
-        for x in row.iter_mut() {
-            *x = exp(*x - *top);
+impl Kernel for Exponentiate<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(logits, n_items, tops, sums) = self;
+        for ((row, top), sum) in logits.chunks_exact_mut(n_items).zip(tops).zip(sums) {
+            *top = max_of(row);
+            for x in row.iter_mut() {
+                *x = exp(*x - *top);
+            }
+            *sum = sum_of(row.len(), |at| row[at]);
         }
-        *sum = sum_of(row.len(), |at| row[at]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Dropout whose mask is a function of a key: nothing is stored, and forward and backward are the same call.
 
-use crate::simd::vectorized;
+use crate::simd::{Kernel, vectorized};
 
 /// Which mask: derived from the seed, the step and the place, so that it does not depend on threads or on what ran before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,14 +32,19 @@ pub fn dropout(rate: f32, key: DropoutKey, x: &mut [f32]) {
     let threshold = (f64::from(rate) * 2f64.powi(32)) as u32;
     let scale = 1.0 / (1.0 - rate);
     let (low, high) = (key.0 as u32, (key.0 >> 32) as u32);
-    vectorized(mask, (x, (low, high), threshold, scale));
+    vectorized(MaskOut(x, (low, high), threshold, scale));
 }
 
-#[inline(always)]
-fn mask((x, (low, high), threshold, scale): (&mut [f32], (u32, u32), u32, f32)) {
-    for (at, x) in x.iter_mut().enumerate() {
-        let kept = hash(at as u32, low, high) >= threshold;
-        *x *= if kept { scale } else { 0.0 };
+struct MaskOut<'a>(&'a mut [f32], (u32, u32), u32, f32);
+
+impl Kernel for MaskOut<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(x, (low, high), threshold, scale) = self;
+        for (at, x) in x.iter_mut().enumerate() {
+            let kept = hash(at as u32, low, high) >= threshold;
+            *x *= if kept { scale } else { 0.0 };
+        }
     }
 }
 

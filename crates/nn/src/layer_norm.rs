@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use crate::params::{Gradients, Init, ParamId, Params};
-use crate::simd::{sum_of, vectorized};
+use crate::simd::{Kernel, sum_of, vectorized};
 
 /// Layer normalization over rows of `width` values (Ba et al., 2016).
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +38,7 @@ impl LayerNorm {
         stats.clear();
         let (gain, bias) = (params.get(self.gain), params.get(self.bias));
         stats.resize(x.len() / self.width, [0.0; 2]);
-        vectorized(normalize_rows, (self.epsilon, (gain, bias), x, y, stats.as_mut_slice()));
+        vectorized(NormalizeRows(self.epsilon, (gain, bias), x, y, stats.as_mut_slice()));
     }
 
     /// Adds the gradients of gain and bias, and **adds** the gradient of the input to `dx`.
@@ -59,52 +59,65 @@ impl LayerNorm {
         );
         let gain = params.get(self.gain);
         if let Some(d_gain) = gradients.get_mut(self.gain) {
-            vectorized(add_gain_gradient, ((x, stats), dy, d_gain));
+            vectorized(AddGainGradient((x, stats), dy, d_gain));
         }
         if let Some(d_bias) = gradients.get_mut(self.bias) {
             crate::linear::add_column_sums(dy, d_bias);
         }
-        vectorized(add_input_gradient, (gain, (x, stats), dy, dx));
+        vectorized(AddInputGradient(gain, (x, stats), dy, dx));
     }
 }
 
-type Forward<'a> = (f32, (&'a [f32], &'a [f32]), &'a [f32], &'a mut [f32], &'a mut [[f32; 2]]);
+struct NormalizeRows<'a>(f32, (&'a [f32], &'a [f32]), &'a [f32], &'a mut [f32], &'a mut [[f32; 2]]);
 
-#[inline(always)]
-fn normalize_rows((epsilon, (gain, bias), x, y, stats): Forward<'_>) {
-    let width = gain.len();
-    let n = width as f32;
-    for ((x, y), stats) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(stats) {
-        let mean = sum_of(width, |at| x[at]) / n;
-        let variance = sum_of(width, |at| (x[at] - mean) * (x[at] - mean)) / n;
-        let inverse = 1.0 / (variance + epsilon).sqrt();
-        for (((y, x), gain), bias) in y.iter_mut().zip(x).zip(gain).zip(bias) {
-            *y = ((x - mean) * inverse).mul_add(*gain, *bias);
-        }
-        *stats = [mean, inverse];
-    }
-}
-
-#[inline(always)]
-fn add_gain_gradient(((x, stats), dy, d_gain): ((&[f32], &RowStats), &[f32], &mut [f32])) {
-    let width = d_gain.len();
-    for ((x, dy), &[mean, inverse]) in x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(stats) {
-        for ((sum, x), dy) in d_gain.iter_mut().zip(x).zip(dy) {
-            *sum += dy * (x - mean) * inverse;
+impl Kernel for NormalizeRows<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(epsilon, (gain, bias), x, y, stats) = self;
+        let width = gain.len();
+        let n = width as f32;
+        for ((x, y), stats) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(stats) {
+            let mean = sum_of(width, |at| x[at]) / n;
+            let variance = sum_of(width, |at| (x[at] - mean) * (x[at] - mean)) / n;
+            let inverse = 1.0 / (variance + epsilon).sqrt();
+            for (((y, x), gain), bias) in y.iter_mut().zip(x).zip(gain).zip(bias) {
+                *y = ((x - mean) * inverse).mul_add(*gain, *bias);
+            }
+            *stats = [mean, inverse];
         }
     }
 }
 
-#[inline(always)]
-fn add_input_gradient((gain, (x, stats), dy, dx): (&[f32], (&[f32], &RowStats), &[f32], &mut [f32])) {
-    let width = gain.len();
-    let n = width as f32;
-    let rows = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(stats);
-    for (((x, dy), &[mean, inverse]), dx) in rows.zip(dx.chunks_exact_mut(width)) {
-        let d_mean = sum_of(width, |at| dy[at] * gain[at]) / n;
-        let d_scale = sum_of(width, |at| dy[at] * gain[at] * (x[at] - mean) * inverse) / n;
-        for (((dx, x), dy), gain) in dx.iter_mut().zip(x).zip(dy).zip(gain) {
-            *dx += inverse * (dy * gain - d_mean - (x - mean) * inverse * d_scale);
+struct AddGainGradient<'a>((&'a [f32], &'a RowStats), &'a [f32], &'a mut [f32]);
+
+impl Kernel for AddGainGradient<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self((x, stats), dy, d_gain) = self;
+        let width = d_gain.len();
+        for ((x, dy), &[mean, inverse]) in x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(stats) {
+            for ((sum, x), dy) in d_gain.iter_mut().zip(x).zip(dy) {
+                *sum += dy * (x - mean) * inverse;
+            }
+        }
+    }
+}
+
+struct AddInputGradient<'a>(&'a [f32], (&'a [f32], &'a RowStats), &'a [f32], &'a mut [f32]);
+
+impl Kernel for AddInputGradient<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(gain, (x, stats), dy, dx) = self;
+        let width = gain.len();
+        let n = width as f32;
+        let rows = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(stats);
+        for (((x, dy), &[mean, inverse]), dx) in rows.zip(dx.chunks_exact_mut(width)) {
+            let d_mean = sum_of(width, |at| dy[at] * gain[at]) / n;
+            let d_scale = sum_of(width, |at| dy[at] * gain[at] * (x[at] - mean) * inverse) / n;
+            for (((dx, x), dy), gain) in dx.iter_mut().zip(x).zip(dy).zip(gain) {
+                *dx += inverse * (dy * gain - d_mean - (x - mean) * inverse * d_scale);
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::simd::{sum_of, vectorized};
+use crate::simd::{Kernel, sum_of, vectorized};
 
 /// A borrowed matrix: element `(i, j)` is `data[i * row_stride + j * col_stride]`.
 #[derive(Clone, Copy, Debug)]
@@ -134,21 +134,26 @@ pub fn matmul_parallel(c: &mut [f32], a: Matrix<'_>, b: Matrix<'_>) {
 pub fn dot_rows(rows: &[f32], vector: &[f32], products: &mut [f32]) {
     let width = vector.len();
     assert!(rows.len() >= products.len() * width, "{} < {} rows of {width}", rows.len(), products.len());
-    vectorized(dot_each, (rows, vector, products));
+    vectorized(DotEach(rows, vector, products));
 }
 
 /// `a · b` of two vectors of the length of `a`.
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut product = [0.0];
-    vectorized(dot_each, (&b[..a.len()], a, &mut product));
+    vectorized(DotEach(&b[..a.len()], a, &mut product));
     product[0]
 }
 
-#[inline(always)]
-fn dot_each((rows, vector, products): (&[f32], &[f32], &mut [f32])) {
-    let width = vector.len();
-    for (row, product) in rows.chunks_exact(width).zip(products) {
-        *product = sum_of(width, |at| row[at] * vector[at]);
+struct DotEach<'a>(&'a [f32], &'a [f32], &'a mut [f32]);
+
+impl Kernel for DotEach<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(rows, vector, products) = self;
+        let width = vector.len();
+        for (row, product) in rows.chunks_exact(width).zip(products) {
+            *product = sum_of(width, |at| row[at] * vector[at]);
+        }
     }
 }
 

@@ -1,48 +1,58 @@
 //! Element-wise work compiled for the vectors of the machine it runs on.
 
-/// Runs `kernel(argument)` compiled for the widest instruction set present (AVX-512, AVX2 with FMA, NEON, or the portable
-/// one).
-///
-/// `kernel` must be a function marked `#[inline(always)]`, and what it calls too: a closure, or a function that is not inlined,
-/// is compiled for the portable set, where a fused multiply-add is a call of the C library.
-pub(crate) fn vectorized<A, R>(kernel: impl FnOnce(A) -> R, argument: A) -> R {
-    pulp::Arch::new().dispatch(Kernel { kernel, argument })
+/// A piece of element-wise work. `run`, and what it calls, must be `#[inline(always)]`: what is not inlined is compiled for
+/// the portable instruction set, where a fused multiply-add is a call of the C library. (A closure cannot be marked so.)
+pub(crate) trait Kernel {
+    /// Does the work.
+    fn run(self);
 }
 
-struct Kernel<F, A> {
-    kernel: F,
-    argument: A,
+/// Runs a kernel compiled for the widest instruction set present (AVX-512, AVX2 with FMA, NEON, or the portable one).
+pub(crate) fn vectorized(kernel: impl Kernel) {
+    pulp::Arch::new().dispatch(WithFeatures(kernel));
 }
 
-impl<A, R, F: FnOnce(A) -> R> pulp::WithSimd for Kernel<F, A> {
-    type Output = R;
+struct WithFeatures<K>(K);
+
+impl<K: Kernel> pulp::WithSimd for WithFeatures<K> {
+    type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) -> R {
-        (self.kernel)(self.argument)
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        self.0.run();
     }
 }
 
 /// `sums[i] += values[i]`.
 pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
-    #[inline(always)]
-    fn kernel((sums, values): (&mut [f32], &[f32])) {
-        for (sum, value) in sums.iter_mut().zip(values) {
-            *sum += value;
+    struct Add<'a>(&'a mut [f32], &'a [f32]);
+
+    impl Kernel for Add<'_> {
+        #[inline(always)]
+        fn run(self) {
+            let Self(sums, values) = self;
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum += value;
+            }
         }
     }
-    vectorized(kernel, (sums, values));
+    vectorized(Add(sums, values));
 }
 
 /// `sums[i] += factor · values[i]`.
 pub(crate) fn add_scaled(sums: &mut [f32], factor: f32, values: &[f32]) {
-    #[inline(always)]
-    fn kernel((sums, factor, values): (&mut [f32], f32, &[f32])) {
-        for (sum, value) in sums.iter_mut().zip(values) {
-            *sum = value.mul_add(factor, *sum);
+    struct AddScaled<'a>(&'a mut [f32], f32, &'a [f32]);
+
+    impl Kernel for AddScaled<'_> {
+        #[inline(always)]
+        fn run(self) {
+            let Self(sums, factor, values) = self;
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum = value.mul_add(factor, *sum);
+            }
         }
     }
-    vectorized(kernel, (sums, factor, values));
+    vectorized(AddScaled(sums, factor, values));
 }
 
 /// Partial sums kept apart, so that a sum is vectorized and has one fixed order on every machine.
