@@ -1,4 +1,4 @@
-//! Trains the behavior expert alone on published data and prints its curve: `behavior s3rec|minionerec|abxi DATA [JSON settings]`.
+//! Trains the behavior expert alone on published data and prints its curve: `behavior s3rec|minionerec|abxi DATA [NAME=VALUE ...]`.
 #![expect(clippy::print_stdout, reason = "a command whose output is read")]
 
 use std::path::Path;
@@ -17,8 +17,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [_, protocol, data, settings @ ..] = arguments.as_slice() else {
         return Err("which protocol and data?".into());
     };
-    let config: BehaviorConfig =
-        settings.first().map_or(Ok(BehaviorConfig::default()), |json| serde_json::from_str(json))?;
+    let mut config = serde_json::to_value(BehaviorConfig::default())?;
+    for given in settings {
+        let (name, value) = given.split_once('=').ok_or("settings are NAME=VALUE")?;
+        config[name] = serde_json::from_str(value)?;
+    }
+    let config: BehaviorConfig = serde_json::from_value(config)?;
     let (data, mask, sampled) = match protocol.as_str() {
         "s3rec" => (s3rec::read(Path::new(data), 0)?, MaskRule::Seen, None),
         "minionerec" => (minionerec::read(Path::new(data), 0)?, MaskRule::SeenExceptTarget, None),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Settings of [`crate::behavior::Behavior`]; everything that decides what a training run gives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct BehaviorConfig {
     /// Width of item vectors and of the transformer, a multiple of `n_heads`.
     pub width: usize,

@@ -64,14 +64,14 @@ impl Behavior {
     /// A model before training.
     ///
     /// # Errors
-    /// When the settings contradict each other.
+    /// When the settings contradict each other, or for [`Scope::Sources`]: other domains are read in [`Scope::All`].
     pub fn new(
         config: &BehaviorConfig,
         items: &ItemCatalog,
         (target, scope): (DomainIdx, Scope),
         rng: &mut impl Rng,
     ) -> Result<Self, ModelError> {
-        check(config)?;
+        check(config, scope)?;
         let rows = Rows::new(items, target, scope);
         let mut params = Params::new();
         let width = config.width;
@@ -199,8 +199,10 @@ impl Net {
     }
 }
 
-fn check(config: &BehaviorConfig) -> Result<(), ModelError> {
-    let reason = if config.width == 0 || config.n_heads == 0 || config.width % config.n_heads != 0 {
+fn check(config: &BehaviorConfig, scope: Scope) -> Result<(), ModelError> {
+    let reason = if scope == Scope::Sources {
+        "it reads other domains as part of one mixed sequence (scope `all`)".to_owned()
+    } else if config.width == 0 || config.n_heads == 0 || config.width % config.n_heads != 0 {
         format!("width {} is not a multiple of n_heads {}", config.width, config.n_heads)
     } else if config.max_len == 0 || config.max_len > usize::from(u16::MAX) {
         format!("max_len {} is not between 1 and {}", config.max_len, u16::MAX)
