@@ -5,6 +5,9 @@
 //! done, each is brought to the common normalization by one factor per row. So the three products are all there is:
 //! no pass over the logits for the maximum of the whole row, and none to normalize.
 //! (The idea of the online softmax, Milakov and Gimelshein, 2018.)
+//!
+//! The catalog may also be a sample that holds every target ([`Sample`]): each other item then stands for `1 / π` items, π being the
+//! probability that it is in the sample, so that the sum under the logarithm is right on average (Bengio and Senécal, 2008).
 
 use rayon::prelude::*;
 
@@ -19,6 +22,15 @@ const TILE: usize = 256;
 #[derive(Debug, Default)]
 pub struct SoftmaxScratch {
     tiles: Vec<Tile>,
+    rows: RowSums,
+}
+
+// Of all tiles together.
+#[derive(Debug, Default)]
+struct RowSums {
+    top: Vec<f32>,  // [rows]
+    sum: Vec<f32>,  // [rows], of exp(logits − top)
+    pull: Vec<f32>, // [rows], by how much the target's vector is subtracted from the gradient
 }
 
 #[derive(Debug, Default)]
@@ -28,6 +40,13 @@ struct Tile {
     top: Vec<f32>,      // [rows]
     sum: Vec<f32>,      // [rows], of p
     scaled: Vec<f32>,   // [rows, d]
+}
+
+/// How the items of a sample came into it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample<'a> {
+    /// `−ln π` of each item, `[V]`; of each row's own target it does not count, since that one is always there.
+    pub bias: &'a [f32],
 }
 
 /// Sum over the rows of `−log softmax(hidden · itemsᵀ)[target]`.
@@ -42,7 +61,7 @@ pub fn softmax_cross_entropy(
     targets: &[u32],
     scale: f32,
     (d_hidden, mut d_items): (&mut [f32], Option<&mut [f32]>),
-    scratch: &mut SoftmaxScratch,
+    (sample, scratch): (Option<Sample<'_>>, &mut SoftmaxScratch),
 ) -> f64 {
     if targets.is_empty() {
         return 0.0;
@@ -52,6 +71,7 @@ pub fn softmax_cross_entropy(
     assert!(items.len() % width == 0, "items of the softmax");
     assert!(d_items.as_ref().is_none_or(|d_items| d_items.len() == items.len()), "gradient of the items");
     let n_items = items.len() / width;
+    assert!(sample.is_none_or(|sample| sample.bias.len() == n_items), "bias of the sample");
     assert!(targets.iter().all(|&target| (target as usize) < n_items), "a target is not below {n_items}");
     scratch.tiles.resize_with(n_items.div_ceil(TILE), Tile::default);
     let mut loss = 0.0;
@@ -62,8 +82,9 @@ pub fn softmax_cross_entropy(
             items,
             targets: &targets[rows],
             width,
+            sample,
         };
-        loss += block.step(scale, d_hidden, d_items.as_deref_mut(), &mut scratch.tiles);
+        loss += block.step(scale, d_hidden, d_items.as_deref_mut(), scratch);
     }
     loss
 }
@@ -73,20 +94,32 @@ struct Block<'a> {
     items: &'a [f32],   // [V, d]
     targets: &'a [u32], // [rows]
     width: usize,
+    sample: Option<Sample<'a>>,
 }
 
 impl Block<'_> {
-    fn step(&self, scale: f32, d_hidden: &mut [f32], d_items: Option<&mut [f32]>, tiles: &mut [Tile]) -> f64 {
+    fn step(
+        &self,
+        scale: f32,
+        d_hidden: &mut [f32],
+        d_items: Option<&mut [f32]>,
+        SoftmaxScratch { tiles, rows }: &mut SoftmaxScratch,
+    ) -> f64 {
         let tile_items = self.items.par_chunks(TILE * self.width);
-        tiles.par_iter_mut().zip(tile_items).for_each(|(tile, items)| self.enter(tile, items));
-        let loss = self.normalize(scale, tiles);
-        self.gather_rows(scale, d_hidden, tiles);
+        tiles
+            .par_iter_mut()
+            .zip(tile_items)
+            .enumerate()
+            .for_each(|(at, (tile, items))| self.enter(at, tile, items));
+        let loss = self.normalize(scale, tiles, rows);
+        self.gather_rows(&rows.pull, d_hidden, tiles);
         if let Some(d_items) = d_items {
             let parts = d_items.par_chunks_mut(TILE * self.width);
             tiles.par_iter_mut().zip(parts).for_each(|(tile, d_items)| self.leave(tile, d_items));
-            for (row, &target) in self.hidden.chunks_exact(self.width).zip(self.targets) {
-                let d_item = &mut d_items[target as usize * self.width..][..self.width];
-                d_item.iter_mut().zip(row).for_each(|(d, h)| *d -= scale * h);
+            for ((row, &target), pull) in
+                self.hidden.chunks_exact(self.width).zip(self.targets).zip(&rows.pull)
+            {
+                add_scaled(&mut d_items[target as usize * self.width..][..self.width], -pull, row);
             }
         }
         loss
@@ -101,7 +134,7 @@ impl Block<'_> {
     }
 
     // Logits of the tile, relative to its maximum of each row, exponentiated; its part of the gradient of the rows.
-    fn enter(&self, tile: &mut Tile, items: &[f32]) {
+    fn enter(&self, at: usize, tile: &mut Tile, items: &[f32]) {
         let (n, n_items) = (self.n_rows(), items.len() / self.width);
         tile.p.resize(n * n_items, 0.0);
         tile.d_hidden.resize(n * self.width, 0.0);
@@ -110,33 +143,48 @@ impl Block<'_> {
         tile.top.resize(n, 0.0);
         tile.sum.resize(n, 0.0);
         let (p, top, sum) = (&mut tile.p, &mut tile.top, &mut tile.sum);
-        vectorized(Exponentiate(p, n_items, top, sum));
+        let bias = self.sample.map(|sample| &sample.bias[at * TILE..at * TILE + n_items]);
+        vectorized(Exponentiate(p, bias.unwrap_or_default(), n_items, top, sum));
         matmul(0.0, &mut tile.d_hidden, self.width, 1.0, Matrix::new(&tile.p, n, n_items, n_items), items);
     }
 
     // Turns each tile's `top` into its factor of each row, `scale · exp(top − top of all) / sum of all`; the loss.
-    fn normalize(&self, scale: f32, tiles: &mut [Tile]) -> f64 {
+    fn normalize(&self, scale: f32, tiles: &mut [Tile], rows: &mut RowSums) -> f64 {
+        rows.top.clear();
+        rows.top.resize(self.n_rows(), f32::NEG_INFINITY);
+        rows.sum.clear();
+        rows.sum.resize(self.n_rows(), 0.0);
+        rows.pull.clear();
+        for tile in tiles.iter() {
+            rows.top.iter_mut().zip(&tile.top).for_each(|(top, own)| *top = top.max(*own));
+        }
+        for tile in tiles.iter_mut() {
+            vectorized(Rescale(&rows.top, &mut tile.top, &tile.sum, &mut rows.sum));
+        }
         let mut loss = 0.0;
         for (row, &target) in self.targets.iter().enumerate() {
-            let top = tiles.iter().map(|tile| tile.top[row]).fold(f32::NEG_INFINITY, f32::max);
-            let sum: f32 = tiles.iter().map(|tile| tile.sum[row] * exp(tile.top[row] - top)).sum();
-            for tile in tiles.iter_mut() {
-                tile.top[row] = scale * exp(tile.top[row] - top) / sum;
-            }
-            let (hidden, item) =
-                (&self.hidden[row * self.width..], &self.items[target as usize * self.width..]);
-            let logit = dot(&hidden[..self.width], item);
-            loss += f64::from(top) + f64::from(sum).ln() - f64::from(logit);
+            let item = &self.items[target as usize * self.width..];
+            let logit = dot(&self.hidden[row * self.width..][..self.width], item);
+            // The target is there with certainty: one of it, not 1 / π, belongs in the sum.
+            let surplus = self.sample.map_or(0.0, |sample| sample.bias[target as usize].exp() - 1.0);
+            let own = (logit - rows.top[row]).exp();
+            let sum = (rows.sum[row] - surplus * own).max(own);
+            rows.pull.push(scale * (1.0 + surplus * own / sum));
+            rows.sum[row] = scale / sum;
+            loss += f64::from(rows.top[row]) + f64::from(sum).ln() - f64::from(logit);
+        }
+        for tile in tiles.iter_mut() {
+            tile.top.iter_mut().zip(&rows.sum).for_each(|(factor, scale)| *factor *= scale);
         }
         loss
     }
 
     // Gradient of the rows: the tiles' parts, each with its factor, in the order of the tiles; minus the target's vector.
-    fn gather_rows(&self, scale: f32, d_hidden: &mut [f32], tiles: &[Tile]) {
+    fn gather_rows(&self, pulls: &[f32], d_hidden: &mut [f32], tiles: &[Tile]) {
         d_hidden.par_chunks_mut(self.width).enumerate().for_each(|(row, d)| {
             let item = &self.items[self.targets[row] as usize * self.width..];
             d.fill(0.0);
-            add_scaled(d, -scale, item);
+            add_scaled(d, -pulls[row], item);
             for tile in tiles {
                 add_scaled(d, tile.top[row], &tile.d_hidden[row * self.width..]);
             }
@@ -156,18 +204,35 @@ impl Block<'_> {
     }
 }
 
-struct Exponentiate<'a>(&'a mut [f32], usize, &'a mut [f32], &'a mut [f32]);
+struct Exponentiate<'a>(&'a mut [f32], &'a [f32], usize, &'a mut [f32], &'a mut [f32]);
 
 impl Kernel for Exponentiate<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self(logits, n_items, tops, sums) = self;
+        let Self(logits, bias, n_items, tops, sums) = self;
         for ((row, top), sum) in logits.chunks_exact_mut(n_items).zip(tops).zip(sums) {
+            for (x, bias) in row.iter_mut().zip(bias) {
+                *x += bias;
+            }
             *top = max_of(row);
             for x in row.iter_mut() {
                 *x = exp(*x - *top);
             }
             *sum = sum_of(row.len(), |at| row[at]);
+        }
+    }
+}
+
+/// Brings a tile's sums to the common maximum, adds them up, and leaves `exp(own top − top)`.
+struct Rescale<'a>(&'a [f32], &'a mut [f32], &'a [f32], &'a mut [f32]);
+
+impl Kernel for Rescale<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(tops, own_tops, own_sums, sums) = self;
+        for (((top, own), own_sum), sum) in tops.iter().zip(own_tops).zip(own_sums).zip(sums) {
+            *own = exp(*own - *top);
+            *sum = own_sum.mul_add(*own, *sum);
         }
     }
 }
@@ -211,8 +276,9 @@ mod tests {
             let (mut d_hidden, mut d_items) = (vec![9.0; hidden.len()], vec![0.0; items.len()]);
             let gradients = (d_hidden.as_mut_slice(), Some(d_items.as_mut_slice()));
             let mut scratch = SoftmaxScratch::default();
-            let loss = pool
-                .install(|| softmax_cross_entropy((&hidden, &items), &targets, 0.5, gradients, &mut scratch));
+            let loss = pool.install(|| {
+                softmax_cross_entropy((&hidden, &items), &targets, 0.5, gradients, (None, &mut scratch))
+            });
             (loss, d_hidden, d_items)
         };
         let (loss, d_hidden, d_items) = run(1);
@@ -223,5 +289,61 @@ mod tests {
             received.iter().zip(expected).all(|(a, b)| (f64::from(*a) - 0.5 * b).abs() < 1e-5)
         };
         assert!(close(&d_hidden, &expected.1) && close(&d_items, &expected.2));
+    }
+
+    #[test]
+    fn a_sample_counts_each_item_by_its_chance_and_the_target_once() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let (n, n_items, width) = (30, 300, 8);
+        let mut values = |n: usize| (0..n).map(|_| rng.random_range(-1.0f32..1.0)).collect::<Vec<_>>();
+        let (hidden, items) = (values(n * width), values(n_items * width));
+        let bias: Vec<f32> = values(n_items).iter().map(|x| x + 1.0).collect();
+        let targets: Vec<u32> = (0..n).map(|row| (row * 7 % n_items) as u32).collect();
+        let loss = |hidden: &[f32], items: &[f32]| -> f64 {
+            let row_loss = |(row, &target): (usize, &u32)| {
+                let h = &hidden[row * width..][..width];
+                let logit = |item: usize| {
+                    h.iter().zip(&items[item * width..]).map(|(a, b)| f64::from(a * b)).sum::<f64>()
+                };
+                let count =
+                    |item: usize| if item == target as usize { 1.0 } else { f64::from(bias[item]).exp() };
+                (0..n_items).map(|item| logit(item).exp() * count(item)).sum::<f64>().ln()
+                    - logit(target as usize)
+            };
+            targets.iter().enumerate().map(row_loss).sum()
+        };
+        let (mut d_hidden, mut d_items) = (vec![0.0; hidden.len()], vec![0.0; items.len()]);
+        let gradients = (d_hidden.as_mut_slice(), Some(d_items.as_mut_slice()));
+        let sample = Some(Sample { bias: &bias });
+        let mut scratch = SoftmaxScratch::default();
+        let received =
+            softmax_cross_entropy((&hidden, &items), &targets, 1.0, gradients, (sample, &mut scratch));
+        assert!((received - loss(&hidden, &items)).abs() < 1e-4);
+        for at in (0..hidden.len()).step_by(17) {
+            let moved = |by: f32| {
+                let mut moved = hidden.clone();
+                moved[at] += by;
+                loss(&moved, &items)
+            };
+            let expected = (moved(1e-2) - moved(-1e-2)) / 2e-2;
+            assert!(
+                (f64::from(d_hidden[at]) - expected).abs() < 2e-3,
+                "hidden {at}: {} {expected}",
+                d_hidden[at]
+            );
+        }
+        for at in (0..items.len()).step_by(61).chain(0..8) {
+            let moved = |by: f32| {
+                let mut moved = items.clone();
+                moved[at] += by;
+                loss(&hidden, &moved)
+            };
+            let expected = (moved(1e-2) - moved(-1e-2)) / 2e-2;
+            assert!(
+                (f64::from(d_items[at]) - expected).abs() < 2e-3,
+                "item {at}: {} {expected}",
+                d_items[at]
+            );
+        }
     }
 }

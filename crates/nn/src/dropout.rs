@@ -19,6 +19,13 @@ impl DropoutKey {
     }
 }
 
+impl DropoutKey {
+    /// A number of 64 random bits.
+    pub fn number(self) -> u64 {
+        mix(self.0)
+    }
+}
+
 /// Sets each value to zero with probability `rate` and scales the others by `1 / (1 − rate)`; `rate` 0 changes nothing.
 /// The backward pass is the same call on the gradient.
 ///

@@ -40,13 +40,14 @@ pub fn fit_behavior(
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(id.scope as u64 + 1);
     let stands_aside = |source: ModelError| TrainError::Model { expert: id.to_string(), source };
-    let model = Behavior::new(config, items, (domain, id.scope), &mut rng).map_err(stands_aside)?;
+    let mut model = Behavior::new(config, items, (domain, id.scope), &mut rng).map_err(stands_aside)?;
     let examples = Example::all_of(train, &model.rows, config.max_len);
     if examples.len() < FEWEST_EXAMPLES {
         let reason =
             format!("{} sequences of two or more events, at least {FEWEST_EXAMPLES} needed", examples.len());
         return Err(stands_aside(ModelError::StandsAside { expert: "behavior", reason }));
     }
+    model.count_targets(&examples);
     let plan = LearnPlan {
         n_examples: examples.len(),
         batch_size: config.batch_size,
@@ -61,7 +62,7 @@ pub fn fit_behavior(
     };
     let mut learner = BehaviorLearner { model, examples, step: BehaviorStep::default(), valid };
     let curve = learn(&mut learner, &plan, observe)?;
-    let mut model = learner.model;
+    let mut model = learner.model.trained();
     model.config.epochs = best_epoch(&curve);
     Ok((Expert::of_behavior(id, domain, model), curve))
 }

@@ -22,6 +22,8 @@ pub struct BehaviorConfig {
     pub time_gaps: bool,
     /// Weight of the loss on other domains' events, relative to the target's; only with several domains.
     pub source_weight: f32,
+    /// Items sampled per step beside the step's own targets; 0, or a catalog not larger than that: all items.
+    pub n_negatives: usize,
     /// Sequences per step.
     pub batch_size: usize,
     /// Learning rate after warm-up.
@@ -49,8 +51,9 @@ impl Default for BehaviorConfig {
             dropout: 0.4,
             time_gaps: true,
             source_weight: 1.0,
+            n_negatives: 2048,
             batch_size: 128,
-            learning_rate: 1e-3,
+            learning_rate: 2e-3,
             weight_decay: 0.01,
             init: 0.02,
             epochs: 0,

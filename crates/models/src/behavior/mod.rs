@@ -7,6 +7,7 @@
 //! events are enough, and one more event costs one pass over the newest `max_len`.
 
 mod config;
+mod negatives;
 mod step;
 mod tokens;
 
@@ -58,6 +59,8 @@ pub struct Behavior {
     pub net: Net,
     /// Numbers.
     pub params: Params,
+    /// Share of each item among a domain's training targets, by domain; for the sample of a step. Empty in a model that was read.
+    pub frequencies: Vec<Vec<f32>>,
 }
 
 impl Behavior {
@@ -95,7 +98,29 @@ impl Behavior {
             .collect();
         let norm = LayerNorm::new(&mut params, "norm", width, 1e-6, rng);
         let net = Net { items, positions, domains, kinds, gaps, asked, blocks, norm };
-        Ok(Self { config: config.clone(), rows, net, params })
+        Ok(Self { config: config.clone(), rows, net, params, frequencies: Vec::new() })
+    }
+
+    /// Counts how often each item is a target, before training.
+    pub fn count_targets(&mut self, examples: &[Example]) {
+        let mut counts: Vec<Vec<f32>> =
+            self.rows.of_domain.iter().map(|range| vec![0.0; range.len()]).collect();
+        for &next in examples.iter().flat_map(|example| &example.next) {
+            let domain = self.rows.domain_of(next as usize);
+            counts[domain][next as usize - self.rows.of_domain[domain].start] += 1.0;
+        }
+        for counts in &mut counts {
+            let total = counts.iter().sum::<f32>().max(1.0);
+            counts.iter_mut().for_each(|count| *count /= total);
+        }
+        self.frequencies = counts;
+    }
+
+    /// Forgets what only training needs.
+    #[must_use]
+    pub fn trained(mut self) -> Self {
+        self.frequencies = Vec::new();
+        self
     }
 
     /// Scores all candidates into `scores` (`[n_candidates]`); all 0 for a user without events in scope.

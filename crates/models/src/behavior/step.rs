@@ -8,6 +8,7 @@ use segue_nn::dropout::{DropoutKey, dropout};
 use segue_nn::layer_norm::RowStats;
 use segue_nn::{Gradients, Params};
 
+use super::negatives::NegativeSample;
 use super::tokens::Token;
 use super::{Behavior, BehaviorConfig, Net, Rows};
 
@@ -51,6 +52,7 @@ pub struct BehaviorStep {
     lanes: Vec<Lane>,
     heads: Vec<Head>,
     softmax: SoftmaxScratch,
+    sample: NegativeSample,
 }
 
 #[derive(Debug, Default)]
@@ -70,11 +72,11 @@ struct Lane {
 
 /// The positions whose next item lies in one domain.
 #[derive(Debug, Default)]
-struct Head {
+pub(super) struct Head {
     places: Vec<(usize, usize)>, // lane, position
-    targets: Vec<u32>,
-    hidden: Vec<f32>,   // [n, width]
-    d_hidden: Vec<f32>, // [n, width]
+    pub(super) targets: Vec<u32>,
+    pub(super) hidden: Vec<f32>,   // [n, width]
+    pub(super) d_hidden: Vec<f32>, // [n, width]
 }
 
 impl BehaviorStep {
@@ -91,7 +93,7 @@ impl BehaviorStep {
         let (net, params, config) = (&model.net, &model.params, &model.config);
         self.fill_lanes(batch, config, key);
         self.lanes.par_iter_mut().for_each(|lane| lane.forward(net, params, config));
-        let loss = self.heads_of(model, gradients);
+        let loss = self.heads_of(model, key.of(N_LANES as u64), gradients);
         self.lanes.par_iter_mut().for_each(|lane| lane.backward(net, params, config));
         self.gather(net, params, config, gradients);
         loss
@@ -109,7 +111,7 @@ impl BehaviorStep {
     }
 
     // Cross-entropy of each domain's positions over that domain's items; leaves the gradient of `hidden` in the lanes.
-    fn heads_of(&mut self, model: &Behavior, gradients: &mut Gradients) -> f64 {
+    fn heads_of(&mut self, model: &Behavior, key: DropoutKey, gradients: &mut Gradients) -> f64 {
         let (width, rows) = (model.config.width, &model.rows);
         self.heads.resize_with(rows.of_domain.len(), Head::default);
         self.heads.iter_mut().for_each(Head::clear);
@@ -135,10 +137,22 @@ impl BehaviorStep {
             let range = rows.of_domain[domain].start * width..rows.of_domain[domain].end * width;
             let items = &model.params.get(model.net.items)[range.clone()];
             let d_items = gradients.get_mut(model.net.items).map(|all| &mut all[range]);
-            let inputs = (head.hidden.as_slice(), items);
-            let outputs = (head.d_hidden.as_mut_slice(), d_items);
-            loss += f64::from(scale)
-                * softmax_cross_entropy(inputs, &head.targets, scale, outputs, &mut self.softmax);
+            let frequency = &model.frequencies[domain];
+            let sampled =
+                self.sample.draw(&head.targets, frequency, model.config.n_negatives, key.of(domain as u64));
+            let sum = if sampled {
+                self.sample.cross_entropy((items, width), head, scale, d_items, &mut self.softmax)
+            } else {
+                let outputs = (head.d_hidden.as_mut_slice(), d_items);
+                softmax_cross_entropy(
+                    (&head.hidden, items),
+                    &head.targets,
+                    scale,
+                    outputs,
+                    (None, &mut self.softmax),
+                )
+            };
+            loss += f64::from(scale) * sum;
             let d_asked = gradients.get_mut(model.net.asked).map(|all| &mut all[domain * width..][..width]);
             head.scatter(&mut self.lanes, d_asked, width);
         }

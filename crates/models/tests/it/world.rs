@@ -104,6 +104,7 @@ impl World {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let mut model = Behavior::new(config, &self.items, (TARGET, id.scope), &mut rng)?;
         let examples = Example::all_of(&self.train, &model.rows, config.max_len);
+        model.count_targets(&examples);
         let batch: Vec<&Example> = examples.iter().collect();
         let mut optimizer = AdamW::new(AdamWConfig::default(), &model.params);
         let mut step = BehaviorStep::default();
@@ -112,7 +113,7 @@ impl World {
             step.losses(&model, &batch, DropoutKey::new(at), &mut gradients);
             optimizer.step(&mut model.params, &gradients, 1e-3, 1.0);
         }
-        Ok(Expert::of_behavior(id, TARGET, model))
+        Ok(Expert::of_behavior(id, TARGET, model.trained()))
     }
 
     /// Scores of all books; the buffer starts as NaN, so a candidate that was not written is seen.
