@@ -39,7 +39,9 @@ pub struct FitPlan {
     pub use_sources: bool,
     /// Bytes a dense linear solution may take.
     pub linear_budget_bytes: u64,
-    /// Seed of the search and of the intervals.
+    /// Settings of the behavior expert; its number of passes is found on valid.
+    pub behavior: BehaviorConfig,
+    /// Seed of the search, of training and of the intervals.
     pub seed: u64,
 }
 
@@ -53,6 +55,7 @@ impl Default for FitPlan {
             objective: Objective::Masked,
             use_sources: true,
             linear_budget_bytes: 700 << 20,
+            behavior: BehaviorConfig::default(),
             seed: 0,
         }
     }
@@ -251,7 +254,7 @@ impl Work<'_> {
 
     // One training run; valid decides its length.
     fn train_behavior(&mut self, id: ExpertId, observer: Observer<'_>) -> Result<(), TrainError> {
-        let config = BehaviorConfig::default();
+        let config = self.plan.behavior.clone();
         let show = |epoch: &Epoch| {
             let metric = epoch.metric.unwrap_or_default();
             let step = format!("{id}: pass {}, loss {:.3}, NDCG@10 {metric:.4}", epoch.epoch, epoch.loss);

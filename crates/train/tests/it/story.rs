@@ -151,9 +151,13 @@ fn add_events(
     }
 }
 
-/// A plan small enough to run many times.
+/// A plan small enough to run many times: the experts that are fitted in closed form.
 pub(crate) fn plan() -> FitPlan {
-    FitPlan { budget: 4, search_cases: 800, ..FitPlan::default() }
+    FitPlan { experts: closed_form(), budget: 4, search_cases: 800, ..FitPlan::default() }
+}
+
+fn closed_form() -> Vec<ExpertKind> {
+    ExpertKind::ALL.into_iter().filter(|&kind| kind != ExpertKind::Behavior).collect()
 }
 
 impl Stage {
@@ -174,13 +178,13 @@ impl Stage {
         fitted.expect("the data can be learned")
     }
 
-    /// Every kind over the target and, where history counts, over the sources, with default settings and equal weights.
+    /// Every kind in closed form over the target and, where history counts, over the sources, with default settings and equal weights.
     pub(crate) fn unsearched(&self) -> DomainModel {
         let mut experts = Vec::new();
         let context = FitContext { items: &self.dataset.items, domain: TARGET, text_neighbors: None };
         for scope in [segue_models::Scope::Target, segue_models::Scope::Sources, segue_models::Scope::All] {
             let target_only = scope == segue_models::Scope::Target;
-            for kind in ExpertKind::ALL.into_iter().filter(|kind| target_only || kind.uses_history()) {
+            for kind in closed_form().into_iter().filter(|kind| target_only || kind.uses_history()) {
                 let config = ExpertConfig::default_of(kind);
                 let expert = Expert::fit(ExpertId { kind, scope }, &config, &self.split.train, context);
                 experts.push(expert.expect("the data can be learned"));
