@@ -3,6 +3,11 @@
 //! Matrices are row-major slices with explicit shapes. Results are equal at any thread count: work is cut into
 //! tiles of fixed size, and each tile is computed by one thread.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only what is inlined into `vectorized` is compiled for the machine's vectors"
+)]
+
 mod matmul;
 mod simd;
 pub mod params;

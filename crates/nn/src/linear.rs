@@ -8,7 +8,7 @@ use crate::matmul::{Matrix, matmul};
 use crate::params::{Gradients, Init, ParamId, Params};
 use crate::simd::vectorized;
 
-/// A linear layer; `W` is `[n_out, n_in]` as in PyTorch.
+/// A linear layer; `W` is `[n_out, n_in]` as in `PyTorch`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Linear {
     /// `[n_out, n_in]`.
@@ -23,7 +23,7 @@ pub struct Linear {
     pub deltas: Vec<LowRank>,
 }
 
-/// `y[:, rows] += scale · (x · Aᵀ) · Bᵀ` (LoRA: Hu et al., 2021, equation 3).
+/// `y[:, rows] += scale · (x · Aᵀ) · Bᵀ` (`LoRA`: Hu et al., 2021, equation 3).
 #[derive(Clone, Debug, PartialEq)]
 pub struct LowRank {
     /// `[rank, n_in]`.

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod finite_difference;
+mod golden;
 mod registry;
 mod subject;
 mod subjects;

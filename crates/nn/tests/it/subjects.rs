@@ -15,7 +15,7 @@ use segue_nn::{Gradients, Params};
 use crate::subject::{Layer, Reach, Subject};
 
 pub(crate) fn subjects() -> Vec<Subject> {
-    let mut all = vec![linear(&[]), linear(&[0..7]), linear(&[0..2, 4..7]), linear_without_bias()];
+    let mut all = vec![linear(0), linear(1), linear(2), linear_without_bias()];
     all.extend([layer_norm(), elementwise()]);
     all.extend([attention(Mask::Causal), attention(Mask::Bidirectional)]);
     for mask in [Mask::Causal, Mask::Bidirectional] {
@@ -53,13 +53,14 @@ impl Layer for Linear {
     }
 }
 
-fn linear(deltas: &[std::ops::Range<usize>]) -> Subject {
+fn linear(n_deltas: usize) -> Subject {
     let (mut params, mut rng) = (Params::new(), generator());
     let mut layer = Linear::new(&mut params, "linear", (5, 7), 0.4, &mut rng);
-    for (at, rows) in deltas.iter().enumerate() {
-        layer.add_low_rank(&mut params, &format!("delta{at}"), (3, 0.7), rows.clone(), &mut rng);
+    let rows = if n_deltas == 1 { [0..7, 0..0] } else { [0..2, 4..7] };
+    for (at, rows) in rows.into_iter().take(n_deltas).enumerate() {
+        layer.add_low_rank(&mut params, &format!("delta{at}"), (3, 0.7), rows, &mut rng);
     }
-    let name = ["linear", "linear with a delta", "linear with deltas on some rows"][deltas.len()];
+    let name = ["linear", "linear with a delta", "linear with deltas on some rows"][n_deltas];
     Subject { module: "linear", name, params, n_in: 5, reach: Reach::Row, layer: Box::new(layer) }.stirred()
 }
 
@@ -105,29 +106,39 @@ fn layer_norm() -> Subject {
 
 // ---- GELU
 
-struct Elementwise;
+/// GELU of scaled inputs, so that its flat ends are seen.
+pub(crate) struct Elementwise {
+    pub(crate) scale: f32,
+}
 
 impl Layer for Elementwise {
     fn forward(&self, _: &Params, x: &[f32], _: &[usize]) -> Vec<f32> {
         let mut y = vec![f32::NAN; x.len()];
-        gelu(&x.iter().map(|x| 3.0 * x).collect::<Vec<_>>(), &mut y);
+        gelu(&x.iter().map(|x| self.scale * x).collect::<Vec<_>>(), &mut y);
         y
     }
 
     fn backward(&self, _: &Params, (x, _): (&[f32], &[usize]), dy: &[f32], _: &mut Gradients) -> Vec<f32> {
         let (mut y, mut dx) = (vec![f32::NAN; x.len()], dy.to_vec());
-        let x: Vec<f32> = x.iter().map(|x| 3.0 * x).collect();
+        let x: Vec<f32> = x.iter().map(|x| self.scale * x).collect();
         gelu_backward(&x, &mut y, &mut dx);
         let mut forward = vec![f32::NAN; x.len()];
         gelu(&x, &mut forward);
         assert_eq!(y, forward, "the output given again");
-        dx.iter().map(|dx| 3.0 * dx).collect()
+        dx.iter().map(|dx| self.scale * dx).collect()
     }
 }
 
 fn elementwise() -> Subject {
     let (name, params) = ("GELU", Params::new());
-    Subject { module: "gelu", name, params, n_in: 6, reach: Reach::Row, layer: Box::new(Elementwise) }
+    Subject {
+        module: "gelu",
+        name,
+        params,
+        n_in: 6,
+        reach: Reach::Row,
+        layer: Box::new(Elementwise { scale: 3.0 }),
+    }
 }
 
 // ---- attention
