@@ -10,6 +10,7 @@
 
 mod matmul;
 mod simd;
+mod contrast;
 pub mod params;
 pub mod linear;
 pub mod layer_norm;
@@ -17,6 +18,11 @@ pub mod gelu;
 pub mod dropout;
 pub mod attention;
 pub mod block;
+pub mod row_gradients;
+pub mod row_table;
+pub mod sampled_softmax;
+pub mod info_nce;
+pub mod binary_cross_entropy;
 mod inverse;
 mod solve;
 mod sparse_inverse;
@@ -24,5 +30,7 @@ mod sparse_inverse;
 pub use inverse::{NotPositiveDefinite, invert_spd};
 pub use matmul::{Matrix, matmul, matmul_parallel};
 pub use params::{Gradients, Init, Param, ParamId, Params};
+pub use row_gradients::RowGradients;
+pub use row_table::{LazyAdamW, RowTable};
 pub use solve::solve_spd_small;
 pub use sparse_inverse::Elimination;

@@ -5,6 +5,8 @@
 mod conformance;
 mod finite_difference;
 mod golden;
+mod losses;
 mod registry;
+mod row_table;
 mod subject;
 mod subjects;

@@ -12,6 +12,7 @@ use segue_nn::layer_norm::{LayerNorm, RowStats};
 use segue_nn::linear::Linear;
 use segue_nn::{Gradients, Params};
 
+use crate::losses::losses;
 use crate::subject::{Layer, Reach, Subject};
 
 pub(crate) fn subjects() -> Vec<Subject> {
@@ -24,6 +25,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
         }
     }
     all.push(dropped());
+    all.extend(losses());
     all
 }
 
