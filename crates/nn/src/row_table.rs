@@ -10,10 +10,10 @@ use crate::simd::vectorized;
 /// Settings of lazy `AdamW` (Kingma and Ba, 2015; decoupled decay: Loshchilov and Hutter, 2019).
 ///
 /// A step updates the rows that have a gradient and no other, as `SparseAdam` of `PyTorch` does: moments of a row decay in
-/// the steps that touch it, while the bias corrections follow the number of all steps. We differ in two points. ε is added to the
-/// corrected root, as in `AdamW`. And there is weight decay: a row that is touched at last gets the factor
-/// `Π (1 − rate · weight_decay)` over this step and all it missed, so that after [`RowTable::settle`] each row has decayed as
-/// in a dense table. Between, a row reads as of its last step.
+/// the steps that touch it, while bias corrections follow the number of all steps, and ε is added to the uncorrected root
+/// (the last formula of section 2 of the first paper). What `SparseAdam` lacks is weight decay: a row that is touched at
+/// last gets the factor `Π (1 − rate · weight_decay)` over this step and all it missed, so that after [`RowTable::settle`]
+/// each row has decayed as in a dense table. Between, a row reads as of its last step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LazyAdamW {
     /// Decay of the mean of gradients, in [0, 1).
@@ -75,10 +75,8 @@ struct Touched<'a> {
 struct Rates {
     keep1: f32,
     keep2: f32,
-    /// Rate over the correction of the mean.
+    /// With both corrections.
     rate: f32,
-    /// One over the root of the correction of the mean square.
-    root_scale: f32,
     epsilon: f32,
 }
 
@@ -221,8 +219,7 @@ impl Rates {
         Self {
             keep1: config.beta1 as f32,
             keep2: config.beta2 as f32,
-            rate: (learning_rate / correction(config.beta1)) as f32,
-            root_scale: (1.0 / correction(config.beta2).sqrt()) as f32,
+            rate: (learning_rate * correction(config.beta2).sqrt() / correction(config.beta1)) as f32,
             epsilon: config.epsilon,
         }
     }
@@ -236,7 +233,7 @@ impl Rates {
                 for (((mean, square), value), gradient) in moments.zip(&mut *row.values).zip(row.gradient) {
                     *mean = self.keep1 * *mean + add1 * gradient;
                     *square = self.keep2 * *square + add2 * gradient * gradient;
-                    let root = square.sqrt() * self.root_scale + self.epsilon;
+                    let root = square.sqrt() + self.epsilon;
                     *value = row.factor * *value - self.rate * *mean / root;
                 }
             }

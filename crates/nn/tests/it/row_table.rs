@@ -42,9 +42,8 @@ fn a_row_that_waited_has_decayed_as_in_a_dense_table() {
                 let [mean, square] = &mut moments[at];
                 *mean = 0.9 * *mean + 0.1 * g;
                 *square = 0.99 * *square + 0.01 * g * g;
-                let (mean, square) =
-                    (*mean / (1.0 - 0.9f64.powf(step as f64)), *square / (1.0 - 0.99f64.powf(step as f64)));
-                dense[at] -= rate * mean / (square.sqrt() + 1e-8);
+                let corrections = [0.9f64, 0.99].map(|beta| 1.0 - beta.powf(step as f64));
+                dense[at] -= rate * corrections[1].sqrt() / corrections[0] * *mean / (square.sqrt() + 1e-8);
             }
         }
         if step == 5 {
