@@ -42,40 +42,55 @@ impl RowGradients {
     #[must_use]
     pub fn distinct(&self) -> Self {
         let width = self.width();
-        let order = self.order();
-        // Where each row's terms start in `order`.
-        let mut starts: Vec<usize> =
-            (0..order.len()).filter(|&at| at == 0 || order[at - 1].0 != order[at].0).collect();
-        let rows: Vec<u32> = starts.iter().map(|&at| order[at].0).collect();
-        starts.push(order.len());
-        let mut values = vec![0.0; rows.len() * width]; // [n_distinct, width]
+        let terms = self.terms();
+        let groups: Vec<&[Term]> = groups(&terms).collect();
+        let mut values = vec![0.0; groups.len() * width]; // [n_distinct, width]
         let blocks =
-            values.par_chunks_mut((ROWS_PER_BLOCK * width).max(1)).zip(starts.par_chunks(ROWS_PER_BLOCK));
-        blocks.enumerate().for_each(|(block, (sums, _))| {
-            for (at, sum) in sums.chunks_exact_mut(width).enumerate() {
-                let at = block * ROWS_PER_BLOCK + at;
-                self.add_terms(&order[starts[at]..starts[at + 1]], sum);
+            values.par_chunks_mut((ROWS_PER_BLOCK * width).max(1)).zip(groups.par_chunks(ROWS_PER_BLOCK));
+        blocks.for_each(|(sums, groups)| {
+            for (sum, group) in sums.chunks_exact_mut(width).zip(groups) {
+                self.add(group, sum);
             }
         });
-        Self { rows, values }
+        Self { rows: groups.iter().map(|group| group[0].row).collect(), values }
     }
 
-    /// Rows with their places, by row, then by place.
-    fn order(&self) -> Vec<(u32, u32)> {
-        let mut order: Vec<(u32, u32)> = self.rows.iter().copied().zip(0..).collect();
-        order.sort_unstable();
-        order
+    /// What is to be added, by row, then by place.
+    pub(crate) fn terms(&self) -> Vec<Term> {
+        let mut terms: Vec<Term> =
+            self.rows.iter().zip(0..).map(|(&row, place)| Term { row, place }).collect();
+        if !self.is_distinct() {
+            terms.sort_unstable();
+        }
+        terms
     }
 
-    fn add_terms(&self, terms: &[(u32, u32)], sum: &mut [f32]) {
-        let width = sum.len();
+    /// The values of a term.
+    pub(crate) fn values_of(&self, term: Term, width: usize) -> &[f32] {
+        &self.values[term.place as usize * width..][..width]
+    }
+
+    /// Adds terms to `sum: [width]`, in order.
+    pub(crate) fn add(&self, terms: &[Term], sum: &mut [f32]) {
         vectorized(|| {
-            for &(_, place) in terms {
-                let term = &self.values[place as usize * width..][..width];
-                sum.iter_mut().zip(term).for_each(|(sum, term)| *sum += term);
+            for term in terms {
+                let values = self.values_of(*term, sum.len());
+                sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
             }
         });
     }
+}
+
+/// One of the gradients of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Term {
+    pub(crate) row: u32,
+    pub(crate) place: u32,
+}
+
+/// The terms of each row, from terms in order.
+pub(crate) fn groups(terms: &[Term]) -> impl Iterator<Item = &[Term]> {
+    terms.chunk_by(|a, b| a.row == b.row)
 }
 
 #[cfg(test)]

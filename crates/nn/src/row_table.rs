@@ -1,10 +1,8 @@
 //! A table of embeddings of which each step touches few rows: gradients, moments and work follow the rows that are used.
 
-use std::borrow::Cow;
-
 use rayon::prelude::*;
 
-use crate::row_gradients::RowGradients;
+use crate::row_gradients::{RowGradients, Term, groups};
 use crate::simd::vectorized;
 
 /// Settings of lazy `AdamW` (Kingma and Ba, 2015; decoupled decay: Loshchilov and Hutter, 2019).
@@ -66,7 +64,9 @@ const ROWS_PER_BLOCK: usize = 256;
 struct Touched<'a> {
     values: &'a mut [f32],  // [width]
     moments: &'a mut [f32], // [2, width]
-    gradient: &'a [f32],    // [width]
+    /// What its gradient is the sum of.
+    terms: &'a [Term],
+    /// Decay of this step and those that the row missed.
     factor: f32,
 }
 
@@ -129,25 +129,21 @@ impl RowTable {
     /// # Panics
     /// When the gradients do not fit the table.
     pub fn step(&mut self, gradients: &RowGradients, learning_rate: f64, config: &LazyAdamW) {
-        let gradients =
-            if gradients.is_distinct() { Cow::Borrowed(gradients) } else { Cow::Owned(gradients.distinct()) };
         assert!(
             gradients.rows.is_empty() || gradients.width() == self.width,
             "gradients of width {}",
             self.width
         );
-        assert!(
-            gradients.rows.last().is_none_or(|&row| (row as usize) < self.slots.len()),
-            "a row of the table"
-        );
+        let terms = gradients.terms();
+        assert!(terms.last().is_none_or(|term| (term.row as usize) < self.slots.len()), "a row of the table");
         self.counters.n_steps += 1;
         self.counters.decay += (-learning_rate * config.weight_decay).ln_1p();
-        self.add_slots(&gradients.rows);
+        self.add_slots(&terms);
         let rates = Rates::new(config, learning_rate, self.counters.n_steps);
-        let mut touched = self.touched_rows(&gradients);
-        touched.par_chunks_mut(ROWS_PER_BLOCK).for_each(|rows| rates.update(rows));
-        for row in &gradients.rows {
-            self.decay_of_slots[self.slots[*row as usize] as usize] = self.counters.decay;
+        let mut touched = self.touched_rows(&terms);
+        touched.par_chunks_mut(ROWS_PER_BLOCK).for_each(|rows| rates.update(rows, gradients));
+        for term in &terms {
+            self.decay_of_slots[self.slots[term.row as usize] as usize] = self.counters.decay;
         }
     }
 
@@ -170,12 +166,12 @@ impl RowTable {
     }
 
     /// Makes room for the moments of rows that are touched for the first time.
-    fn add_slots(&mut self, rows: &[u32]) {
-        for &row in rows {
-            let slot = &mut self.slots[row as usize];
+    fn add_slots(&mut self, terms: &[Term]) {
+        for term in terms {
+            let slot = &mut self.slots[term.row as usize];
             if *slot == NO_SLOT {
                 *slot = self.touched.len() as u32;
-                self.touched.push(row);
+                self.touched.push(term.row);
                 self.decay_of_slots.push(self.counters.decay_of_others);
             }
         }
@@ -184,12 +180,14 @@ impl RowTable {
     }
 
     /// Rows and moments apart from each other, so that threads may write to them; rows ascend, slots do not.
-    fn touched_rows<'a>(&'a mut self, gradients: &'a RowGradients) -> Vec<Touched<'a>> {
-        let mut by_slot: Vec<(u32, u32)> =
-            gradients.rows.iter().map(|&row| self.slots[row as usize]).zip(0..).collect();
+    fn touched_rows<'a>(&'a mut self, terms: &'a [Term]) -> Vec<Touched<'a>> {
+        let groups: Vec<&[Term]> = groups(terms).collect();
+        let slot_of = |group: &&[Term]| self.slots[group[0].row as usize];
+        let mut by_slot: Vec<(u32, u32)> = groups.iter().map(slot_of).zip(0..).collect();
         by_slot.sort_unstable();
+        let n_groups = groups.len();
         let mut moments: Vec<Option<&mut [f32]>> = Vec::new();
-        moments.resize_with(by_slot.len(), || None);
+        moments.resize_with(n_groups, || None);
         let mut all = self.pages.iter_mut().flat_map(|page| page.chunks_exact_mut(2 * self.width));
         let mut next = 0;
         for (slot, place) in by_slot {
@@ -198,17 +196,17 @@ impl RowTable {
         }
         let mut all = self.values.chunks_exact_mut(self.width);
         let mut next = 0;
-        let mut touched = Vec::with_capacity(gradients.rows.len());
-        let parts = gradients.rows.iter().zip(gradients.values.chunks_exact(self.width)).zip(moments);
-        for ((&row, gradient), moments) in parts {
+        let mut touched = Vec::with_capacity(n_groups);
+        for (terms, moments) in groups.into_iter().zip(moments) {
+            let row = terms[0].row;
             let missed = self.counters.decay - self.decay_of_slots[self.slots[row as usize] as usize];
             let values = all.nth((row - next) as usize);
             next = row + 1;
             if let (Some(values), Some(moments)) = (values, moments) {
-                touched.push(Touched { values, moments, gradient, factor: missed.exp() as f32 });
+                touched.push(Touched { values, moments, terms, factor: missed.exp() as f32 });
             }
         }
-        assert_eq!(touched.len(), gradients.rows.len(), "every row has a place");
+        assert_eq!(touched.len(), n_groups, "every row has a place");
         touched
     }
 }
@@ -224,18 +222,28 @@ impl Rates {
         }
     }
 
-    fn update(self, rows: &mut [Touched<'_>]) {
+    fn update(self, rows: &mut [Touched<'_>], gradients: &RowGradients) {
+        let mut sum = vec![0.0; rows.first().map_or(0, |row| row.values.len())]; // [width]
+        for row in rows {
+            if let [term] = row.terms {
+                self.update_row(row, gradients.values_of(*term, sum.len()));
+            } else {
+                sum.fill(0.0);
+                gradients.add(row.terms, &mut sum);
+                self.update_row(row, &sum);
+            }
+        }
+    }
+
+    fn update_row(self, row: &mut Touched<'_>, gradient: &[f32]) {
         let (add1, add2) = (1.0 - self.keep1, 1.0 - self.keep2);
+        let (means, squares) = row.moments.split_at_mut(row.values.len());
+        let parts = means.iter_mut().zip(squares).zip(&mut *row.values).zip(gradient);
         vectorized(|| {
-            for row in rows {
-                let (means, squares) = row.moments.split_at_mut(row.values.len());
-                let moments = means.iter_mut().zip(squares);
-                for (((mean, square), value), gradient) in moments.zip(&mut *row.values).zip(row.gradient) {
-                    *mean = self.keep1 * *mean + add1 * gradient;
-                    *square = self.keep2 * *square + add2 * gradient * gradient;
-                    let root = square.sqrt() + self.epsilon;
-                    *value = row.factor * *value - self.rate * *mean / root;
-                }
+            for (((mean, square), value), gradient) in parts {
+                *mean = self.keep1 * *mean + add1 * gradient;
+                *square = self.keep2 * *square + add2 * gradient * gradient;
+                *value = row.factor * *value - self.rate * *mean / (square.sqrt() + self.epsilon);
             }
         });
     }
