@@ -163,7 +163,7 @@ impl Target<'_> {
         let mut model = outcome.model;
         if self.config.fit.refit {
             bar.set_message("refit");
-            model = refit_domain(&model, &self.split.train_valid, items)?;
+            model = refit_domain(&model, &self.split.train_valid, items, plan.seed)?;
             stopwatch.lap(format!("{name}: refit"));
         }
         let train = measured_train(self.split, self.config);

@@ -5,6 +5,7 @@ use std::fmt;
 use segue_data::{DomainIdx, ItemCatalog, ItemIdx, TrainSet};
 use serde::{Deserialize, Serialize};
 
+use crate::behavior::{Behavior, BehaviorConfig};
 use crate::content::{Content, ContentConfig};
 use crate::linear::{Linear, LinearConfig};
 use crate::popularity::{Popularity, PopularityConfig};
@@ -27,11 +28,14 @@ pub enum ExpertKind {
     Linear,
     /// [`Content`].
     Content,
+    /// [`Behavior`].
+    Behavior,
 }
 
 impl ExpertKind {
     /// All kinds, in the order of tables.
-    pub const ALL: [Self; 5] = [Self::Popularity, Self::Recent, Self::Window, Self::Linear, Self::Content];
+    pub const ALL: [Self; 6] =
+        [Self::Popularity, Self::Recent, Self::Window, Self::Linear, Self::Content, Self::Behavior];
 
     /// The name in configs, tables and files.
     pub fn name(self) -> &'static str {
@@ -41,12 +45,22 @@ impl ExpertKind {
             Self::Window => "window",
             Self::Linear => "linear",
             Self::Content => "content",
+            Self::Behavior => "behavior",
         }
     }
 
     /// Whether scores depend on the history at all, so that other domains can help.
     pub fn uses_history(self) -> bool {
         !matches!(self, Self::Popularity | Self::Recent)
+    }
+
+    /// How it looks at other domains, if it can: by an expert of its own for them, or by one mixed sequence.
+    pub fn scope_with_sources(self) -> Option<Scope> {
+        match self {
+            Self::Popularity | Self::Recent => None,
+            Self::Window | Self::Linear | Self::Content => Some(Scope::Sources),
+            Self::Behavior => Some(Scope::All),
+        }
     }
 }
 
@@ -81,6 +95,8 @@ pub enum ExpertConfig {
     Linear(LinearConfig),
     /// For [`ExpertKind::Content`].
     Content(ContentConfig),
+    /// For [`ExpertKind::Behavior`].
+    Behavior(BehaviorConfig),
 }
 
 impl ExpertConfig {
@@ -94,6 +110,7 @@ impl ExpertConfig {
             ExpertKind::Window => Self::Window(WindowConfig::default()),
             ExpertKind::Linear => Self::Linear(LinearConfig::default()),
             ExpertKind::Content => Self::Content(ContentConfig::default()),
+            ExpertKind::Behavior => Self::Behavior(BehaviorConfig::default()),
         }
     }
 }
@@ -115,6 +132,7 @@ enum Model {
     Window(Window),
     Linear(Linear),
     Content(Content),
+    Behavior(Box<Behavior>),
 }
 
 /// A fitted expert. An expert that was not fitted does not exist, so it cannot score.
@@ -130,10 +148,11 @@ pub struct Expert {
 }
 
 impl Expert {
-    /// Fits one expert on training events.
+    /// Fits one expert on training events in closed form.
     ///
     /// # Errors
-    /// When the data cannot support it (it stands aside and says why).
+    /// When the data cannot support it (it stands aside and says why), or when it is trained step by step
+    /// ([`of_behavior`](Self::of_behavior)).
     pub fn fit(
         id: ExpertId,
         config: &ExpertConfig,
@@ -152,8 +171,15 @@ impl Expert {
                 Model::Linear(Linear::fit(config, train, items, (domain, id.scope), context.text_neighbors)?)
             }
             ExpertConfig::Content(config) => Model::Content(Content::fit(config, items, domain)?),
+            ExpertConfig::Behavior(_) => return Err(ModelError::NeedsTraining(id.kind.name())),
         };
         Ok(Self { id, domain, config: config.clone(), model, spread: 0.0 })
+    }
+
+    /// The expert of a trained behavior model.
+    pub fn of_behavior(id: ExpertId, domain: DomainIdx, model: Behavior) -> Self {
+        let config = ExpertConfig::Behavior(model.config.clone());
+        Self { id, domain, config, model: Model::Behavior(Box::new(model)), spread: 0.0 }
     }
 
     /// The settings it was fitted with.
@@ -189,13 +215,15 @@ impl Expert {
             (Model::Window(model), _) => model.score(&WindowConfig::default(), &history, scores),
             (Model::Linear(model), _) => model.score(&history, scores),
             (Model::Content(model), _) => model.score(&history, scores),
+            (Model::Behavior(model), _) => model.score(query, scores),
         }
     }
 
-    /// The history items that count, with their weights, newest first; empty for popularity.
+    /// The history items that count, with their weights, newest first; empty for popularity, and for behavior, which has no
+    /// fixed weights.
     pub fn history(&self, query: &Query<'_>, items: &ItemCatalog) -> Vec<(ItemIdx, f32)> {
         match &self.config {
-            ExpertConfig::Popularity(_) => Vec::new(),
+            ExpertConfig::Popularity(_) | ExpertConfig::Behavior(_) => Vec::new(),
             ExpertConfig::Window(config) => config.history(query, items, self.id.scope),
             ExpertConfig::Linear(config) => config.history(query, items, self.id.scope),
             ExpertConfig::Content(config) => config.history(query, items, self.id.scope),
@@ -237,7 +265,7 @@ impl Expert {
         match &self.model {
             Model::Window(model) => model.similarity().quantile(share),
             Model::Linear(model) => model.weights().quantile(share),
-            Model::Popularity(_) | Model::Content(_) => None,
+            Model::Popularity(_) | Model::Content(_) | Model::Behavior(_) => None,
         }
     }
 
@@ -257,6 +285,7 @@ impl Expert {
             Model::Window(model) => model.save(&mut tensors),
             Model::Linear(model) => model.save(&mut tensors),
             Model::Content(model) => model.save(&mut tensors),
+            Model::Behavior(model) => model.save(&mut tensors),
         }
         tensors
     }
@@ -279,6 +308,9 @@ impl Expert {
             ExpertConfig::Linear(_) => Model::Linear(Linear::load(shape, tensors)?),
             ExpertConfig::Content(config) => {
                 Model::Content(Content::load(config, items.len(), target, tensors)?)
+            }
+            ExpertConfig::Behavior(config) => {
+                Model::Behavior(Box::new(Behavior::load(config, items, (domain, id.scope), tensors)?))
             }
         };
         Ok(Self { id, domain, config, model, spread: 0.0 })

@@ -9,6 +9,7 @@ pub mod linear;
 pub mod tokenize;
 pub mod svd;
 pub mod content;
+pub mod behavior;
 pub mod expert;
 pub mod tensors;
 

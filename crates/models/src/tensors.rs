@@ -31,6 +31,9 @@ pub enum ModelError {
         /// Why, with the numbers.
         reason: String,
     },
+    /// It cannot be fitted in closed form.
+    #[error("{0} is trained step by step, not in closed form; this is a bug")]
+    NeedsTraining(&'static str),
     /// A fit produced a number that is not finite.
     #[error("{0} produced a value that is not finite; this is a bug")]
     NotFinite(&'static str),

@@ -233,21 +233,23 @@ impl PairSource {
         (target, scratch): (&Range<usize>, &mut RowScratch),
     ) {
         let (start, at, end) = (occurrence.start as usize, occurrence.at as usize, occurrence.end as usize);
-        let column = |other: usize| (self.sequence_items[other] as usize).wrapping_sub(target.start);
-        let after = (at + 1..end).zip(weights.iter().copied());
-        let before = (start..at).rev().zip(weights.iter().map(|weight| config.backward * weight));
-        let before = before.take(if config.backward > 0.0 { weights.len() } else { 0 });
+        let column = |item: &u32| (*item as usize).wrapping_sub(target.start);
+        let (after, before) = (&self.sequence_items[at + 1..end], &self.sequence_items[start..at]);
+        let before = if config.backward > 0.0 { before } else { &[] };
+        let after = after.iter().map(column).zip(weights.iter().copied());
+        let backward = weights.iter().map(|weight| config.backward * weight);
+        let before = before.iter().rev().map(column).zip(backward);
         if config.pair_half_life_days > 0.0 {
-            let by_time = |other: usize| {
-                let apart = (self.times[other] - self.times[at]).abs() as f32;
+            let by_time = |time: &i64| {
+                let apart = (time - self.times[at]).abs() as f32;
                 (-apart / (DAY_S * config.pair_half_life_days)).exp2()
             };
-            let fading = |(other, weight)| (column(other), weight * by_time(other));
-            scratch.add_all(after.map(fading));
-            scratch.add_all(before.map(fading));
+            let fading = |((item, weight), time)| (item, weight * by_time(time));
+            scratch.add_all(after.zip(&self.times[at + 1..end]).map(fading));
+            scratch.add_all(before.zip(self.times[start..at].iter().rev()).map(fading));
         } else {
-            scratch.add_all(after.map(|(other, weight)| (column(other), weight)));
-            scratch.add_all(before.map(|(other, weight)| (column(other), weight)));
+            scratch.add_all(after);
+            scratch.add_all(before);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Multi-head self-attention over sequences of any lengths, packed one behind the other: there is no padding to mask.
 
 use crate::matmul::{Matrix, matmul};
-use crate::simd::{exp, sum_of, vectorized};
+use crate::simd::{Kernel, exp, sum_of, vectorized};
 
 /// What a position may look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Attention {
                 let p = &mut probabilities[at..at + t * t]; // [T, T]
                 let [q, k, v] = self.parts(qkv, row, t, head);
                 matmul(0.0, p, t, self.scale(), q, k.t());
-                self.softmax(p, t);
+                vectorized(SoftmaxRows(self.mask, p, t));
                 let first = row * self.width + head * self.head_width();
                 matmul(0.0, &mut out[first..], self.width, 1.0, Matrix::new(p, t, t, t), v);
                 at += t * t;
@@ -90,7 +90,7 @@ impl Attention {
                 let d_out = Matrix::new(&d_out[row * self.width + head * width..], t, width, self.width);
                 let d_scores = &mut d_scores[..t * t];
                 matmul(0.0, d_scores, t, 1.0, d_out, v.t());
-                softmax_backward(p, d_scores, t);
+                vectorized(SoftmaxBackward(p, d_scores, t));
                 let d_scores = Matrix::new(d_scores, t, t, t);
                 let first = row * stride + head * width;
                 matmul(0.0, &mut d_qkv[first..], stride, self.scale(), d_scores, k);
@@ -111,17 +111,6 @@ impl Attention {
         })
     }
 
-    fn softmax(self, scores: &mut [f32], t: usize) {
-        vectorized(|| {
-            for (at, row) in scores.chunks_exact_mut(t).enumerate() {
-                let n_seen = if self.mask == Mask::Causal { at + 1 } else { t };
-                let (seen, unseen) = row.split_at_mut(n_seen);
-                softmax_row(seen);
-                unseen.fill(0.0);
-            }
-        });
-    }
-
     fn check(self, qkv: &[f32], lengths: &[usize], out: &[f32]) {
         let n: usize = lengths.iter().sum();
         assert_eq!(
@@ -136,9 +125,24 @@ impl Attention {
     }
 }
 
+struct SoftmaxRows<'a>(Mask, &'a mut [f32], usize);
+
+impl Kernel for SoftmaxRows<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(mask, scores, t) = self;
+        for (at, row) in scores.chunks_exact_mut(t).enumerate() {
+            let n_seen = if mask == Mask::Causal { at + 1 } else { t };
+            let (seen, unseen) = row.split_at_mut(n_seen);
+            softmax_row(seen);
+            unseen.fill(0.0);
+        }
+    }
+}
+
 /// Replaces scores by probabilities.
 #[inline(always)]
-pub(crate) fn softmax_row(row: &mut [f32]) {
+fn softmax_row(row: &mut [f32]) {
     let top = max_of(row);
     for x in row.iter_mut() {
         *x = exp(*x - top);
@@ -154,23 +158,33 @@ pub(crate) fn softmax_row(row: &mut [f32]) {
 pub(crate) fn max_of(row: &[f32]) -> f32 {
     let mut tops = [f32::NEG_INFINITY; crate::simd::LANES];
     let chunks = row.chunks_exact(crate::simd::LANES);
-    let rest = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut highest = f32::NEG_INFINITY;
+    for x in chunks.remainder() {
+        highest = if *x > highest { *x } else { highest };
+    }
     for chunk in chunks {
         for (top, x) in tops.iter_mut().zip(chunk) {
             *top = if *x > *top { *x } else { *top };
         }
     }
-    tops.into_iter().fold(rest, f32::max)
+    for top in tops {
+        highest = if top > highest { top } else { highest };
+    }
+    highest
 }
 
 // dS = P ∘ (dP − rowsum(dP ∘ P)), in place.
-fn softmax_backward(p: &[f32], d_scores: &mut [f32], t: usize) {
-    vectorized(|| {
+struct SoftmaxBackward<'a>(&'a [f32], &'a mut [f32], usize);
+
+impl Kernel for SoftmaxBackward<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(p, d_scores, t) = self;
         for (p, d) in p.chunks_exact(t).zip(d_scores.chunks_exact_mut(t)) {
             let shared = sum_of(t, |at| p[at] * d[at]);
             for (d, p) in d.iter_mut().zip(p) {
                 *d = p * (*d - shared);
             }
         }
-    });
+    }
 }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::simd::{exp, ln_1p_of_fraction, vectorized};
+use crate::simd::{Kernel, exp, ln_1p_of_fraction, vectorized};
 
 const VALUES_PER_BLOCK: usize = 4096;
 
@@ -34,15 +34,28 @@ pub fn binary_cross_entropy(x: &[f32], targets: &[f32], reduction: Reduction, dx
 
 /// The sum over some values; their gradients times `weight`.
 fn block(x: &[f32], targets: &[f32], weight: f32, dx: &mut [f32]) -> f64 {
-    vectorized(|| {
-        let mut loss = 0.0;
-        for ((x, t), dx) in x.iter().zip(targets).zip(dx) {
+    let mut loss = 0.0;
+    vectorized(Block { x, targets, weight, dx, loss: &mut loss });
+    loss
+}
+
+struct Block<'a> {
+    x: &'a [f32],
+    targets: &'a [f32],
+    weight: f32,
+    dx: &'a mut [f32],
+    loss: &'a mut f64,
+}
+
+impl Kernel for Block<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for ((x, t), dx) in self.x.iter().zip(self.targets).zip(self.dx) {
             let falling = exp(-x.abs());
             let smaller = falling / (1.0 + falling); // σ(−|x|)
             let sigmoid = if *x < 0.0 { smaller } else { 1.0 - smaller };
-            *dx = weight * (sigmoid - t);
-            loss += f64::from(x.max(0.0) - t * x + ln_1p_of_fraction(falling));
+            *dx = self.weight * (sigmoid - t);
+            *self.loss += f64::from(x.max(0.0) - t * x + ln_1p_of_fraction(falling));
         }
-        loss
-    })
+    }
 }

@@ -8,6 +8,7 @@ use crate::gelu::{gelu, gelu_backward};
 use crate::layer_norm::{LayerNorm, RowStats};
 use crate::linear::Linear;
 use crate::params::{Gradients, Params};
+use crate::simd::add;
 
 /// Where the normalization stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,10 +283,6 @@ impl Block {
 fn copy(from: &[f32], to: &mut Vec<f32>) {
     to.clear();
     to.extend_from_slice(from);
-}
-
-fn add(sums: &mut [f32], values: &[f32]) {
-    crate::simd::vectorized(|| sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value));
 }
 
 fn sized(buffer: &mut Vec<f32>, n: usize) -> &mut [f32] {

@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use crate::attention::max_of;
-use crate::matmul::{Matrix, matmul};
-use crate::simd::{exp, sum_of, vectorized};
+use crate::matmul::{Matrix, dot, matmul};
+use crate::simd::{Kernel, add, add_scaled, exp, sum_of, vectorized};
 
 /// Rows whose scores are in memory at one time, per thread.
 const ROWS_PER_BLOCK: usize = 128;
@@ -59,7 +59,7 @@ impl Contrast<'_> {
         let mut loss = 0.0;
         for (lane_loss, d_lane) in &lanes {
             loss += lane_loss;
-            vectorized(|| d_candidates.iter_mut().zip(d_lane).for_each(|(sum, d)| *sum += d));
+            add(d_candidates, d_lane);
         }
         loss * f64::from(weight)
     }
@@ -107,27 +107,20 @@ impl Contrast<'_> {
         scores: &mut [f32],
     ) -> (f64, f32) {
         let [row, positive] = [self.rows, self.positives].map(|all| &all[at * self.width..][..self.width]);
-        vectorized(|| {
-            let mut score = self.scale * sum_of(self.width, |at| row[at] * positive[at]);
-            if let Some([own, others]) = self.corrections {
-                score -= own[at];
-                scores.iter_mut().zip(others).for_each(|(score, correction)| *score -= correction);
-            }
-            for (j, score) in scores.iter_mut().enumerate() {
-                *score = if excluded(at, j) { f32::NEG_INFINITY } else { *score };
-            }
-            let top = max_of(scores).max(score);
-            for score in &mut *scores {
-                *score = if *score == f32::NEG_INFINITY { 0.0 } else { exp(*score - top) };
-            }
-            let rest = sum_of(scores.len(), |j| scores[j]);
-            let own = exp(score - top);
-            let factor = weight * self.scale / (own + rest);
-            scores.iter_mut().for_each(|score| *score *= factor);
-            // Where the positive wins, `own` is 1, and what the others add to it is not lost in rounding.
-            let log_sum = if score == top { f64::from(rest).ln_1p() } else { f64::from(own + rest).ln() };
-            (f64::from(top - score) + log_sum, -rest * factor)
-        })
+        let mut score = self.scale * dot(row, positive);
+        if let Some([own, others]) = self.corrections {
+            score -= own[at];
+            add_scaled(scores, -1.0, others);
+        }
+        for (j, score) in scores.iter_mut().enumerate() {
+            *score = if excluded(at, j) { f32::NEG_INFINITY } else { *score };
+        }
+        let mut sums = Sums::default();
+        vectorized(Normalize { scores, score, weight: weight * self.scale, sums: &mut sums });
+        let Sums { top, own, rest } = sums;
+        // Where the positive wins, `own` is 1, and what the others add to it is not lost in rounding.
+        let log_sum = if score == top { f64::from(rest).ln_1p() } else { f64::from(own + rest).ln() };
+        (f64::from(top - score) + log_sum, -weight * self.scale * rest / (own + rest))
     }
 
     /// Gradients through the positives' scores: `d_rowᵢ += pullᵢ · positiveᵢ`, `d_positiveᵢ = pullᵢ · rowᵢ`.
@@ -135,15 +128,44 @@ impl Contrast<'_> {
         let [rows, positives] =
             [self.rows, self.positives].map(|all| all[first * self.width..].chunks_exact(self.width));
         let gradients = d_rows.chunks_exact_mut(self.width).zip(d_positives.chunks_exact_mut(self.width));
-        vectorized(|| {
-            for (((row, positive), (d_row, d_positive)), pull) in
-                rows.zip(positives).zip(gradients).zip(pulls)
-            {
-                for at in 0..row.len() {
-                    d_row[at] += pull * positive[at];
-                    d_positive[at] = pull * row[at];
-                }
-            }
-        });
+        for (((row, positive), (d_row, d_positive)), pull) in rows.zip(positives).zip(gradients).zip(pulls) {
+            add_scaled(d_row, *pull, positive);
+            d_positive.fill(0.0);
+            add_scaled(d_positive, *pull, row);
+        }
+    }
+}
+
+/// Of a row: the greatest score, and what `e^{score − top}` is of the positive, and in sum of the candidates.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    top: f32,
+    own: f32,
+    rest: f32,
+}
+
+/// Turns the candidates' scores into `weight` times their probabilities beside the positive with `score`.
+struct Normalize<'a> {
+    scores: &'a mut [f32],
+    score: f32,
+    weight: f32,
+    sums: &'a mut Sums,
+}
+
+impl Kernel for Normalize<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let scores = self.scores;
+        let top = max_of(scores).max(self.score);
+        for score in &mut *scores {
+            *score = if *score == f32::NEG_INFINITY { 0.0 } else { exp(*score - top) };
+        }
+        let rest = sum_of(scores.len(), |j| scores[j]);
+        let own = exp(self.score - top);
+        let factor = self.weight / (own + rest);
+        for score in scores {
+            *score *= factor;
+        }
+        *self.sums = Sums { top, own, rest };
     }
 }

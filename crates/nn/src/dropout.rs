@@ -1,6 +1,6 @@
 //! Dropout whose mask is a function of a key: nothing is stored, and forward and backward are the same call.
 
-use crate::simd::vectorized;
+use crate::simd::{Kernel, vectorized};
 
 /// Which mask: derived from the seed, the step and the place, so that it does not depend on threads or on what ran before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,13 @@ impl DropoutKey {
     }
 }
 
+impl DropoutKey {
+    /// A number of 64 random bits.
+    pub fn number(self) -> u64 {
+        mix(self.0)
+    }
+}
+
 /// Sets each value to zero with probability `rate` and scales the others by `1 / (1 − rate)`; `rate` 0 changes nothing.
 /// The backward pass is the same call on the gradient.
 ///
@@ -32,12 +39,20 @@ pub fn dropout(rate: f32, key: DropoutKey, x: &mut [f32]) {
     let threshold = (f64::from(rate) * 2f64.powi(32)) as u32;
     let scale = 1.0 / (1.0 - rate);
     let (low, high) = (key.0 as u32, (key.0 >> 32) as u32);
-    vectorized(|| {
+    vectorized(MaskOut(x, (low, high), threshold, scale));
+}
+
+struct MaskOut<'a>(&'a mut [f32], (u32, u32), u32, f32);
+
+impl Kernel for MaskOut<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(x, (low, high), threshold, scale) = self;
         for (at, x) in x.iter_mut().enumerate() {
             let kept = hash(at as u32, low, high) >= threshold;
             *x *= if kept { scale } else { 0.0 };
         }
-    });
+    }
 }
 
 // Two rounds of the finalizer of MurmurHash3 on the position, keyed between them; 32 bits, so that it is vectorized.

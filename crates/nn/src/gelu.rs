@@ -1,6 +1,6 @@
 //! The exact GELU, `x · Φ(x)` (Hendrycks and Gimpel, 2016).
 
-use crate::simd::{normal_cdf_and_density, vectorized};
+use crate::simd::{Kernel, normal_cdf_and_density, vectorized};
 
 /// `y = x · Φ(x)`.
 ///
@@ -8,11 +8,18 @@ use crate::simd::{normal_cdf_and_density, vectorized};
 /// When the lengths differ.
 pub fn gelu(x: &[f32], y: &mut [f32]) {
     assert_eq!(x.len(), y.len());
-    vectorized(|| {
-        for (x, y) in x.iter().zip(y) {
-            *y = x * normal_cdf_and_density(*x).0;
+    struct Gelu<'a>(&'a [f32], &'a mut [f32]);
+
+    impl Kernel for Gelu<'_> {
+        #[inline(always)]
+        fn run(self) {
+            let Self(x, y) = self;
+            for (x, y) in x.iter().zip(y) {
+                *y = x * normal_cdf_and_density(*x).0;
+            }
         }
-    });
+    }
+    vectorized(Gelu(x, y));
 }
 
 /// From the input `x` and the gradient of the output in `dy`: `dy ← dy · (Φ(x) + x · φ(x))`, and `y ← x · Φ(x)` again, so
@@ -22,11 +29,18 @@ pub fn gelu(x: &[f32], y: &mut [f32]) {
 /// When the lengths differ.
 pub fn gelu_backward(x: &[f32], y: &mut [f32], dy: &mut [f32]) {
     assert!(x.len() == dy.len() && x.len() == y.len());
-    vectorized(|| {
-        for ((x, y), dy) in x.iter().zip(y).zip(dy) {
-            let (cdf, density) = normal_cdf_and_density(*x);
-            *y = x * cdf;
-            *dy *= x.mul_add(density, cdf);
+    struct GeluBackward<'a>(&'a [f32], &'a mut [f32], &'a mut [f32]);
+
+    impl Kernel for GeluBackward<'_> {
+        #[inline(always)]
+        fn run(self) {
+            let Self(x, y, dy) = self;
+            for ((x, y), dy) in x.iter().zip(y).zip(dy) {
+                let (cdf, density) = normal_cdf_and_density(*x);
+                *y = x * cdf;
+                *dy *= x.mul_add(density, cdf);
+            }
         }
-    });
+    }
+    vectorized(GeluBackward(x, y, dy));
 }

@@ -1,6 +1,7 @@
 //! `InfoNCE`: each query finds its key among the keys of its batch.
 
 use crate::contrast::{Contrast, ContrastGradients};
+use crate::simd::add;
 
 /// Who looks for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +72,4 @@ impl InfoNce<'_> {
         add(d_keys, &d_own);
         loss
     }
-}
-
-fn add(sums: &mut [f32], values: &[f32]) {
-    crate::simd::vectorized(|| sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value));
 }

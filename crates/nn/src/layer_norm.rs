@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use crate::params::{Gradients, Init, ParamId, Params};
-use crate::simd::{sum_of, vectorized};
+use crate::simd::{Kernel, sum_of, vectorized};
 
 /// Layer normalization over rows of `width` values (Ba et al., 2016).
 #[derive(Clone, Debug, PartialEq)]
@@ -37,23 +37,8 @@ impl LayerNorm {
         assert_eq!(x.len(), y.len(), "rows of layer norm");
         stats.clear();
         let (gain, bias) = (params.get(self.gain), params.get(self.bias));
-        vectorized(|| {
-            for (x, y) in x.chunks_exact(self.width).zip(y.chunks_exact_mut(self.width)) {
-                let [mean, inverse] = self.stats_of(x);
-                for (((y, x), gain), bias) in y.iter_mut().zip(x).zip(gain).zip(bias) {
-                    *y = ((x - mean) * inverse).mul_add(*gain, *bias);
-                }
-                stats.push([mean, inverse]);
-            }
-        });
-    }
-
-    #[inline(always)]
-    fn stats_of(&self, x: &[f32]) -> [f32; 2] {
-        let n = self.width as f32;
-        let mean = sum_of(x.len(), |at| x[at]) / n;
-        let variance = sum_of(x.len(), |at| (x[at] - mean) * (x[at] - mean)) / n;
-        [mean, 1.0 / (variance + self.epsilon).sqrt()]
+        stats.resize(x.len() / self.width, [0.0; 2]);
+        vectorized(NormalizeRows(self.epsilon, (gain, bias), x, y, stats.as_mut_slice()));
     }
 
     /// Adds the gradients of gain and bias, and **adds** the gradient of the input to `dx`.
@@ -73,29 +58,66 @@ impl LayerNorm {
             "rows of layer norm"
         );
         let gain = params.get(self.gain);
-        let rows = || x.chunks_exact(self.width).zip(dy.chunks_exact(self.width)).zip(stats);
         if let Some(d_gain) = gradients.get_mut(self.gain) {
-            vectorized(|| {
-                for ((x, dy), &[mean, inverse]) in rows() {
-                    for ((sum, x), dy) in d_gain.iter_mut().zip(x).zip(dy) {
-                        *sum += dy * (x - mean) * inverse;
-                    }
-                }
-            });
+            vectorized(AddGainGradient((x, stats), dy, d_gain));
         }
         if let Some(d_bias) = gradients.get_mut(self.bias) {
             crate::linear::add_column_sums(dy, d_bias);
         }
-        let n = self.width as f32;
-        vectorized(|| {
-            for (((x, dy), &[mean, inverse]), dx) in rows().zip(dx.chunks_exact_mut(self.width)) {
-                let normed = |at: usize| (x[at] - mean) * inverse;
-                let d_mean = sum_of(x.len(), |at| dy[at] * gain[at]) / n;
-                let d_scale = sum_of(x.len(), |at| dy[at] * gain[at] * normed(at)) / n;
-                for at in 0..dx.len() {
-                    dx[at] += inverse * (dy[at] * gain[at] - d_mean - normed(at) * d_scale);
-                }
+        vectorized(AddInputGradient(gain, (x, stats), dy, dx));
+    }
+}
+
+struct NormalizeRows<'a>(f32, (&'a [f32], &'a [f32]), &'a [f32], &'a mut [f32], &'a mut [[f32; 2]]);
+
+impl Kernel for NormalizeRows<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(epsilon, (gain, bias), x, y, stats) = self;
+        let width = gain.len();
+        let n = width as f32;
+        for ((x, y), stats) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(stats) {
+            let mean = sum_of(width, |at| x[at]) / n;
+            let variance = sum_of(width, |at| (x[at] - mean) * (x[at] - mean)) / n;
+            let inverse = 1.0 / (variance + epsilon).sqrt();
+            for (((y, x), gain), bias) in y.iter_mut().zip(x).zip(gain).zip(bias) {
+                *y = ((x - mean) * inverse).mul_add(*gain, *bias);
             }
-        });
+            *stats = [mean, inverse];
+        }
+    }
+}
+
+struct AddGainGradient<'a>((&'a [f32], &'a RowStats), &'a [f32], &'a mut [f32]);
+
+impl Kernel for AddGainGradient<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self((x, stats), dy, d_gain) = self;
+        let width = d_gain.len();
+        for ((x, dy), &[mean, inverse]) in x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(stats) {
+            for ((sum, x), dy) in d_gain.iter_mut().zip(x).zip(dy) {
+                *sum += dy * (x - mean) * inverse;
+            }
+        }
+    }
+}
+
+struct AddInputGradient<'a>(&'a [f32], (&'a [f32], &'a RowStats), &'a [f32], &'a mut [f32]);
+
+impl Kernel for AddInputGradient<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(gain, (x, stats), dy, dx) = self;
+        let width = gain.len();
+        let n = width as f32;
+        let rows = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(stats);
+        for (((x, dy), &[mean, inverse]), dx) in rows.zip(dx.chunks_exact_mut(width)) {
+            let d_mean = sum_of(width, |at| dy[at] * gain[at]) / n;
+            let d_scale = sum_of(width, |at| dy[at] * gain[at] * (x[at] - mean) * inverse) / n;
+            for (((dx, x), dy), gain) in dx.iter_mut().zip(x).zip(dy).zip(gain) {
+                *dx += inverse * (dy * gain - d_mean - (x - mean) * inverse * d_scale);
+            }
+        }
     }
 }

@@ -3,11 +3,6 @@
 //! Matrices are row-major slices with explicit shapes. Results are equal at any thread count: work is cut into
 //! tiles of fixed size, and each tile is computed by one thread.
 
-#![expect(
-    clippy::inline_always,
-    reason = "only what is inlined into `vectorized` is compiled for the machine's vectors"
-)]
-
 mod matmul;
 mod simd;
 mod contrast;
@@ -18,6 +13,8 @@ pub mod gelu;
 pub mod dropout;
 pub mod attention;
 pub mod block;
+pub mod cross_entropy;
+pub mod adamw;
 pub mod row_gradients;
 pub mod row_table;
 pub mod sampled_softmax;
@@ -28,8 +25,8 @@ mod solve;
 mod sparse_inverse;
 
 pub use inverse::{NotPositiveDefinite, invert_spd};
-pub use matmul::{Matrix, matmul, matmul_parallel};
-pub use params::{Gradients, Init, Param, ParamId, Params};
+pub use matmul::{Matrix, dot_rows, matmul, matmul_parallel};
+pub use params::{Gradients, Init, Param, ParamId, Params, sum_of_squares};
 pub use row_gradients::RowGradients;
 pub use row_table::{LazyAdamW, RowTable};
 pub use solve::solve_spd_small;

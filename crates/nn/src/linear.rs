@@ -6,7 +6,7 @@ use rand::Rng;
 
 use crate::matmul::{Matrix, matmul};
 use crate::params::{Gradients, Init, ParamId, Params};
-use crate::simd::vectorized;
+use crate::simd::{Kernel, vectorized};
 
 /// A linear layer; `W` is `[n_out, n_in]` as in `PyTorch`.
 #[derive(Clone, Debug, PartialEq)]
@@ -183,11 +183,18 @@ impl LowRank {
 
 /// `sums[j] += Σ_i rows[i, j]`.
 pub(crate) fn add_column_sums(rows: &[f32], sums: &mut [f32]) {
-    vectorized(|| {
-        for row in rows.chunks_exact(sums.len()) {
-            for (sum, value) in sums.iter_mut().zip(row) {
-                *sum += value;
+    struct ColumnSums<'a>(&'a [f32], &'a mut [f32]);
+
+    impl Kernel for ColumnSums<'_> {
+        #[inline(always)]
+        fn run(self) {
+            let Self(rows, sums) = self;
+            for row in rows.chunks_exact(sums.len()) {
+                for (sum, value) in sums.iter_mut().zip(row) {
+                    *sum += value;
+                }
             }
         }
-    });
+    }
+    vectorized(ColumnSums(rows, sums));
 }

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::simd::{Kernel, sum_of, vectorized};
+
 /// A borrowed matrix: element `(i, j)` is `data[i * row_stride + j * col_stride]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
@@ -123,6 +125,36 @@ pub fn matmul_parallel(c: &mut [f32], a: Matrix<'_>, b: Matrix<'_>) {
         let part = Matrix { data: &a.data[first * a.row_stride..], n_rows: rows.len() / n, ..a };
         matmul(0.0, rows, n, 1.0, part, b);
     });
+}
+
+/// `products[i] = rows[i] · vector`, as many rows as there are products; `rows` has at least so many of the vector's width.
+///
+/// # Panics
+/// When there are too few rows.
+pub fn dot_rows(rows: &[f32], vector: &[f32], products: &mut [f32]) {
+    let width = vector.len();
+    assert!(rows.len() >= products.len() * width, "{} < {} rows of {width}", rows.len(), products.len());
+    vectorized(DotEach(rows, vector, products));
+}
+
+/// `a · b` of two vectors of the length of `a`.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut product = [0.0];
+    vectorized(DotEach(&b[..a.len()], a, &mut product));
+    product[0]
+}
+
+struct DotEach<'a>(&'a [f32], &'a [f32], &'a mut [f32]);
+
+impl Kernel for DotEach<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(rows, vector, products) = self;
+        let width = vector.len();
+        for (row, product) in rows.chunks_exact(width).zip(products) {
+            *product = sum_of(width, |at| row[at] * vector[at]);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,9 @@
 //! every array of a model in one place and in one order.
 
 use rand::Rng;
+use rayon::prelude::*;
+
+use crate::matmul::dot;
 
 /// Which array of a [`Params`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,6 +114,13 @@ impl Params {
         let zeros = |array: &Param| if array.trainable { vec![0.0; array.values.len()] } else { Vec::new() };
         Gradients { arrays: self.arrays.iter().map(zeros).collect() }
     }
+
+    /// As [`gradients`](Self::gradients), with no room for `others`: layers then leave them alone.
+    pub fn gradients_but(&self, others: &[ParamId]) -> Gradients {
+        let mut gradients = self.gradients();
+        others.iter().for_each(|id| gradients.arrays[id.0] = Vec::new());
+        gradients
+    }
 }
 
 /// Gradients of a [`Params`], array by array; layers add to them.
@@ -151,6 +161,15 @@ impl Gradients {
     pub fn arrays_mut(&mut self) -> &mut [Vec<f32>] {
         &mut self.arrays
     }
+}
+
+/// Sum of the squares of all gradients, in f64 and in the order of the arrays.
+pub fn sum_of_squares(gradients: &Gradients) -> f64 {
+    const CHUNK: usize = 4096;
+    let part = |chunk: &[f32]| f64::from(dot(chunk, chunk));
+    let of_array =
+        |array: &Vec<f32>| array.par_chunks(CHUNK).map(part).collect::<Vec<f64>>().iter().sum::<f64>();
+    gradients.arrays.iter().map(of_array).sum()
 }
 
 /// Independent normal values (Box and Muller, 1958).

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::simd::vectorized;
+use crate::simd::add;
 
 /// Distinct rows that one thread sums.
 const ROWS_PER_BLOCK: usize = 256;
@@ -72,12 +72,9 @@ impl RowGradients {
 
     /// Adds terms to `sum: [width]`, in order.
     pub(crate) fn add(&self, terms: &[Term], sum: &mut [f32]) {
-        vectorized(|| {
-            for term in terms {
-                let values = self.values_of(*term, sum.len());
-                sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-            }
-        });
+        for term in terms {
+            add(sum, self.values_of(*term, sum.len()));
+        }
     }
 }
 

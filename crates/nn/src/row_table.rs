@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::row_gradients::{RowGradients, Term, groups};
-use crate::simd::vectorized;
+use crate::simd::{Kernel, vectorized};
 
 /// Settings of lazy `AdamW` (Kingma and Ba, 2015; decoupled decay: Loshchilov and Hutter, 2019).
 ///
@@ -225,26 +225,31 @@ impl Rates {
     fn update(self, rows: &mut [Touched<'_>], gradients: &RowGradients) {
         let mut sum = vec![0.0; rows.first().map_or(0, |row| row.values.len())]; // [width]
         for row in rows {
-            if let [term] = row.terms {
-                self.update_row(row, gradients.values_of(*term, sum.len()));
+            let gradient = if let [term] = row.terms {
+                gradients.values_of(*term, sum.len())
             } else {
                 sum.fill(0.0);
                 gradients.add(row.terms, &mut sum);
-                self.update_row(row, &sum);
-            }
+                &sum
+            };
+            vectorized(UpdateRow(self, row, gradient));
         }
     }
+}
 
-    fn update_row(self, row: &mut Touched<'_>, gradient: &[f32]) {
-        let (add1, add2) = (1.0 - self.keep1, 1.0 - self.keep2);
+struct UpdateRow<'a, 'b>(Rates, &'a mut Touched<'b>, &'a [f32]);
+
+impl Kernel for UpdateRow<'_, '_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(rates, row, gradient) = self;
+        let (add1, add2) = (1.0 - rates.keep1, 1.0 - rates.keep2);
         let (means, squares) = row.moments.split_at_mut(row.values.len());
         let parts = means.iter_mut().zip(squares).zip(&mut *row.values).zip(gradient);
-        vectorized(|| {
-            for (((mean, square), value), gradient) in parts {
-                *mean = self.keep1 * *mean + add1 * gradient;
-                *square = self.keep2 * *square + add2 * gradient * gradient;
-                *value = row.factor * *value - self.rate * *mean / (square.sqrt() + self.epsilon);
-            }
-        });
+        for (((mean, square), value), gradient) in parts {
+            *mean = rates.keep1 * *mean + add1 * gradient;
+            *square = rates.keep2 * *square + add2 * gradient * gradient;
+            *value = row.factor * *value - rates.rate * *mean / (square.sqrt() + rates.epsilon);
+        }
     }
 }

@@ -1,10 +1,58 @@
 //! Element-wise work compiled for the vectors of the machine it runs on.
 
-/// Runs `work` compiled for the widest instruction set present (AVX-512, AVX2 with FMA, NEON, or the portable one).
-/// Only what is inlined into `work` is compiled so.
-#[inline(always)]
-pub(crate) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
+/// A piece of element-wise work. `run`, and what it calls, must be `#[inline(always)]`: what is not inlined is compiled for
+/// the portable instruction set, where a fused multiply-add is a call of the C library. (A closure cannot be marked so.)
+pub(crate) trait Kernel {
+    /// Does the work.
+    fn run(self);
+}
+
+/// Runs a kernel compiled for the widest instruction set present (AVX-512, AVX2 with FMA, NEON, or the portable one).
+pub(crate) fn vectorized(kernel: impl Kernel) {
+    pulp::Arch::new().dispatch(WithFeatures(kernel));
+}
+
+struct WithFeatures<K>(K);
+
+impl<K: Kernel> pulp::WithSimd for WithFeatures<K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        self.0.run();
+    }
+}
+
+/// `sums[i] += values[i]`.
+pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
+    struct Add<'a>(&'a mut [f32], &'a [f32]);
+
+    impl Kernel for Add<'_> {
+        #[inline(always)]
+        fn run(self) {
+            let Self(sums, values) = self;
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum += value;
+            }
+        }
+    }
+    vectorized(Add(sums, values));
+}
+
+/// `sums[i] += factor · values[i]`.
+pub(crate) fn add_scaled(sums: &mut [f32], factor: f32, values: &[f32]) {
+    struct AddScaled<'a>(&'a mut [f32], f32, &'a [f32]);
+
+    impl Kernel for AddScaled<'_> {
+        #[inline(always)]
+        fn run(self) {
+            let Self(sums, factor, values) = self;
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum = value.mul_add(factor, *sum);
+            }
+        }
+    }
+    vectorized(AddScaled(sums, factor, values));
 }
 
 /// Partial sums kept apart, so that a sum is vectorized and has one fixed order on every machine.

@@ -4,6 +4,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use segue_data::{DomainIdx, ItemCatalog, TrainSet};
+use segue_models::behavior::BehaviorConfig;
 use segue_models::linear::LinearConfig;
 use segue_models::{
     Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemSimilarity, ModelError, Scope,
@@ -12,9 +13,11 @@ use segue_recommend::recommender::Scratch;
 use segue_recommend::{Blend, DomainModel, mean_and_deviation, standardize};
 use serde::{Deserialize, Serialize};
 
+use crate::behavior_fit::{Validation, fit_behavior};
 use crate::blend_fit::{FittedBlend, fit_blend};
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean, ndcg_of};
+use crate::learn::Epoch;
 use crate::pool::Pool;
 use crate::search::{Trial, climb, starts_of};
 
@@ -106,7 +109,7 @@ pub fn fit_domain(
     let ids = wanted(plan, items.n_domains());
     for (done, &id) in ids.iter().enumerate() {
         observer(&Progress { step: format!("search {id}"), done, total: ids.len() + 1 });
-        work.search(id)?;
+        work.search(id, observer)?;
     }
     observer(&Progress { step: "blend".into(), done: ids.len(), total: ids.len() + 1 });
     let judge = valid.sample(plan.blend_cases);
@@ -131,6 +134,7 @@ pub fn refit_domain(
     model: &DomainModel,
     train: &TrainSet,
     items: &ItemCatalog,
+    seed: u64,
 ) -> Result<DomainModel, TrainError> {
     let mut experts: Vec<Expert> = Vec::with_capacity(model.experts.len());
     let mut neighbors = None;
@@ -140,8 +144,12 @@ pub fn refit_domain(
     for &at in &order {
         let old = &model.experts[at];
         let context = FitContext { items, domain: model.domain, text_neighbors: neighbors.as_ref() };
-        let expert =
-            Expert::fit(old.id, old.config(), train, context).map_err(|source| failed(old.id, source))?;
+        let expert = match old.config() {
+            ExpertConfig::Behavior(config) => {
+                fit_behavior((old.id, model.domain), config, (train, items), None, seed, |_| ())?.0
+            }
+            config => Expert::fit(old.id, config, train, context).map_err(|source| failed(old.id, source))?,
+        };
         let expert = expert.with_spread(old.spread());
         if neighbors.is_none() {
             neighbors = text_neighbors(&expert, items);
@@ -165,8 +173,9 @@ fn wanted(plan: &FitPlan, n_domains: usize) -> Vec<ExpertId> {
     kinds.sort_by_key(|kind| *kind != ExpertKind::Content);
     let mut ids: Vec<ExpertId> = kinds.iter().map(|&kind| ExpertId { kind, scope: Scope::Target }).collect();
     if plan.use_sources && n_domains > 1 {
-        let others = kinds.iter().filter(|kind| kind.uses_history());
-        ids.extend(others.map(|&kind| ExpertId { kind, scope: Scope::Sources }));
+        let with_sources =
+            |&kind: &ExpertKind| kind.scope_with_sources().map(|scope| ExpertId { kind, scope });
+        ids.extend(kinds.iter().filter_map(with_sources));
     }
     ids
 }
@@ -201,7 +210,10 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn search(&mut self, id: ExpertId) -> Result<(), TrainError> {
+    fn search(&mut self, id: ExpertId, observer: Observer<'_>) -> Result<(), TrainError> {
+        if id.kind == ExpertKind::Behavior {
+            return self.train_behavior(id, observer);
+        }
         let starts = starts_of(id.kind).into_iter().map(|config| self.for_search(config)).collect();
         let mut rng = ChaCha8Rng::seed_from_u64(self.plan.seed);
         rng.set_stream(1 + id.kind as u64 * 3 + id.scope as u64);
@@ -237,6 +249,30 @@ impl Work<'_> {
         Ok(())
     }
 
+    // One training run; valid decides its length.
+    fn train_behavior(&mut self, id: ExpertId, observer: Observer<'_>) -> Result<(), TrainError> {
+        let config = BehaviorConfig::default();
+        let show = |epoch: &Epoch| {
+            let metric = epoch.metric.unwrap_or_default();
+            let step = format!("{id}: pass {}, loss {:.3}, NDCG@10 {metric:.4}", epoch.epoch, epoch.loss);
+            observer(&Progress { step, done: epoch.epoch, total: config.max_epochs });
+        };
+        let valid = Validation { judge: &self.valid, objective: self.plan.objective };
+        let place = (id, self.valid.domain());
+        let data = (self.train, self.items);
+        let (expert, curve) = match fit_behavior(place, &config, data, Some(valid), self.plan.seed, show) {
+            Err(TrainError::Model { source: ModelError::StandsAside { reason, .. }, .. }) => {
+                self.aside.push((id, reason));
+                return Ok(());
+            }
+            other => other?,
+        };
+        let score = curve.iter().filter_map(|epoch| epoch.metric).fold(0.0, f64::max);
+        self.trials.push(Trial { expert: id, config: expert.config().clone(), score, chosen: true });
+        self.experts.push(self.with_measured_spread(expert));
+        Ok(())
+    }
+
     fn blend(&self, model: &mut DomainModel, judge: &Judge<'_>) -> Result<FittedBlend, TrainError> {
         let pool = Pool::collect(judge, &model.experts, &model.cold, self.plan.objective)?;
         let fitted = fit_blend(&pool, &model.experts, judge.users(), self.plan.seed)?;
@@ -248,13 +284,15 @@ impl Work<'_> {
     // are often not best beside others. Returns whether anything changed.
     fn tune_inside(&mut self, model: &mut DomainModel, observer: Observer<'_>) -> Result<bool, TrainError> {
         let active: Vec<usize> = model.blend.active().collect();
+        let searched = |at: &usize| model.experts[*at].id.kind != ExpertKind::Behavior;
         if active.len() < 2 || self.plan.budget < 2 {
             return Ok(false);
         }
         let fitting = REST_BYTES / 4 / model.n_candidates().max(1);
         let valid = self.valid.sample(fitting.clamp(1, self.plan.search_cases));
         let mut changed = false;
-        for (done, &at) in active.iter().enumerate() {
+        for (done, at) in active.iter().copied().filter(searched).collect::<Vec<_>>().into_iter().enumerate()
+        {
             let id = model.experts[at].id;
             observer(&Progress { step: format!("tune {id} in the blend"), done, total: active.len() });
             changed |= self.tune_member(model, at, &valid)?;

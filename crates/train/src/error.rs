@@ -13,6 +13,18 @@ pub enum TrainError {
         /// The cause.
         source: ModelError,
     },
+    /// Training did not converge.
+    #[error(
+        "training diverged: loss {loss} in pass {epoch}, step {step}\n  hint: lower the learning rate of the behavior expert"
+    )]
+    Diverged {
+        /// Pass over the data, from 1.
+        epoch: usize,
+        /// Step within the pass.
+        step: usize,
+        /// Loss of the step.
+        loss: f64,
+    },
     /// Scores could not be judged.
     #[error(transparent)]
     Eval(#[from] segue_eval::error::Error),

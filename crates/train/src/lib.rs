@@ -4,6 +4,8 @@
 
 pub mod judge;
 pub mod search;
+pub mod learn;
+pub mod behavior_fit;
 pub mod pool;
 pub mod blend_fit;
 pub mod domain_fit;

@@ -117,6 +117,8 @@ fn step(config: &ExpertConfig, kind: ExpertKind, rng: &mut ChaCha8Rng) -> Expert
         ExpertConfig::Window(config) => ExpertConfig::Window(step_window(config, rng)),
         ExpertConfig::Linear(config) => ExpertConfig::Linear(step_linear(config, rng)),
         ExpertConfig::Content(config) => ExpertConfig::Content(step_content(config, rng)),
+        // One training run costs as much as all other searches together: its settings are not searched.
+        ExpertConfig::Behavior(_) => config.clone(),
     }
 }
 

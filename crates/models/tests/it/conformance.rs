@@ -16,6 +16,12 @@ fn fitted(world: &World, subject: &Subject) -> Expert {
     world.fit(subject).unwrap_or_else(|error| panic!("{}: {error}", subject.name))
 }
 
+// A gradient-trained expert starts from numbers drawn row by row: its scores depend on numbering and order within the noise of a
+// seed, and an untouched item keeps the numbers it was given.
+fn closed_form() -> Vec<Subject> {
+    subjects().into_iter().filter(|subject| subject.id.kind != ExpertKind::Behavior).collect()
+}
+
 #[test]
 fn no_kind_and_no_scope_escapes_the_suite() {
     // Exhaustive on purpose: a new variant does not compile here until it is placed, and then must be in the list.
@@ -24,7 +30,8 @@ fn no_kind_and_no_scope_escapes_the_suite() {
         ExpertKind::Recent => Some(ExpertKind::Window),
         ExpertKind::Window => Some(ExpertKind::Linear),
         ExpertKind::Linear => Some(ExpertKind::Content),
-        ExpertKind::Content => None,
+        ExpertKind::Content => Some(ExpertKind::Behavior),
+        ExpertKind::Behavior => None,
     };
     let after_scope = |scope: Scope| match scope {
         Scope::Target => Some(Scope::Sources),
@@ -37,6 +44,10 @@ fn no_kind_and_no_scope_escapes_the_suite() {
     for kind in kinds {
         for scope in std::iter::successors(Some(Scope::Target), |&s| after_scope(s)) {
             let n_forms = subjects.iter().filter(|s| s.id.kind == kind && s.id.scope == scope).count();
+            if kind.scope_with_sources() == Some(Scope::All) && scope == Scope::Sources {
+                assert_eq!(n_forms, 0, "{kind:?} reads other domains in mixed sequences only");
+                continue;
+            }
             assert!(n_forms >= 2, "{kind:?} with {scope:?} is tested in {n_forms} forms");
         }
     }
@@ -100,7 +111,7 @@ fn an_unknown_user_is_allowed_and_only_counts_speak() {
 fn the_order_of_users_does_not_matter() {
     let (world, shuffled) = (World::new(), World::with_rows_shuffled(5));
     assert_ne!(world.train, shuffled.train);
-    for subject in subjects() {
+    for subject in closed_form() {
         let (one, other) = (fitted(&world, &subject), fitted(&shuffled, &subject));
         for history in world.histories() {
             close(&world.scores(&one, &history), &shuffled.scores(&other, &history), &subject.name);
@@ -114,7 +125,7 @@ fn renumbering_the_items_renumbers_the_scores_and_changes_none() {
     for seed in [1, 2] {
         let other = World::renumbered(seed);
         assert_ne!(world.index, other.index);
-        for subject in subjects() {
+        for subject in closed_form() {
             let (here, there) = (fitted(&world, &subject), fitted(&other, &subject));
             for (history, same) in world.histories().iter().zip(other.histories()) {
                 let scores = other.scores(&there, &same);
@@ -147,7 +158,7 @@ fn events_outside_the_scope_say_nothing() {
 fn a_book_that_nobody_has_touched_is_reached_through_its_words_alone() {
     let world = World::new();
     let history = world.train.sequences.rows().flatten().copied().collect::<Vec<_>>();
-    for subject in subjects().iter().filter(|subject| subject.id.kind.uses_history()) {
+    for subject in closed_form().iter().filter(|subject| subject.id.kind.uses_history()) {
         let scores = world.scores(&fitted(&world, subject), &history);
         let reads_text = subject.id.kind == ExpertKind::Content || subject.name.contains("text prior");
         for book in world.new_books() {

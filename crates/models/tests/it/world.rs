@@ -5,6 +5,7 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue_data::{DomainIdx, Event, Field, ItemCatalog, ItemIdx, Sequences, TrainSet, Vocabulary};
+use segue_models::behavior::{Behavior, BehaviorConfig, BehaviorStep, Example};
 use segue_models::content::{Content, ContentConfig};
 use segue_models::linear::LinearConfig;
 use segue_models::popularity::PopularityConfig;
@@ -12,6 +13,9 @@ use segue_models::window::WindowConfig;
 use segue_models::{
     Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemSimilarity, ModelError, Query, Scope,
 };
+
+use segue_nn::adamw::{AdamW, AdamWConfig};
+use segue_nn::dropout::DropoutKey;
 
 /// The sources come first, so that a candidate's place is never its item index.
 pub(crate) const SOURCE: DomainIdx = DomainIdx(0);
@@ -87,9 +91,29 @@ impl World {
     }
 
     pub(crate) fn fit(&self, subject: &Subject) -> Result<Expert, ModelError> {
+        if let ExpertConfig::Behavior(config) = &subject.config {
+            return self.trained(subject.id, config);
+        }
         let context =
             FitContext { items: &self.items, domain: TARGET, text_neighbors: Some(&self.neighbors) };
         Expert::fit(subject.id, &subject.config, &self.train, context)
+    }
+
+    // A few steps over all sequences: enough to move every number.
+    fn trained(&self, id: ExpertId, config: &BehaviorConfig) -> Result<Expert, ModelError> {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let mut model = Behavior::new(config, &self.items, (TARGET, id.scope), &mut rng)?;
+        let examples = Example::all_of(&self.train, &model.rows, config.max_len);
+        model.count_targets(&examples);
+        let batch: Vec<&Example> = examples.iter().collect();
+        let mut optimizer = AdamW::new(AdamWConfig::default(), &model.params);
+        let mut step = BehaviorStep::default();
+        for at in 0..3 {
+            let mut gradients = model.params.gradients();
+            step.losses(&model, &batch, DropoutKey::new(at), &mut gradients);
+            optimizer.step(&mut model.params, &gradients, 1e-3, 1.0);
+        }
+        Ok(Expert::of_behavior(id, TARGET, model.trained()))
     }
 
     /// Scores of all books; the buffer starts as NaN, so a candidate that was not written is seen.
@@ -169,7 +193,9 @@ pub(crate) fn subjects() -> Vec<Subject> {
     for kind in ExpertKind::ALL {
         for scope in [Scope::Target, Scope::Sources, Scope::All] {
             let id = ExpertId { kind, scope };
-            for (form, config) in forms(kind) {
+            // Mixed sequences are its way of reading other domains.
+            let stands_aside = kind == ExpertKind::Behavior && scope == Scope::Sources;
+            for (form, config) in forms(kind).into_iter().filter(|_| !stands_aside) {
                 subjects.push(Subject { id, config, name: format!("{id} ({form})") });
             }
         }
@@ -208,6 +234,14 @@ fn forms(kind: ExpertKind) -> Vec<(&'static str, ExpertConfig)> {
             let config = ContentConfig { title: 0.25, half_life_days: 30.0, ..config };
             forms.push(("light title", ExpertConfig::Content(config)));
             forms.push(("vectors", ExpertConfig::Content(vectors)));
+        }
+        (ExpertKind::Behavior, ExpertConfig::Behavior(config)) => {
+            let small = BehaviorConfig { width: 8, n_heads: 1, ..config };
+            let short = BehaviorConfig { max_len: 3, time_gaps: false, n_layers: 1, ..small.clone() };
+            forms = vec![
+                ("small", ExpertConfig::Behavior(small)),
+                ("short memory", ExpertConfig::Behavior(short)),
+            ];
         }
         (kind, config) => panic!("{kind:?} has the settings of another kind: {config:?}"),
     }

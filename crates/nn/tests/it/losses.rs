@@ -3,6 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use segue_nn::binary_cross_entropy::{Reduction, binary_cross_entropy};
+use segue_nn::cross_entropy::{Sample, SoftmaxScratch, softmax_cross_entropy};
 use segue_nn::info_nce::{Directions, InfoNce};
 use segue_nn::sampled_softmax::{LogQ, SampledSoftmax};
 use segue_nn::{Gradients, Init, ParamId, Params};
@@ -10,9 +11,10 @@ use segue_nn::{Gradients, Init, ParamId, Params};
 use crate::golden::Case;
 use crate::subject::{Layer, Reach, Subject, numbers};
 
-/// Every loss. The full softmax joins here.
+/// Every loss.
 pub(crate) fn losses() -> Vec<Subject> {
     let mut all = vec![sampled_softmax(false), sampled_softmax(true)];
+    all.extend([full_softmax(false), full_softmax(true)]);
     all.extend([info_nce(Directions::QueryToKey, false), info_nce(Directions::Both, true)]);
     all.extend([binary(Reduction::Mean), binary(Reduction::Sum)]);
     all
@@ -127,6 +129,57 @@ fn a_position_whose_negatives_are_all_its_positive_has_no_loss() {
         assert_eq!((loss, dx), (0.0, vec![0.0; 3 * WIDTH]));
         assert!(rows.values.iter().all(|&value| value == 0.0));
     }
+}
+
+// ---- softmax over all rows, or over a sample of them
+
+/// The table is a parameter; each row's target is a function of its number.
+struct Full {
+    table: ParamId,
+    bias: Option<Vec<f32>>,
+}
+
+impl Full {
+    fn run(&self, params: &Params, x: &[f32], d_table: Option<&mut [f32]>) -> (f64, Vec<f32>) {
+        let targets: Vec<u32> = (0..x.len() / WIDTH).map(|row| (row * 7 % 20) as u32).collect();
+        let mut dx = vec![0.0; x.len()];
+        let sample = self.bias.as_ref().map(|bias| Sample { bias });
+        let mut scratch = SoftmaxScratch::default();
+        let gradients = (dx.as_mut_slice(), d_table);
+        let arrays = (x, params.get(self.table));
+        let loss = softmax_cross_entropy(arrays, &targets, 1.0, gradients, (sample, &mut scratch));
+        (loss, dx)
+    }
+}
+
+impl Layer for Full {
+    fn forward(&self, params: &Params, x: &[f32], _: &[usize]) -> Vec<f32> {
+        vec![self.run(params, x, None).0 as f32]
+    }
+
+    fn backward(
+        &self,
+        params: &Params,
+        (x, _): (&[f32], &[usize]),
+        dy: &[f32],
+        gradients: &mut Gradients,
+    ) -> Vec<f32> {
+        let mut d_table = vec![0.0; params.get(self.table).len()];
+        let (_, mut dx) = self.run(params, x, Some(&mut d_table));
+        scaled(&mut dx, dy);
+        scaled(&mut d_table, dy);
+        if let Some(sums) = gradients.get_mut(self.table) {
+            sums.iter_mut().zip(&d_table).for_each(|(sum, value)| *sum += value);
+        }
+        dx
+    }
+}
+
+fn full_softmax(sampled: bool) -> Subject {
+    let mut params = Params::new();
+    let layer = Full { table: table(&mut params), bias: sampled.then(|| numbers(20, 8)) };
+    let name = if sampled { "softmax over a sample" } else { "softmax over all rows" };
+    Subject { params, ..subject("cross_entropy", name, WIDTH, Box::new(layer)) }
 }
 
 // ---- InfoNCE

@@ -58,7 +58,7 @@ pub(super) fn measure(
         sheet.regime("train", &fit.model, &data.split.train, published, &meter)?;
         let meter = Meter::start();
         progress.note("refit on train and valid");
-        let refitted = refit_domain(&fit.model, &data.split.train_valid, items)?;
+        let refitted = refit_domain(&fit.model, &data.split.train_valid, items, seed)?;
         sheet.regime("refit", &refitted, &data.split.train_valid, published, &meter)?;
         progress.finish();
         measured.fits.push((name, fit));

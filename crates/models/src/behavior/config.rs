@@ -1,0 +1,64 @@
+//! Settings of the behavior model and of its training.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of [`crate::behavior::Behavior`]; everything that decides what a training run gives.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BehaviorConfig {
+    /// Width of item vectors and of the transformer, a multiple of `n_heads`.
+    pub width: usize,
+    /// Transformer blocks.
+    pub n_layers: usize,
+    /// Attention heads.
+    pub n_heads: usize,
+    /// Width inside the blocks, in units of `width`.
+    pub hidden_factor: usize,
+    /// Newest events looked at.
+    pub max_len: usize,
+    /// Probability that a value is dropped in training, in [0, 1).
+    pub dropout: f32,
+    /// Whether the time until the next event (or the request) is part of the input.
+    pub time_gaps: bool,
+    /// Weight of the loss on other domains' events, relative to the target's; only with several domains.
+    pub source_weight: f32,
+    /// Items sampled per step beside the step's own targets; 0, or a catalog not larger than that: all items.
+    pub n_negatives: usize,
+    /// Sequences per step.
+    pub batch_size: usize,
+    /// Learning rate after warm-up.
+    pub learning_rate: f32,
+    /// Weight decay per unit of learning rate.
+    pub weight_decay: f32,
+    /// Standard deviation of item vectors at the start.
+    pub init: f32,
+    /// Passes over the data; 0 = until valid no longer improves.
+    pub epochs: usize,
+    /// Most passes when valid decides.
+    pub max_epochs: usize,
+    /// Validations without improvement after which training stops.
+    pub patience: usize,
+}
+
+impl Default for BehaviorConfig {
+    fn default() -> Self {
+        Self {
+            width: 64,
+            n_layers: 2,
+            n_heads: 2,
+            hidden_factor: 4,
+            max_len: 50,
+            dropout: 0.4,
+            time_gaps: true,
+            source_weight: 1.0,
+            n_negatives: 2048,
+            batch_size: 128,
+            learning_rate: 2e-3,
+            weight_decay: 0.01,
+            init: 0.02,
+            epochs: 0,
+            max_epochs: 60,
+            patience: 4,
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The `behavior` expert: a causal transformer over a user's events (SASRec: Kang and McAuley, 2018; trained with full
+//! cross-entropy at every position: Klenitskiy and Vasilev, 2023).
+//!
+//! An event is the sum of the vectors of its item, its place counted from the newest event, its domain, its kind, and the time
+//! that passed until the next event or the request. Pre-norm blocks turn the sequence into one vector per position; a
+//! candidate's score is the product of its item vector with the newest position's. A new user needs no training: their
+//! events are enough, and one more event costs one pass over the newest `max_len`.
+
+mod config;
+mod negatives;
+mod step;
+mod tokens;
+
+use rand::{Rng, RngCore};
+use rayon::prelude::*;
+use segue_data::{DomainIdx, ItemCatalog};
+use segue_nn::attention::Mask;
+use segue_nn::block::{Block, BlockCache, BlockScratch, BlockShape, Dropping, NormOrder};
+use segue_nn::layer_norm::{LayerNorm, RowStats};
+use segue_nn::{Init, ParamId, Params};
+
+pub use config::BehaviorConfig;
+pub use step::{BehaviorStep, Example};
+pub use tokens::{N_GAPS, Rows, Token, gap_bucket};
+
+use crate::query::{Query, Scope};
+use crate::tensors::{ModelError, Tensors};
+
+/// Where the parts of the model stand in its [`Params`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Net {
+    /// `[n_rows, width]`: input and output vectors are the same.
+    pub items: ParamId,
+    /// `[max_len, width]`.
+    positions: ParamId,
+    /// `[n_domains, width]`.
+    domains: ParamId,
+    /// `[n_kinds, width]`.
+    kinds: ParamId,
+    /// `[N_GAPS, width]`.
+    gaps: ParamId,
+    /// `[n_domains, width]`, added to the last vector when a domain's items are asked for.
+    asked: ParamId,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+}
+
+/// Kinds of events that are told apart.
+const N_KINDS: usize = 256;
+
+/// A behavior model: its structure and its numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Behavior {
+    /// Settings.
+    pub config: BehaviorConfig,
+    /// Which item is which row.
+    pub rows: Rows,
+    /// Structure.
+    pub net: Net,
+    /// Numbers.
+    pub params: Params,
+    /// Share of each item among a domain's training targets, by domain; for the sample of a step. Empty in a model that was read.
+    pub frequencies: Vec<Vec<f32>>,
+}
+
+impl Behavior {
+    /// A model before training.
+    ///
+    /// # Errors
+    /// When the settings contradict each other, or for [`Scope::Sources`]: other domains are read in [`Scope::All`].
+    pub fn new(
+        config: &BehaviorConfig,
+        items: &ItemCatalog,
+        (target, scope): (DomainIdx, Scope),
+        rng: &mut impl Rng,
+    ) -> Result<Self, ModelError> {
+        check(config, scope)?;
+        let rows = Rows::new(items, target, scope);
+        let mut params = Params::new();
+        let width = config.width;
+        let n_domains = rows.of_domain.len();
+        let small = Init::Normal(config.init);
+        let mut table = |name: &str, n: usize| params.add(name, &[n, width], small, rng);
+        let (items, positions) = (table("items", rows.n_rows()), table("positions", config.max_len));
+        let (domains, kinds) = (table("domains", n_domains), table("kinds", N_KINDS));
+        let (gaps, asked) = (table("gaps", N_GAPS), table("asked", n_domains));
+        let shape = BlockShape {
+            width,
+            n_heads: config.n_heads,
+            n_hidden: config.hidden_factor * width,
+            mask: Mask::Causal,
+            order: NormOrder::Pre,
+            epsilon: 1e-6,
+        };
+        let deviation = 1.0 / (width as f32).sqrt() / 2.0;
+        let blocks = (0..config.n_layers)
+            .map(|at| Block::new(&mut params, &format!("blocks.{at}"), shape, deviation, rng))
+            .collect();
+        let norm = LayerNorm::new(&mut params, "norm", width, 1e-6, rng);
+        let net = Net { items, positions, domains, kinds, gaps, asked, blocks, norm };
+        Ok(Self { config: config.clone(), rows, net, params, frequencies: Vec::new() })
+    }
+
+    /// Counts how often each item is a target, before training.
+    pub fn count_targets(&mut self, examples: &[Example]) {
+        let mut counts: Vec<Vec<f32>> =
+            self.rows.of_domain.iter().map(|range| vec![0.0; range.len()]).collect();
+        for &next in examples.iter().flat_map(|example| &example.next) {
+            let domain = self.rows.domain_of(next as usize);
+            counts[domain][next as usize - self.rows.of_domain[domain].start] += 1.0;
+        }
+        for counts in &mut counts {
+            let total = counts.iter().sum::<f32>().max(1.0);
+            counts.iter_mut().for_each(|count| *count /= total);
+        }
+        self.frequencies = counts;
+    }
+
+    /// Forgets what only training needs.
+    #[must_use]
+    pub fn trained(mut self) -> Self {
+        self.frequencies = Vec::new();
+        self
+    }
+
+    /// Scores all candidates into `scores` (`[n_candidates]`); all 0 for a user without events in scope.
+    pub fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
+        scores.fill(0.0);
+        let Some(user) = self.user_vector(query) else { return };
+        self.score_vector(&user, scores);
+    }
+
+    /// The products of the candidates' vectors with a user's.
+    pub fn score_vector(&self, user: &[f32], scores: &mut [f32]) {
+        let width = self.config.width;
+        let first = self.rows.candidates().start * width;
+        let vectors = &self.params.get(self.net.items)[first..];
+        segue_nn::dot_rows(vectors, user, scores);
+    }
+
+    /// The vector of a user at the time of the request, `[width]`: what one more event updates. `None` without events in scope.
+    pub fn user_vector(&self, query: &Query<'_>) -> Option<Vec<f32>> {
+        let tokens = self.rows.tokens(query.history, query.timestamp, self.config.max_len);
+        if tokens.is_empty() {
+            return None;
+        }
+        let width = self.config.width;
+        let mut x = Vec::new(); // [T, width]
+        self.net.embed(&self.params, &self.config, &tokens, &mut x);
+        let (mut cache, mut scratch) = (BlockCache::default(), BlockScratch::default());
+        for block in &self.net.blocks {
+            block.forward(
+                &self.params,
+                &mut x,
+                &[tokens.len()],
+                Dropping::none(),
+                (&mut cache, &mut scratch),
+            );
+        }
+        let mut user = vec![0.0; width];
+        let newest = &x[x.len() - width..];
+        self.net.norm.forward(&self.params, newest, &mut user, &mut RowStats::new());
+        let asked = &self.params.get(self.net.asked)[self.rows.target.at() * width..][..width];
+        user.iter_mut().zip(asked).for_each(|(value, asked)| *value += asked);
+        Some(user)
+    }
+
+    pub(crate) fn save(&self, tensors: &mut Tensors) {
+        for array in self.params.arrays() {
+            tensors.put_f32(&array.name, array.values.clone());
+        }
+    }
+
+    pub(crate) fn load(
+        config: &BehaviorConfig,
+        items: &ItemCatalog,
+        (target, scope): (DomainIdx, Scope),
+        tensors: &mut Tensors,
+    ) -> Result<Self, ModelError> {
+        let mut model = Self::new(config, items, (target, scope), &mut Zeros)?;
+        for array in model.params.arrays_mut() {
+            let values = tensors.take_f32(&array.name)?;
+            if values.len() != array.values.len() {
+                return Err(ModelError::Inconsistent {
+                    tensor: array.name.clone(),
+                    expected: format!("{} values", array.values.len()),
+                });
+            }
+            array.values = values;
+        }
+        Ok(model)
+    }
+}
+
+impl Net {
+    /// The sum of each token's vectors into `x`, `[N, width]`.
+    fn embed(&self, params: &Params, config: &BehaviorConfig, tokens: &[Token], x: &mut Vec<f32>) {
+        let width = config.width;
+        x.clear();
+        x.resize(tokens.len() * width, 0.0);
+        let n_domains = params.get(self.domains).len() / width;
+        x.par_chunks_mut(64 * width).zip(tokens.par_chunks(64)).for_each(|(x, tokens)| {
+            for (x, token) in x.chunks_exact_mut(width).zip(tokens) {
+                self.parts(token, config, n_domains).for_each(|(id, row)| {
+                    let vector = &params.get(id)[row * width..][..width];
+                    x.iter_mut().zip(vector).for_each(|(x, value)| *x += value);
+                });
+            }
+        });
+    }
+
+    /// The tables and rows whose vectors make up a token.
+    fn parts(
+        &self,
+        token: &Token,
+        config: &BehaviorConfig,
+        n_domains: usize,
+    ) -> impl Iterator<Item = (ParamId, usize)> + use<> {
+        let domain = (n_domains > 1).then_some((self.domains, token.domain as usize));
+        let kind = (token.kind > 0).then_some((self.kinds, token.kind as usize));
+        let gap = (config.time_gaps && token.gap > 0).then_some((self.gaps, token.gap as usize));
+        let always = [(self.items, token.item as usize), (self.positions, token.position as usize)];
+        always.into_iter().chain(domain).chain(kind).chain(gap)
+    }
+}
+
+fn check(config: &BehaviorConfig, scope: Scope) -> Result<(), ModelError> {
+    let reason = if scope == Scope::Sources {
+        "it reads other domains as part of one mixed sequence (scope `all`)".to_owned()
+    } else if config.width == 0 || config.n_heads == 0 || config.width % config.n_heads != 0 {
+        format!("width {} is not a multiple of n_heads {}", config.width, config.n_heads)
+    } else if config.max_len == 0 || config.max_len > usize::from(u16::MAX) {
+        format!("max_len {} is not between 1 and {}", config.max_len, u16::MAX)
+    } else if !(0.0..1.0).contains(&config.dropout) {
+        format!("dropout {} is not in [0, 1)", config.dropout)
+    } else {
+        return Ok(());
+    };
+    Err(ModelError::StandsAside { expert: "behavior", reason })
+}
+
+/// For a model whose numbers are read from a file: every draw gives zero.
+struct Zeros;
+
+impl RngCore for Zeros {
+    fn next_u32(&mut self) -> u32 {
+        0
+    }
+    fn next_u64(&mut self) -> u64 {
+        0
+    }
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        bytes.fill(0);
+    }
+}

@@ -1,0 +1,267 @@
+//! One training step of the behavior model: a batch of sequences in, loss and gradients out.
+
+use rayon::prelude::*;
+use segue_data::TrainSet;
+use segue_nn::block::{BlockCache, BlockScratch, Dropping};
+use segue_nn::cross_entropy::{SoftmaxScratch, softmax_cross_entropy};
+use segue_nn::dropout::{DropoutKey, dropout};
+use segue_nn::layer_norm::RowStats;
+use segue_nn::{Gradients, Params};
+
+use super::negatives::NegativeSample;
+use super::tokens::Token;
+use super::{Behavior, BehaviorConfig, Net, Rows};
+
+/// A sequence to learn from: at each position, the item that came next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    /// What was seen.
+    pub tokens: Vec<Token>,
+    /// Row of the next item, per token.
+    pub next: Vec<u32>,
+}
+
+impl Example {
+    /// Training sequences in scope, cut into stretches of at most `max_len + 1` events; those with one event teach nothing.
+    pub fn all_of(train: &TrainSet, rows: &Rows, max_len: usize) -> Vec<Self> {
+        let mut examples = Vec::new();
+        for events in train.sequences.rows() {
+            let kept: Vec<_> = events.iter().filter(|event| rows.row(event).is_some()).copied().collect();
+            // From the newest backwards, so that the newest stretch is whole.
+            let mut end = kept.len();
+            while end >= 2 {
+                let start = end.saturating_sub(max_len + 1);
+                let stretch = &kept[start..end];
+                let (newest, input) = (stretch[stretch.len() - 1], &stretch[..stretch.len() - 1]);
+                let tokens = rows.tokens(input, newest.timestamp, max_len);
+                let next = stretch[1..].iter().filter_map(|event| rows.row(event)).map(|row| row as u32);
+                examples.push(Self { tokens, next: next.collect() });
+                end = start + usize::from(start > 0);
+            }
+        }
+        examples
+    }
+}
+
+/// Parts of a batch that are computed side by side: a fixed number, so that sums have one order at any thread count.
+const N_LANES: usize = 4;
+
+/// Buffers of the training step, reused from step to step.
+#[derive(Debug, Default)]
+pub struct BehaviorStep {
+    lanes: Vec<Lane>,
+    heads: Vec<Head>,
+    softmax: SoftmaxScratch,
+    sample: NegativeSample,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    tokens: Vec<Token>,
+    next: Vec<u32>,
+    lengths: Vec<usize>,
+    x: Vec<f32>,      // [n, width]
+    hidden: Vec<f32>, // [n, width]
+    d_x: Vec<f32>,    // [n, width]
+    stats: RowStats,  // [n]
+    caches: Vec<BlockCache>,
+    scratch: BlockScratch,
+    gradients: Option<Gradients>,
+    key: Option<DropoutKey>,
+}
+
+/// The positions whose next item lies in one domain.
+#[derive(Debug, Default)]
+pub(super) struct Head {
+    places: Vec<(usize, usize)>, // lane, position
+    pub(super) targets: Vec<u32>,
+    pub(super) hidden: Vec<f32>,   // [n, width]
+    pub(super) d_hidden: Vec<f32>, // [n, width]
+}
+
+impl BehaviorStep {
+    /// Mean loss per position (in nats, weighted by domain), with its gradients added to `gradients`.
+    ///
+    /// `key` decides the dropout of this step.
+    pub fn losses(
+        &mut self,
+        model: &Behavior,
+        batch: &[&Example],
+        key: DropoutKey,
+        gradients: &mut Gradients,
+    ) -> f64 {
+        let (net, params, config) = (&model.net, &model.params, &model.config);
+        self.fill_lanes(batch, config, key);
+        self.lanes.par_iter_mut().for_each(|lane| lane.forward(net, params, config));
+        let loss = self.heads_of(model, key.of(N_LANES as u64), gradients);
+        self.lanes.par_iter_mut().for_each(|lane| lane.backward(net, params, config));
+        self.gather(net, params, config, gradients);
+        loss
+    }
+
+    fn fill_lanes(&mut self, batch: &[&Example], config: &BehaviorConfig, key: DropoutKey) {
+        self.lanes.resize_with(N_LANES, Lane::default);
+        let per_lane = batch.len().div_ceil(N_LANES).max(1);
+        let mut parts = batch.chunks(per_lane);
+        for (at, lane) in self.lanes.iter_mut().enumerate() {
+            lane.fill(parts.next().unwrap_or_default());
+            lane.key = Some(key.of(at as u64));
+            lane.caches.resize_with(config.n_layers, BlockCache::default);
+        }
+    }
+
+    // Cross-entropy of each domain's positions over that domain's items; leaves the gradient of `hidden` in the lanes.
+    fn heads_of(&mut self, model: &Behavior, key: DropoutKey, gradients: &mut Gradients) -> f64 {
+        let (width, rows) = (model.config.width, &model.rows);
+        self.heads.resize_with(rows.of_domain.len(), Head::default);
+        self.heads.iter_mut().for_each(Head::clear);
+        for (at, lane) in self.lanes.iter_mut().enumerate() {
+            lane.d_x.clear();
+            lane.d_x.resize(lane.x.len(), 0.0);
+            for (position, &next) in lane.next.iter().enumerate() {
+                let domain = rows.domain_of(next as usize);
+                let head = &mut self.heads[domain];
+                head.places.push((at, position));
+                head.targets.push(next - rows.of_domain[domain].start as u32);
+            }
+        }
+        let weight =
+            |domain: usize| if domain == rows.target.at() { 1.0 } else { model.config.source_weight };
+        let weights =
+            self.heads.iter().enumerate().map(|(domain, head)| weight(domain) * head.targets.len() as f32);
+        let scale = 1.0 / weights.sum::<f32>().max(f32::MIN_POSITIVE);
+        let mut loss = 0.0;
+        for (domain, head) in self.heads.iter_mut().enumerate().filter(|(_, head)| !head.targets.is_empty()) {
+            let scale = scale * weight(domain);
+            head.gather(&self.lanes, asked(model, domain), width);
+            let range = rows.of_domain[domain].start * width..rows.of_domain[domain].end * width;
+            let items = &model.params.get(model.net.items)[range.clone()];
+            let d_items = gradients.get_mut(model.net.items).map(|all| &mut all[range]);
+            let frequency = &model.frequencies[domain];
+            let sampled =
+                self.sample.draw(&head.targets, frequency, model.config.n_negatives, key.of(domain as u64));
+            let sum = if sampled {
+                self.sample.cross_entropy((items, width), head, scale, d_items, &mut self.softmax)
+            } else {
+                let outputs = (head.d_hidden.as_mut_slice(), d_items);
+                softmax_cross_entropy(
+                    (&head.hidden, items),
+                    &head.targets,
+                    scale,
+                    outputs,
+                    (None, &mut self.softmax),
+                )
+            };
+            loss += f64::from(scale) * sum;
+            let d_asked = gradients.get_mut(model.net.asked).map(|all| &mut all[domain * width..][..width]);
+            head.scatter(&mut self.lanes, d_asked, width);
+        }
+        loss
+    }
+
+    // The lanes' gradients into one, in the order of the lanes; then those of the embedded rows.
+    fn gather(&mut self, net: &Net, params: &Params, config: &BehaviorConfig, gradients: &mut Gradients) {
+        let parts: Vec<&Gradients> = self.lanes.iter().filter_map(|lane| lane.gradients.as_ref()).collect();
+        gradients.arrays_mut().par_iter_mut().enumerate().for_each(|(at, own)| {
+            for part in parts.iter().map(|part| &part.arrays()[at]) {
+                own.iter_mut().zip(part).for_each(|(own, part)| *own += part);
+            }
+        });
+        let width = config.width;
+        let n_domains = params.get(net.domains).len() / width;
+        for lane in &self.lanes {
+            for (token, d) in lane.tokens.iter().zip(lane.d_x.chunks_exact(width)) {
+                net.parts(token, config, n_domains).for_each(|(id, row)| {
+                    if let Some(gradient) = gradients.get_mut(id) {
+                        let gradient = &mut gradient[row * width..][..width];
+                        gradient.iter_mut().zip(d).for_each(|(sum, d)| *sum += d);
+                    }
+                });
+            }
+        }
+    }
+}
+
+fn asked(model: &Behavior, domain: usize) -> &[f32] {
+    &model.params.get(model.net.asked)[domain * model.config.width..][..model.config.width]
+}
+
+impl Lane {
+    fn fill(&mut self, examples: &[&Example]) {
+        self.tokens.clear();
+        self.next.clear();
+        self.lengths.clear();
+        for example in examples {
+            self.tokens.extend_from_slice(&example.tokens);
+            self.next.extend_from_slice(&example.next);
+            self.lengths.push(example.tokens.len());
+        }
+    }
+
+    fn dropping(&self, config: &BehaviorConfig) -> Dropping {
+        Dropping { rate: config.dropout, key: self.key.unwrap_or(DropoutKey::new(0)) }
+    }
+
+    fn forward(&mut self, net: &Net, params: &Params, config: &BehaviorConfig) {
+        let dropping = self.dropping(config);
+        net.embed(params, config, &self.tokens, &mut self.x);
+        dropout(dropping.rate, dropping.key, &mut self.x);
+        for (at, (block, cache)) in net.blocks.iter().zip(&mut self.caches).enumerate() {
+            let dropping = dropping.of(at as u64 + 1);
+            block.forward(params, &mut self.x, &self.lengths, dropping, (cache, &mut self.scratch));
+        }
+        self.hidden.resize(self.x.len(), 0.0);
+        net.norm.forward(params, &self.x, &mut self.hidden, &mut self.stats);
+    }
+
+    // `d_x` holds the gradient of `hidden`, afterwards that of the embedded tokens.
+    fn backward(&mut self, net: &Net, params: &Params, config: &BehaviorConfig) {
+        let dropping = self.dropping(config);
+        let gradients = self.gradients.get_or_insert_with(|| net.block_gradients(params));
+        gradients.clear();
+        self.hidden.fill(0.0);
+        net.norm.backward(params, (&self.x, &self.stats), &self.d_x, &mut self.hidden, gradients);
+        std::mem::swap(&mut self.d_x, &mut self.hidden);
+        for (at, (block, cache)) in net.blocks.iter().zip(&self.caches).enumerate().rev() {
+            let dropping = dropping.of(at as u64 + 1);
+            let room = (cache, &mut self.scratch);
+            block.backward(params, &mut self.d_x, &self.lengths, dropping, room, gradients);
+        }
+        dropout(dropping.rate, dropping.key, &mut self.d_x);
+    }
+}
+
+impl Net {
+    // Gradients of everything but the embedding tables, whose rows are added once for all lanes.
+    fn block_gradients(&self, params: &Params) -> Gradients {
+        let tables = [self.items, self.positions, self.domains, self.kinds, self.gaps, self.asked];
+        params.gradients_but(&tables)
+    }
+}
+
+impl Head {
+    fn clear(&mut self) {
+        self.places.clear();
+        self.targets.clear();
+    }
+
+    fn gather(&mut self, lanes: &[Lane], asked: &[f32], width: usize) {
+        self.hidden.clear();
+        for &(lane, position) in &self.places {
+            let row = &lanes[lane].hidden[position * width..][..width];
+            self.hidden.extend(row.iter().zip(asked).map(|(h, asked)| h + asked));
+        }
+        self.d_hidden.resize(self.hidden.len(), 0.0);
+    }
+
+    fn scatter(&self, lanes: &mut [Lane], d_asked: Option<&mut [f32]>, width: usize) {
+        for (&(lane, position), d) in self.places.iter().zip(self.d_hidden.chunks_exact(width)) {
+            lanes[lane].d_x[position * width..][..width].copy_from_slice(d);
+        }
+        if let Some(d_asked) = d_asked {
+            for d in self.d_hidden.chunks_exact(width) {
+                d_asked.iter_mut().zip(d).for_each(|(sum, d)| *sum += d);
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Events as tokens: what the transformer sees of a sequence.
+
+use std::ops::Range;
+
+use segue_data::{DomainIdx, Event, ItemCatalog};
+
+use crate::query::Scope;
+
+/// One event as rows of the embedding tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Row of the item table.
+    pub item: u32,
+    /// Counted back from the newest event: `max_len − 1` for the newest.
+    pub position: u16,
+    /// Domain of the item.
+    pub domain: u8,
+    /// Kind of event.
+    pub kind: u8,
+    /// Time until the next event or the request; see [`gap_bucket`].
+    pub gap: u8,
+}
+
+/// Which rows of the item table belong to which domain, and which events count.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rows {
+    /// Rows of each domain; empty for domains out of scope.
+    pub of_domain: Vec<Range<usize>>,
+    /// Catalog index of row 0.
+    pub first_item: usize,
+    /// The domain that is recommended.
+    pub target: DomainIdx,
+    scope: Scope,
+}
+
+impl Rows {
+    /// The item rows of a scope: the target's items, or all.
+    pub fn new(items: &ItemCatalog, target: DomainIdx, scope: Scope) -> Self {
+        let first_item = if scope == Scope::Target { items.range(target).start } else { 0 };
+        let range = |domain: usize| {
+            let range = items.range(DomainIdx(domain as _));
+            if scope == Scope::Target && domain != target.at() {
+                0..0
+            } else {
+                range.start - first_item..range.end - first_item
+            }
+        };
+        Self { of_domain: (0..items.n_domains()).map(range).collect(), first_item, target, scope }
+    }
+
+    /// Rows in all.
+    pub fn n_rows(&self) -> usize {
+        self.of_domain.iter().map(|range| range.end).max().unwrap_or(0)
+    }
+
+    /// Rows of the candidates.
+    pub fn candidates(&self) -> Range<usize> {
+        self.of_domain[self.target.at()].clone()
+    }
+
+    /// Row of an event's item; `None` when out of scope.
+    pub fn row(&self, event: &Event) -> Option<usize> {
+        let row = event.item.at().checked_sub(self.first_item)?;
+        (self.scope != Scope::Target || self.candidates().contains(&row)).then_some(row)
+    }
+
+    /// The domain of a row.
+    pub fn domain_of(&self, row: usize) -> usize {
+        self.of_domain.iter().position(|range| range.contains(&row)).unwrap_or(0)
+    }
+
+    /// The events in scope, oldest first, as tokens of the newest `max_len`; `now` is the time of the request (0 = unknown).
+    pub fn tokens(&self, history: &[Event], now: i64, max_len: usize) -> Vec<Token> {
+        let mut tokens = Vec::with_capacity(history.len().min(max_len));
+        let mut next_time = now;
+        for event in history.iter().rev() {
+            let Some(row) = self.row(event) else { continue };
+            if tokens.len() == max_len {
+                break;
+            }
+            tokens.push(Token {
+                item: row as u32,
+                position: (max_len - 1 - tokens.len()) as u16,
+                domain: self.domain_of(row) as u8,
+                kind: event.kind,
+                gap: gap_bucket(event.timestamp, next_time),
+            });
+            next_time = event.timestamp;
+        }
+        tokens.reverse();
+        tokens
+    }
+}
+
+/// Number of time buckets.
+pub const N_GAPS: usize = 20;
+
+/// 0 = unknown, 1 = the same second, then by powers of two of hours.
+pub fn gap_bucket(from: i64, to: i64) -> u8 {
+    if from == 0 || to == 0 {
+        return 0;
+    }
+    let seconds = (to - from).max(0);
+    if seconds == 0 {
+        return 1;
+    }
+    let hours = (seconds / 3600) as u64;
+    (2 + (64 - hours.leading_zeros()) as usize).min(N_GAPS - 1) as u8
+}
