@@ -174,6 +174,10 @@ impl Block {
     }
 
     /// The gradient of the output in `dx` becomes that of the input; gradients of the parameters are added.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a pass needs the weights, the way in, the way out and the room between"
+    )]
     pub fn backward(
         &self,
         params: &Params,
@@ -189,6 +193,10 @@ impl Block {
         }
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a pass needs the weights, the way in, the way out and the room between"
+    )]
     fn backward_pre(
         &self,
         params: &Params,
@@ -214,6 +222,10 @@ impl Block {
         self.norm1.backward(params, (&cache.input, &cache.stats1), b, dx, gradients);
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a pass needs the weights, the way in, the way out and the room between"
+    )]
     fn backward_post(
         &self,
         params: &Params,

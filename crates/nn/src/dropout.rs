@@ -65,8 +65,10 @@ fn hash(at: u32, low: u32, high: u32) -> u32 {
     x ^ (x >> 15)
 }
 
-// The finalizer of SplitMix64.
+// One step of SplitMix64. Its constant goes first: the finalizer alone maps 0 to 0, and the masks of seed 0, step 0 and
+// layer 0 would be one.
 fn mix(mut x: u64) -> u64 {
+    x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
@@ -92,5 +94,20 @@ mod tests {
         let second = mask(key.of(2));
         let both = first.iter().zip(&second).filter(|&(&a, &b)| a == 0.0 && b == 0.0).count() as f64 / 1e5;
         assert!((both - 0.09).abs() < 0.004, "masks of two keys are independent: {both}");
+    }
+
+    #[test]
+    fn keys_of_small_numbers_are_all_different() {
+        let mut keys = Vec::new();
+        for seed in 0..4 {
+            let seed = DropoutKey::new(seed);
+            keys.push(seed);
+            for step in (0..8).map(|step| seed.of(step)) {
+                keys.push(step);
+                keys.extend((0..8).map(|layer| step.of(layer)));
+            }
+        }
+        let distinct: std::collections::HashSet<u64> = keys.iter().map(|key| key.0).collect();
+        assert_eq!(distinct.len(), keys.len());
     }
 }

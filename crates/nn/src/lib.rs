@@ -5,6 +5,7 @@
 
 mod matmul;
 mod simd;
+mod contrast;
 pub mod params;
 pub mod linear;
 pub mod layer_norm;
@@ -14,6 +15,11 @@ pub mod attention;
 pub mod block;
 pub mod cross_entropy;
 pub mod adamw;
+pub mod row_gradients;
+pub mod row_table;
+pub mod sampled_softmax;
+pub mod info_nce;
+pub mod binary_cross_entropy;
 mod inverse;
 mod solve;
 mod sparse_inverse;
@@ -21,5 +27,7 @@ mod sparse_inverse;
 pub use inverse::{NotPositiveDefinite, invert_spd};
 pub use matmul::{Matrix, dot_rows, matmul, matmul_parallel};
 pub use params::{Gradients, Init, Param, ParamId, Params, sum_of_squares};
+pub use row_gradients::RowGradients;
+pub use row_table::{LazyAdamW, RowTable};
 pub use solve::solve_spd_small;
 pub use sparse_inverse::Elimination;

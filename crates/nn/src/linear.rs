@@ -23,7 +23,7 @@ pub struct Linear {
     pub deltas: Vec<LowRank>,
 }
 
-/// `y[:, rows] += scale · (x · Aᵀ) · Bᵀ` (LoRA: Hu et al., 2021, equation 3).
+/// `y[:, rows] += scale · (x · Aᵀ) · Bᵀ` (`LoRA`: Hu et al., 2021, equation 3).
 #[derive(Clone, Debug, PartialEq)]
 pub struct LowRank {
     /// `[rank, n_in]`.

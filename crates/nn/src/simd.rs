@@ -98,6 +98,22 @@ pub(crate) fn exp(x: f32) -> f32 {
     y * f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000))
 }
 
+/// `ln(1 + x)` for x in [0, 1], to 2 units in the last place.
+///
+/// Source: `2·artanh(x / (2 + x))` by its series, whose argument is at most 1/3.
+#[inline(always)]
+pub(crate) fn ln_1p_of_fraction(x: f32) -> f32 {
+    let z = x / (2.0 + x);
+    let square = z * z;
+    let p = (2.0 / 13.0f32)
+        .mul_add(square, 2.0 / 11.0)
+        .mul_add(square, 2.0 / 9.0)
+        .mul_add(square, 2.0 / 7.0)
+        .mul_add(square, 2.0 / 5.0)
+        .mul_add(square, 2.0 / 3.0);
+    (p * square).mul_add(z, 2.0 * z)
+}
+
 /// The normal distribution function `Φ(x)` and its density `φ(x)`.
 ///
 /// Source: Abramowitz and Stegun 7.1.26, error below 1.5e-7.
@@ -129,6 +145,17 @@ mod tests {
         }
         assert!(exp(f32::NAN).is_nan());
         assert!(exp(-1e30) < 1e-37);
+    }
+
+    #[test]
+    fn the_logarithm_is_within_two_units_of_the_last_place() {
+        for step in 1..=10_000 {
+            let x = step as f32 / 10_000.0;
+            let (received, expected) = (f64::from(ln_1p_of_fraction(x)), f64::from(x).ln_1p());
+            assert!((received / expected - 1.0).abs() < 2.5e-7, "{x}: {received} instead of {expected}");
+        }
+        assert_eq!([0.0, 1e-30].map(ln_1p_of_fraction), [0.0, 1e-30]);
+        assert!(ln_1p_of_fraction(f32::NAN).is_nan());
     }
 
     #[test]

@@ -1,0 +1,153 @@
+//! Outputs and gradients against `PyTorch`'s (`tests/golden/generate.py`; the versions stand in the file that it writes).
+
+use std::path::Path;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use segue_nn::attention::{Attention, Mask};
+use segue_nn::block::{Block, BlockCache, BlockScratch, BlockShape, Dropping, NormOrder};
+use segue_nn::layer_norm::LayerNorm;
+use segue_nn::linear::Linear;
+use segue_nn::{Gradients, Params};
+use serde_json::Value;
+
+use crate::subject::{Layer, relative_distance};
+use crate::subjects::Elementwise;
+
+/// Between an array of ours and theirs, as vectors; 1e-4 is asked for.
+const TOLERANCE: f64 = 1e-5;
+
+pub(crate) struct Case {
+    name: &'static str,
+    pub(crate) fields: Value,
+}
+
+impl Case {
+    pub(crate) fn read(name: &'static str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/layers.json");
+        let mut file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        Self { name, fields: file["cases"][name].take() }
+    }
+
+    pub(crate) fn floats(&self, pointer: &str) -> Vec<f32> {
+        let list = self.fields.pointer(pointer).and_then(Value::as_array);
+        let list = list.unwrap_or_else(|| panic!("{}: no {pointer}", self.name));
+        list.iter().map(|x| x.as_f64().unwrap() as f32).collect()
+    }
+
+    pub(crate) fn integers(&self, pointer: &str) -> Vec<u32> {
+        self.floats(pointer).into_iter().map(|x| x as u32).collect()
+    }
+
+    pub(crate) fn same(&self, what: &str, received: &[f32], expected: &[f32]) {
+        let apart = relative_distance(received, expected);
+        assert!(apart < TOLERANCE, "{}: {what} is {apart:.1e} away", self.name);
+    }
+
+    fn arrays(&self) -> impl Iterator<Item = &str> {
+        self.fields["arrays"].as_object().unwrap().keys().map(String::as_str)
+    }
+
+    /// Runs the layer with the case's arrays and compares all that comes out.
+    pub(crate) fn check(&self, params: &mut Params, layer: &dyn Layer) {
+        assert_eq!(self.arrays().count(), params.arrays().len(), "{}", self.name);
+        for name in self.arrays() {
+            let id = params.id(name).unwrap_or_else(|| panic!("{}: no `{name}`", self.name));
+            params.get_mut(id).copy_from_slice(&self.floats(&format!("/arrays/{name}/values")));
+        }
+        let lengths: Vec<usize> = self.integers("/lengths").iter().map(|&t| t as usize).collect();
+        let (x, dy) = (self.floats("/x"), self.floats("/dy"));
+        self.same("the output", &layer.forward(params, &x, &lengths), &self.floats("/y"));
+        let mut gradients = params.gradients();
+        let dx = layer.backward(params, (&x, &lengths), &dy, &mut gradients);
+        self.same("the gradient of the input", &dx, &self.floats("/dx"));
+        for name in self.arrays() {
+            let gradient = gradients.get(params.id(name).unwrap());
+            self.same(name, gradient, &self.floats(&format!("/arrays/{name}/gradient")));
+        }
+    }
+}
+
+fn generator() -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(1)
+}
+
+#[test]
+fn linear_equals_pytorch() {
+    let mut params = Params::new();
+    let mut layer = Linear::new(&mut params, "linear", (5, 7), 1.0, &mut generator());
+    Case::read("linear").check(&mut params, &layer);
+    for (at, rows) in [0..2, 4..7].into_iter().enumerate() {
+        layer.add_low_rank(&mut params, &format!("delta{at}"), (3, 0.7), rows, &mut generator());
+    }
+    Case::read("low_rank").check(&mut params, &layer);
+}
+
+#[test]
+fn layer_norm_and_gelu_equal_pytorch() {
+    let mut params = Params::new();
+    let layer = LayerNorm::new(&mut params, "norm", 19, 1e-5, &mut generator());
+    Case::read("layer_norm").check(&mut params, &layer);
+    Case::read("gelu").check(&mut Params::new(), &Elementwise { scale: 1.0 });
+}
+
+#[test]
+fn packed_attention_equals_padded_attention_in_pytorch() {
+    for (name, mask) in [("attention_causal", Mask::Causal), ("attention_bidirectional", Mask::Bidirectional)]
+    {
+        Case::read(name).check(&mut Params::new(), &Attention { width: 8, n_heads: 2, mask });
+    }
+}
+
+/// Blocks one after the other.
+struct Stack(Vec<Block>);
+
+impl Stack {
+    fn run(&self, params: &Params, x: &[f32], lengths: &[usize]) -> (Vec<f32>, Vec<BlockCache>) {
+        let mut scratch = BlockScratch::default();
+        let mut stream = x.to_vec();
+        let mut caches = vec![BlockCache::default(); self.0.len()];
+        for (block, cache) in self.0.iter().zip(&mut caches) {
+            block.forward(params, &mut stream, lengths, Dropping::none(), (cache, &mut scratch));
+        }
+        (stream, caches)
+    }
+}
+
+impl Layer for Stack {
+    fn forward(&self, params: &Params, x: &[f32], lengths: &[usize]) -> Vec<f32> {
+        self.run(params, x, lengths).0
+    }
+
+    fn backward(
+        &self,
+        params: &Params,
+        (x, lengths): (&[f32], &[usize]),
+        dy: &[f32],
+        gradients: &mut Gradients,
+    ) -> Vec<f32> {
+        let (_, caches) = self.run(params, x, lengths);
+        let (mut dx, mut scratch) = (dy.to_vec(), BlockScratch::default());
+        for (block, cache) in self.0.iter().zip(&caches).rev() {
+            let caches = (cache, &mut scratch);
+            block.backward(params, &mut dx, lengths, Dropping::none(), caches, gradients);
+        }
+        dx
+    }
+}
+
+#[test]
+fn packed_blocks_equal_padded_transformer_layers_in_pytorch() {
+    let cases = [
+        ("block_pre_causal", 1, NormOrder::Pre, Mask::Causal),
+        ("block_post_bidirectional", 1, NormOrder::Post, Mask::Bidirectional),
+        ("transformer_pre_causal", 2, NormOrder::Pre, Mask::Causal),
+    ];
+    for (name, n_blocks, order, mask) in cases {
+        let mut params = Params::new();
+        let shape = BlockShape { width: 8, n_heads: 2, n_hidden: 12, mask, order, epsilon: 1e-5 };
+        let mut block = |at| Block::new(&mut params, &format!("blocks.{at}"), shape, 1.0, &mut generator());
+        let stack = Stack((0..n_blocks).map(&mut block).collect());
+        Case::read(name).check(&mut params, &stack);
+    }
+}
