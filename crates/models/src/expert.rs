@@ -6,11 +6,13 @@ use segue_data::{DomainIdx, ItemCatalog, ItemIdx, TrainSet};
 use serde::{Deserialize, Serialize};
 
 use crate::content::{Content, ContentConfig};
+use crate::item_vectors::TextSpace;
 use crate::linear::{Linear, LinearConfig};
 use crate::popularity::{Popularity, PopularityConfig};
 use crate::query::{Query, Scope};
 use crate::similarity::ItemSimilarity;
 use crate::tensors::{ModelError, Tensors};
+use crate::text_vectors::{TextVectors, TextVectorsConfig};
 use crate::window::{Window, WindowConfig};
 
 /// The kinds of experts; a new kind is a new variant, and the compiler shows every place that must know it.
@@ -27,11 +29,14 @@ pub enum ExpertKind {
     Linear,
     /// [`Content`].
     Content,
+    /// [`TextVectors`].
+    Encoder,
 }
 
 impl ExpertKind {
     /// All kinds, in the order of tables.
-    pub const ALL: [Self; 5] = [Self::Popularity, Self::Recent, Self::Window, Self::Linear, Self::Content];
+    pub const ALL: [Self; 6] =
+        [Self::Popularity, Self::Recent, Self::Window, Self::Linear, Self::Content, Self::Encoder];
 
     /// The name in configs, tables and files.
     pub fn name(self) -> &'static str {
@@ -41,6 +46,7 @@ impl ExpertKind {
             Self::Window => "window",
             Self::Linear => "linear",
             Self::Content => "content",
+            Self::Encoder => "encoder",
         }
     }
 
@@ -81,6 +87,8 @@ pub enum ExpertConfig {
     Linear(LinearConfig),
     /// For [`ExpertKind::Content`].
     Content(ContentConfig),
+    /// For [`ExpertKind::Encoder`].
+    Encoder(TextVectorsConfig),
 }
 
 impl ExpertConfig {
@@ -94,6 +102,7 @@ impl ExpertConfig {
             ExpertKind::Window => Self::Window(WindowConfig::default()),
             ExpertKind::Linear => Self::Linear(LinearConfig::default()),
             ExpertKind::Content => Self::Content(ContentConfig::default()),
+            ExpertKind::Encoder => Self::Encoder(TextVectorsConfig::default()),
         }
     }
 }
@@ -107,6 +116,8 @@ pub struct FitContext<'a> {
     pub domain: DomainIdx,
     /// Item → most similar candidates by words, for the text prior of `linear`; `None` without text.
     pub text_neighbors: Option<&'a ItemSimilarity>,
+    /// Text vectors of an encoder; `None` when the data set has none.
+    pub text_space: Option<&'a TextSpace<'a>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -115,6 +126,7 @@ enum Model {
     Window(Window),
     Linear(Linear),
     Content(Content),
+    Encoder(TextVectors),
 }
 
 /// A fitted expert. An expert that was not fitted does not exist, so it cannot score.
@@ -152,6 +164,9 @@ impl Expert {
                 Model::Linear(Linear::fit(config, train, items, (domain, id.scope), context.text_neighbors)?)
             }
             ExpertConfig::Content(config) => Model::Content(Content::fit(config, items, domain)?),
+            ExpertConfig::Encoder(config) => {
+                Model::Encoder(TextVectors::fit(config, context.text_space, items, domain)?)
+            }
         };
         Ok(Self { id, domain, config: config.clone(), model, spread: 0.0 })
     }
@@ -189,6 +204,7 @@ impl Expert {
             (Model::Window(model), _) => model.score(&WindowConfig::default(), &history, scores),
             (Model::Linear(model), _) => model.score(&history, scores),
             (Model::Content(model), _) => model.score(&history, scores),
+            (Model::Encoder(model), _) => model.score(&history, scores),
         }
     }
 
@@ -199,6 +215,7 @@ impl Expert {
             ExpertConfig::Window(config) => config.history(query, items, self.id.scope),
             ExpertConfig::Linear(config) => config.history(query, items, self.id.scope),
             ExpertConfig::Content(config) => config.history(query, items, self.id.scope),
+            ExpertConfig::Encoder(config) => config.history(query, items, self.id.scope),
         }
     }
 
@@ -213,6 +230,16 @@ impl Expert {
         match &self.model {
             Model::Content(model) => model.shared_words(&self.history(query, items), candidate, n),
             _ => Vec::new(),
+        }
+    }
+
+    /// The history item whose text resembles a candidate's most, where this expert compares text vectors.
+    pub fn most_alike(&self, query: &Query<'_>, items: &ItemCatalog, candidate: usize) -> Option<ItemIdx> {
+        match &self.model {
+            Model::Encoder(model) => {
+                model.most_alike(&self.history(query, items), candidate).map(|(item, _)| item)
+            }
+            _ => None,
         }
     }
 
@@ -237,7 +264,7 @@ impl Expert {
         match &self.model {
             Model::Window(model) => model.similarity().quantile(share),
             Model::Linear(model) => model.weights().quantile(share),
-            Model::Popularity(_) | Model::Content(_) => None,
+            Model::Popularity(_) | Model::Content(_) | Model::Encoder(_) => None,
         }
     }
 
@@ -257,6 +284,7 @@ impl Expert {
             Model::Window(model) => model.save(&mut tensors),
             Model::Linear(model) => model.save(&mut tensors),
             Model::Content(model) => model.save(&mut tensors),
+            Model::Encoder(model) => model.save(&mut tensors),
         }
         tensors
     }
@@ -280,6 +308,7 @@ impl Expert {
             ExpertConfig::Content(config) => {
                 Model::Content(Content::load(config, items.len(), target, tensors)?)
             }
+            ExpertConfig::Encoder(_) => Model::Encoder(TextVectors::load(items.len(), target, tensors)?),
         };
         Ok(Self { id, domain, config, model, spread: 0.0 })
     }

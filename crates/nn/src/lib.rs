@@ -12,10 +12,12 @@ pub mod gelu;
 pub mod dropout;
 pub mod attention;
 pub mod block;
+mod eigen;
 mod inverse;
 mod solve;
 mod sparse_inverse;
 
+pub use eigen::symmetric_eigen;
 pub use inverse::{NotPositiveDefinite, invert_spd};
 pub use matmul::{Matrix, matmul, matmul_parallel};
 pub use params::{Gradients, Init, Param, ParamId, Params};

@@ -157,6 +157,11 @@ pub(crate) fn plan() -> FitPlan {
 }
 
 impl Stage {
+    /// Train events and items with text vectors.
+    pub(crate) fn material(&self) -> Material<'_> {
+        Material { train: &self.split.train, items: &self.dataset.items, vectors: None }
+    }
+
     pub(crate) fn valid(&self) -> Judge<'_> {
         self.judge(&self.split.valid.0)
     }
@@ -170,14 +175,19 @@ impl Stage {
     }
 
     pub(crate) fn fit(&self, plan: &FitPlan) -> DomainFit {
-        let fitted = fit_domain(plan, &self.split.train, &self.dataset.items, &self.valid(), &|_| ());
+        let fitted = fit_domain(plan, self.material(), &self.valid(), &|_| ());
         fitted.expect("the data can be learned")
     }
 
     /// Every kind over the target and, where history counts, over the sources, with default settings and equal weights.
     pub(crate) fn unsearched(&self) -> DomainModel {
         let mut experts = Vec::new();
-        let context = FitContext { items: &self.dataset.items, domain: TARGET, text_neighbors: None };
+        let context = FitContext {
+            items: &self.dataset.items,
+            domain: TARGET,
+            text_neighbors: None,
+            text_space: None,
+        };
         for scope in [segue_models::Scope::Target, segue_models::Scope::Sources, segue_models::Scope::All] {
             let target_only = scope == segue_models::Scope::Target;
             for kind in ExpertKind::ALL.into_iter().filter(|kind| target_only || kind.uses_history()) {
