@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, Metadata, SafeTensors};
+use safetensors::tensor::{Dtype, Metadata};
 
 use crate::encoder::error::EncoderError;
 
@@ -33,12 +33,11 @@ impl WeightsFile {
             let reason = format!("it claims a header of {header_bytes} bytes and has {n_bytes} in all");
             return Err(EncoderError::damaged(path, reason));
         }
-        let mut bytes = length.to_vec();
-        bytes.resize(8 + header_bytes as usize, 0);
-        file.read_exact(&mut bytes[8..]).map_err(|e| EncoderError::io(path, e))?;
-        let (_, metadata) =
-            SafeTensors::read_metadata(&bytes).map_err(|e| EncoderError::damaged(path, e.to_string()))?;
-        let expected = 8 + header_bytes + metadata.data_len() as u64;
+        let mut header = vec![0; header_bytes as usize];
+        file.read_exact(&mut header).map_err(|e| EncoderError::io(path, e))?;
+        let metadata: Metadata =
+            serde_json::from_slice(&header).map_err(|e| EncoderError::damaged(path, e.to_string()))?;
+        let expected = (metadata.data_len() as u64).saturating_add(8 + header_bytes);
         if n_bytes != expected {
             let reason = format!("it has {n_bytes} bytes, its header speaks of {expected}");
             return Err(EncoderError::damaged(path, reason));
@@ -59,6 +58,12 @@ impl WeightsFile {
         }
         let (start, end) = info.data_offsets;
         let dtype = info.dtype;
+        let n_bits = shape.iter().try_fold(dtype.bitsize(), |n, size| n.checked_mul(*size));
+        let n_bytes = n_bits.map(|bits| bits / 8);
+        if end.checked_sub(start) != n_bytes || end > self.metadata.data_len() {
+            let reason = format!("tensor `{name}` of shape {shape:?} claims bytes {start} to {end}");
+            return Err(EncoderError::damaged(&self.path, reason));
+        }
         let mut bytes = vec![0; end - start];
         let at = SeekFrom::Start(self.first_byte + start as u64);
         let read = self.file.seek(at).and_then(|_| self.file.read_exact(&mut bytes));
