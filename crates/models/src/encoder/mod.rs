@@ -11,6 +11,7 @@ use segue_nn::Params;
 use segue_nn::block::Dropping;
 use sha2::{Digest, Sha256};
 
+pub mod e5_q4;
 mod error;
 mod network;
 mod settings;

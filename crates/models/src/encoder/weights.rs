@@ -115,9 +115,36 @@ pub(crate) fn f16_to_f32(bits: u16) -> f32 {
     }
 }
 
+/// Single precision to half, to the nearest, ties to even; too large becomes infinite.
+pub(crate) fn f32_to_f16(value: f32) -> u16 {
+    let sign = (value.to_bits() >> 16 & 0x8000) as u16;
+    let size = value.abs();
+    // Rounded to a whole number of the last places of the half: 2^-24 below 2^-14, else 2^(exponent - 10).
+    let exponent = ((size.to_bits() >> 23) as i32 - 127).max(-14);
+    let steps = (f64::from(size) * (10.0 - f64::from(exponent)).exp2()).round_ties_even();
+    let whole = if steps >= 1024.0 { (exponent + 14) * 1024 } else { 0 };
+    if exponent > 15 || whole + steps as i32 >= 0x7c00 {
+        return sign | 0x7c00;
+    }
+    sign | (whole + steps as i32) as u16
+}
+
 #[cfg(test)]
 mod tests {
-    use super::f16_to_f32;
+    use super::{f16_to_f32, f32_to_f16};
+
+    #[test]
+    fn every_half_comes_back_and_others_are_rounded() {
+        for bits in 0..=u16::MAX {
+            let value = f16_to_f32(bits);
+            if !value.is_nan() {
+                assert_eq!(f32_to_f16(value), bits, "{value}");
+            }
+        }
+        assert_eq!(f32_to_f16(1.0 + 1.4 / 1024.0), 0x3c01);
+        assert_eq!(f32_to_f16(1.0 + 1.5 / 1024.0), 0x3c02, "ties to even");
+        assert_eq!(f32_to_f16(1.999_9), 0x4000, "into the next power");
+    }
 
     #[test]
     fn half_precision_has_its_table_values() {
