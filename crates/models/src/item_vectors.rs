@@ -47,7 +47,10 @@ impl ItemVectors {
         if *catalog != catalog_sha256(items) {
             return Err(ModelError::Stale { model: model.clone() });
         }
-        let dim = tensors.take_u32("dim")?.first().map_or(0, |&dim| dim as usize);
+        let dim = match tensors.take_u32("dim")?.as_slice() {
+            [dim] => *dim as usize,
+            _ => 0,
+        };
         let values = tensors.take_f32("vectors")?;
         if dim == 0 || Some(values.len()) != items.len().checked_mul(dim) {
             let expected = format!("{} vectors of {dim} values", items.len());
@@ -77,10 +80,21 @@ pub fn catalog_sha256(items: &ItemCatalog) -> String {
 /// Descriptions are cut here, as the content expert cuts them.
 const DESCRIPTION_CHARS: usize = 600;
 
+/// Which fields an encoder reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TextFields {
+    /// All but descriptions, which are long and often dilute what an item is; the content expert begins so, too.
+    #[default]
+    Short,
+    /// Descriptions too, their first 600 characters.
+    All,
+}
+
 /// The text of every item as an encoder reads it: title, brand, categories, other fields, description, one sentence each;
 /// empty where an item has none.
-pub fn item_texts(items: &ItemCatalog) -> Vec<String> {
+pub fn item_texts(items: &ItemCatalog, which: TextFields) -> Vec<String> {
     let mut fields: Vec<_> = items.fields().iter().collect();
+    fields.retain(|field| which == TextFields::All || field.name != "description");
     fields.sort_by_key(|field| match field.name.as_str() {
         "title" => 0,
         "brand" => 1,
@@ -140,7 +154,8 @@ mod tests {
 
     #[test]
     fn texts_begin_with_the_title_and_long_descriptions_are_cut() {
-        let texts = item_texts(&films("Up"));
+        assert_eq!(item_texts(&films("Up"), TextFields::Short), ["Up", "Fog!"]);
+        let texts = item_texts(&films("Up"), TextFields::All);
         assert_eq!(texts[0], "Up");
         assert_eq!(texts[1], format!("Fog! {}", "x".repeat(600)));
     }

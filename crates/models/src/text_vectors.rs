@@ -112,7 +112,10 @@ impl TextVectors {
         tensors: &mut Tensors,
     ) -> Result<Self, ModelError> {
         let values = tensors.take_f32("encoder.vectors")?;
-        let dim = tensors.take_u32("encoder.dim")?.first().map_or(0, |&dim| dim as usize);
+        let dim = match tensors.take_u32("encoder.dim")?.as_slice() {
+            [dim] => *dim as usize,
+            _ => 0,
+        };
         // Cosines: a longer row would outshout the others.
         let too_long = |row: &[f32]| row.iter().map(|x| x * x).sum::<f32>() > 1.01;
         let fits = dim > 0 && Some(values.len()) == n_items.checked_mul(dim);

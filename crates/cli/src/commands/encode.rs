@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use segue_data::store;
+use segue_models::item_vectors::TextFields;
 
 use crate::encode::endpoint::Endpoint;
 use crate::encode::{Provider, encode_items, write_vectors};
@@ -23,6 +24,9 @@ pub(crate) struct Args {
     /// Longest text in tokens [default: what the model folder says]
     #[arg(long, value_name = "N")]
     max_tokens: Option<usize>,
+    /// Read descriptions too, their first 600 characters
+    #[arg(long)]
+    descriptions: bool,
     /// Address of an OpenAI-compatible embeddings endpoint, up to and with `/v1`; its key comes from `SEGUE_ENDPOINT_KEY`
     #[arg(long, value_name = "ADDRESS")]
     endpoint: Option<String>,
@@ -45,7 +49,8 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         }
         None => Provider::model(&args.model, args.max_tokens)?,
     };
-    let (vectors, figures) = encode_items(&mut provider, &dataset.items, screen)?;
+    let fields = if args.descriptions { TextFields::All } else { TextFields::Short };
+    let (vectors, figures) = encode_items(&mut provider, (&dataset.items, fields), screen)?;
     let path = write_vectors(&args.data, &dataset.items, &vectors)?;
     screen.say(figures.in_words())?;
     if figures.endpoint_tokens > 0 {

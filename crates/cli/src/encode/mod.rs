@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use segue_data::{ItemCatalog, hash};
 use segue_models::ItemVectors;
 use segue_models::encoder::TextEncoder;
-use segue_models::item_vectors::item_texts;
+use segue_models::item_vectors::{TextFields, item_texts};
 use serde::Serialize;
 
 use crate::number::count;
@@ -23,7 +23,7 @@ use endpoint::Endpoint;
 pub(crate) const VECTORS_FILE: &str = "text-vectors.safetensors";
 
 /// Texts encoded between two writes of the cache: what an interrupted run loses at most.
-const TEXTS_PER_PART: usize = 4096;
+const TEXTS_PER_PART: usize = 1024;
 
 /// Who turns texts into vectors.
 pub(crate) enum Provider {
@@ -124,11 +124,11 @@ impl Provider {
 /// Vectors of all items; only texts that the cache does not have are encoded.
 pub(crate) fn encode_items(
     provider: &mut Provider,
-    items: &ItemCatalog,
+    (items, fields): (&ItemCatalog, TextFields),
     screen: Screen,
 ) -> Result<(ItemVectors, EncodingFigures)> {
     let texts: Vec<String> =
-        item_texts(items).into_iter().map(|text| with_prefix(provider.prefix(), text)).collect();
+        item_texts(items, fields).into_iter().map(|text| with_prefix(provider.prefix(), text)).collect();
     let keys: Vec<String> = texts.iter().map(|text| hash::of_bytes(text.as_bytes())).collect();
     let mut cache = VectorCache::open(&home()?.join("vectors").join(&provider.sha256()[..32]))?;
     let mut missing: Vec<usize> = (0..texts.len()).filter(|&at| !texts[at].is_empty()).collect();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use segue_data::protocol::{ProtocolData, abxi, minionerec, s3rec};
 use segue_models::ItemVectors;
+use segue_models::item_vectors::TextFields;
 use segue_train::{FitPlan, MaskRule, Objective, SampledNegatives};
 
 use self::measure::{Subject, measure};
@@ -132,7 +133,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
 }
 
 fn vectors(provider: &mut Provider, data: &ProtocolData, screen: Screen) -> Result<ItemVectors> {
-    let (vectors, figures) = encode_items(provider, &data.dataset.items, screen)?;
+    let (vectors, figures) = encode_items(provider, (&data.dataset.items, TextFields::Short), screen)?;
     Screen::note(&figures.in_words());
     Ok(vectors)
 }
