@@ -20,7 +20,7 @@ use segue_nn::layer_norm::{LayerNorm, RowStats};
 use segue_nn::{Init, ParamId, Params};
 
 pub use config::BehaviorConfig;
-pub use step::{BehaviorStep, Example};
+pub use step::{BehaviorStep, Example, NO_TARGET};
 pub use tokens::{N_GAPS, Rows, Token, gap_bucket};
 
 use crate::query::{Query, Scope};

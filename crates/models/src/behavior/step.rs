@@ -12,12 +12,15 @@ use super::negatives::NegativeSample;
 use super::tokens::Token;
 use super::{Behavior, BehaviorConfig, Net, Rows};
 
+/// In place of a row: a position that is not trained.
+pub const NO_TARGET: u32 = u32::MAX;
+
 /// A sequence to learn from: at each position, the item that came next.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Example {
     /// What was seen.
     pub tokens: Vec<Token>,
-    /// Row of the next item, per token.
+    /// Row of the next item, per token; [`NO_TARGET`] where there is nothing to learn.
     pub next: Vec<u32>,
 }
 
@@ -118,7 +121,7 @@ impl BehaviorStep {
         for (at, lane) in self.lanes.iter_mut().enumerate() {
             lane.d_x.clear();
             lane.d_x.resize(lane.x.len(), 0.0);
-            for (position, &next) in lane.next.iter().enumerate() {
+            for (position, &next) in lane.next.iter().enumerate().filter(|(_, next)| **next != NO_TARGET) {
                 let domain = rows.domain_of(next as usize);
                 let head = &mut self.heads[domain];
                 head.places.push((at, position));
