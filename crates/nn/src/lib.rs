@@ -15,6 +15,8 @@ pub mod attention;
 pub mod block;
 pub mod cross_entropy;
 pub mod adamw;
+pub mod schedule;
+pub mod clip;
 pub mod row_gradients;
 pub mod row_table;
 pub mod sampled_softmax;
