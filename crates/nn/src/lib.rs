@@ -17,6 +17,8 @@ pub mod cross_entropy;
 pub mod adamw;
 pub mod schedule;
 pub mod clip;
+pub mod checkpoint;
+pub mod training_state;
 pub mod row_gradients;
 pub mod row_table;
 pub mod sampled_softmax;
