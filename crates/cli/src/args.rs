@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    benchmark, completions, config, demo, describe, evaluate, import, recommend, runs, train, why, why_not,
+    benchmark, completions, config, demo, describe, encode, evaluate, import, model, recommend, runs, train,
+    why, why_not,
 };
 
 const AFTER_HELP: &str = "\
@@ -37,6 +38,10 @@ pub(crate) enum Command {
     Import(Box<import::Args>),
     /// Say what a data set folder or a file holds
     Describe(describe::Args),
+    /// Fetch and list pretrained text encoders
+    Model(model::Args),
+    /// Turn the items' texts into vectors, for the expert `encoder`
+    Encode(encode::Args),
     /// Train all experts, keep those that help, measure on test, write a run folder
     Train(train::Args),
     /// Measure a run again, or lists that any tool made

@@ -78,6 +78,15 @@ pub(crate) enum ReasonRecord {
         /// Strongest first.
         words: Vec<String>,
     },
+    /// A history item whose text is alike.
+    LikeText {
+        /// Who compared them.
+        expert: String,
+        /// Raw id of the history item.
+        id: String,
+        /// Its title.
+        title: String,
+    },
     /// Place by popularity.
     Popular {
         /// Who counted.
@@ -141,6 +150,11 @@ fn record(recommender: &Recommender, reason: &Reason) -> ReasonRecord {
         Reason::SharedWords { expert, words } => {
             ReasonRecord::SharedWords { expert: expert.to_string(), words: words.clone() }
         }
+        Reason::LikeText { expert, item } => ReasonRecord::LikeText {
+            expert: expert.to_string(),
+            id: dataset.items.raw(*item).to_owned(),
+            title: dataset.items.label(*item).to_owned(),
+        },
         Reason::Popular { expert, rank, of } => {
             ReasonRecord::Popular { expert: expert.to_string(), rank: *rank, of: *of }
         }

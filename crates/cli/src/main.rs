@@ -12,6 +12,8 @@ mod figures;
 mod measure;
 mod train_run;
 
+mod encode;
+
 mod batch;
 mod example_users;
 mod explained;

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use segue_data::{Dataset, DomainIdx, Split, TrainSet, filter, kcore, leak};
+use segue_models::ItemVectors;
 use segue_recommend::{DomainModel, Recommender};
-use segue_train::{Judge, MaskRule, fit_domain, refit_domain};
+use segue_train::{Judge, MaskRule, Material, fit_domain, refit_domain};
 
 use crate::clock::Stopwatch;
 use crate::config::{RunConfig, SplitName};
@@ -24,6 +25,8 @@ use crate::screen::Screen;
 pub(crate) struct Job<'a> {
     /// The data; goes into the artifact.
     pub(crate) dataset: Dataset,
+    /// Vectors of its items' texts, if it was encoded.
+    pub(crate) vectors: Option<ItemVectors>,
     /// Where it came from.
     pub(crate) origin: DataOrigin,
     /// The settings.
@@ -47,7 +50,7 @@ pub(crate) struct FinishedRun {
 /// Trains, measures and writes.
 pub(crate) fn train_run(job: Job<'_>, screen: Screen) -> Result<FinishedRun> {
     let mut stopwatch = Stopwatch::start();
-    let Job { mut dataset, origin, config, to } = job;
+    let Job { mut dataset, vectors, origin, config, to } = job;
     let targets = targets(&dataset, config)?;
     let run = NewRun::create(to)?;
     for note in apply_filters(&mut dataset, config)? {
@@ -59,7 +62,7 @@ pub(crate) fn train_run(job: Job<'_>, screen: Screen) -> Result<FinishedRun> {
     let mut domains = Vec::new();
     for domain in targets {
         let name = dataset.domains[domain.at()].name.clone();
-        let target = Target { dataset: &dataset, split: &split, config, domain };
+        let target = Target { dataset: &dataset, vectors: vectors.as_ref(), split: &split, config, domain };
         let (model, figures) =
             target.fit(&mut stopwatch, screen).with_context(|| format!("domain `{name}`"))?;
         models.push(model);
@@ -142,6 +145,7 @@ pub(crate) fn measured_train<'a>(split: &'a Split, config: &RunConfig) -> &'a Tr
 
 struct Target<'a> {
     dataset: &'a Dataset,
+    vectors: Option<&'a ItemVectors>,
     split: &'a Split,
     config: &'a RunConfig,
     domain: DomainIdx,
@@ -154,7 +158,8 @@ impl Target<'_> {
         let valid =
             Judge::new(&self.split.valid.0, items, self.domain, MaskRule::Seen, None).context("valid")?;
         let bar = screen.bar(1, name);
-        let outcome = fit_domain(&plan, &self.split.train, items, &valid, &|progress| {
+        let material = Material { train: &self.split.train, items, vectors: self.vectors };
+        let outcome = fit_domain(&plan, material, &valid, &|progress| {
             bar.set_length(progress.total as u64 + 2);
             bar.set_position(progress.done as u64);
             bar.set_message(progress.step.clone());
@@ -163,7 +168,7 @@ impl Target<'_> {
         let mut model = outcome.model;
         if self.config.fit.refit {
             bar.set_message("refit");
-            model = refit_domain(&model, &self.split.train_valid, items, plan.seed)?;
+            model = refit_domain(&model, material.with_train(&self.split.train_valid), plan.seed)?;
             stopwatch.lap(format!("{name}: refit"));
         }
         let train = measured_train(self.split, self.config);

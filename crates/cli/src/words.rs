@@ -31,6 +31,7 @@ pub(crate) fn phrases(
         }
     }
     phrases.extend(shares(words));
+    phrases.extend(alike(dataset, query, reasons));
     let carries = |expert: &ExpertId| {
         let part = ranked.shares.iter().find(|(id, _)| id == expert).map_or(0.0, |(_, part)| *part);
         part > 0.0 && part >= POPULARITY_SHARE_MIN * ranked.score
@@ -44,6 +45,16 @@ pub(crate) fn phrases(
         }
     }
     phrases
+}
+
+// The first only: experts of other scopes would repeat it.
+fn alike(dataset: &Dataset, query: &Query<'_>, reasons: &[Reason]) -> Option<String> {
+    reasons.iter().find_map(|reason| match reason {
+        Reason::LikeText { item, .. } => {
+            Some(format!("its text is like that of {}", label(dataset, query.domain, *item)))
+        }
+        _ => None,
+    })
 }
 
 fn because(dataset: &Dataset, query: &Query<'_>, reasons: &[Reason]) -> Option<String> {

@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::behavior::{Behavior, BehaviorConfig};
 use crate::content::{Content, ContentConfig};
+use crate::item_vectors::TextSpace;
 use crate::linear::{Linear, LinearConfig};
 use crate::popularity::{Popularity, PopularityConfig};
 use crate::query::{Query, Scope};
 use crate::similarity::ItemSimilarity;
 use crate::tensors::{ModelError, Tensors};
+use crate::text_vectors::{TextVectors, TextVectorsConfig};
 use crate::window::{Window, WindowConfig};
 
 /// The kinds of experts; a new kind is a new variant, and the compiler shows every place that must know it.
@@ -28,14 +30,23 @@ pub enum ExpertKind {
     Linear,
     /// [`Content`].
     Content,
+    /// [`TextVectors`].
+    Encoder,
     /// [`Behavior`].
     Behavior,
 }
 
 impl ExpertKind {
     /// All kinds, in the order of tables.
-    pub const ALL: [Self; 6] =
-        [Self::Popularity, Self::Recent, Self::Window, Self::Linear, Self::Content, Self::Behavior];
+    pub const ALL: [Self; 7] = [
+        Self::Popularity,
+        Self::Recent,
+        Self::Window,
+        Self::Linear,
+        Self::Content,
+        Self::Encoder,
+        Self::Behavior,
+    ];
 
     /// The name in configs, tables and files.
     pub fn name(self) -> &'static str {
@@ -45,6 +56,7 @@ impl ExpertKind {
             Self::Window => "window",
             Self::Linear => "linear",
             Self::Content => "content",
+            Self::Encoder => "encoder",
             Self::Behavior => "behavior",
         }
     }
@@ -58,7 +70,7 @@ impl ExpertKind {
     pub fn scope_with_sources(self) -> Option<Scope> {
         match self {
             Self::Popularity | Self::Recent => None,
-            Self::Window | Self::Linear | Self::Content => Some(Scope::Sources),
+            Self::Window | Self::Linear | Self::Content | Self::Encoder => Some(Scope::Sources),
             Self::Behavior => Some(Scope::All),
         }
     }
@@ -95,6 +107,8 @@ pub enum ExpertConfig {
     Linear(LinearConfig),
     /// For [`ExpertKind::Content`].
     Content(ContentConfig),
+    /// For [`ExpertKind::Encoder`].
+    Encoder(TextVectorsConfig),
     /// For [`ExpertKind::Behavior`].
     Behavior(BehaviorConfig),
 }
@@ -110,6 +124,7 @@ impl ExpertConfig {
             ExpertKind::Window => Self::Window(WindowConfig::default()),
             ExpertKind::Linear => Self::Linear(LinearConfig::default()),
             ExpertKind::Content => Self::Content(ContentConfig::default()),
+            ExpertKind::Encoder => Self::Encoder(TextVectorsConfig::default()),
             ExpertKind::Behavior => Self::Behavior(BehaviorConfig::default()),
         }
     }
@@ -124,6 +139,8 @@ pub struct FitContext<'a> {
     pub domain: DomainIdx,
     /// Item → most similar candidates by words, for the text prior of `linear`; `None` without text.
     pub text_neighbors: Option<&'a ItemSimilarity>,
+    /// Text vectors of an encoder; `None` when the data set has none.
+    pub text_space: Option<&'a TextSpace<'a>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -132,6 +149,7 @@ enum Model {
     Window(Window),
     Linear(Linear),
     Content(Content),
+    Encoder(TextVectors),
     Behavior(Box<Behavior>),
 }
 
@@ -171,6 +189,9 @@ impl Expert {
                 Model::Linear(Linear::fit(config, train, items, (domain, id.scope), context.text_neighbors)?)
             }
             ExpertConfig::Content(config) => Model::Content(Content::fit(config, items, domain)?),
+            ExpertConfig::Encoder(config) => {
+                Model::Encoder(TextVectors::fit(config, context.text_space, items, domain)?)
+            }
             ExpertConfig::Behavior(_) => return Err(ModelError::NeedsTraining(id.kind.name())),
         };
         Ok(Self { id, domain, config: config.clone(), model, spread: 0.0 })
@@ -215,6 +236,7 @@ impl Expert {
             (Model::Window(model), _) => model.score(&WindowConfig::default(), &history, scores),
             (Model::Linear(model), _) => model.score(&history, scores),
             (Model::Content(model), _) => model.score(&history, scores),
+            (Model::Encoder(model), _) => model.score(&history, scores),
             (Model::Behavior(model), _) => model.score(query, scores),
         }
     }
@@ -227,6 +249,7 @@ impl Expert {
             ExpertConfig::Window(config) => config.history(query, items, self.id.scope),
             ExpertConfig::Linear(config) => config.history(query, items, self.id.scope),
             ExpertConfig::Content(config) => config.history(query, items, self.id.scope),
+            ExpertConfig::Encoder(config) => config.history(query, items, self.id.scope),
         }
     }
 
@@ -241,6 +264,16 @@ impl Expert {
         match &self.model {
             Model::Content(model) => model.shared_words(&self.history(query, items), candidate, n),
             _ => Vec::new(),
+        }
+    }
+
+    /// The history item whose text resembles a candidate's most, where this expert compares text vectors.
+    pub fn most_alike(&self, query: &Query<'_>, items: &ItemCatalog, candidate: usize) -> Option<ItemIdx> {
+        match &self.model {
+            Model::Encoder(model) => {
+                model.most_alike(&self.history(query, items), candidate).map(|(item, _)| item)
+            }
+            _ => None,
         }
     }
 
@@ -265,7 +298,7 @@ impl Expert {
         match &self.model {
             Model::Window(model) => model.similarity().quantile(share),
             Model::Linear(model) => model.weights().quantile(share),
-            Model::Popularity(_) | Model::Content(_) | Model::Behavior(_) => None,
+            Model::Popularity(_) | Model::Content(_) | Model::Encoder(_) | Model::Behavior(_) => None,
         }
     }
 
@@ -285,6 +318,7 @@ impl Expert {
             Model::Window(model) => model.save(&mut tensors),
             Model::Linear(model) => model.save(&mut tensors),
             Model::Content(model) => model.save(&mut tensors),
+            Model::Encoder(model) => model.save(&mut tensors),
             Model::Behavior(model) => model.save(&mut tensors),
         }
         tensors
@@ -309,6 +343,7 @@ impl Expert {
             ExpertConfig::Content(config) => {
                 Model::Content(Content::load(config, items.len(), target, tensors)?)
             }
+            ExpertConfig::Encoder(_) => Model::Encoder(TextVectors::load(items.len(), target, tensors)?),
             ExpertConfig::Behavior(config) => {
                 Model::Behavior(Box::new(Behavior::load(config, items, (domain, id.scope), tensors)?))
             }

@@ -9,11 +9,16 @@ pub mod linear;
 pub mod tokenize;
 pub mod svd;
 pub mod content;
+pub mod encoder;
+pub mod whitening;
+pub mod item_vectors;
+pub mod text_vectors;
 pub mod behavior;
 pub mod expert;
 pub mod tensors;
 
 pub use expert::{Expert, ExpertConfig, ExpertId, ExpertKind, FitContext};
+pub use item_vectors::{ItemVectors, TextSpace};
 pub use query::{Query, Scope};
 pub use similarity::ItemSimilarity;
 pub use tensors::{ModelError, Tensors};

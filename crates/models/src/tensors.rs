@@ -23,6 +23,14 @@ pub enum ModelError {
     /// The container is broken.
     #[error("not a readable safetensors file: {0}\n  hint: the artifact is damaged: train again")]
     Container(String),
+    /// Text vectors that belong to another catalog, or to other texts.
+    #[error(
+        "the text vectors of `{model}` were made before the items or their texts changed\n  hint: `segue encode` the data set again; only new texts take time"
+    )]
+    Stale {
+        /// The encoder's name.
+        model: String,
+    },
     /// The data cannot support this model; says why.
     #[error("{expert} stands aside: {reason}")]
     StandsAside {

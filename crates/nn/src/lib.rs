@@ -13,6 +13,7 @@ pub mod gelu;
 pub mod dropout;
 pub mod attention;
 pub mod block;
+mod eigen;
 pub mod cross_entropy;
 pub mod adamw;
 pub mod schedule;
@@ -28,6 +29,7 @@ mod inverse;
 mod solve;
 mod sparse_inverse;
 
+pub use eigen::symmetric_eigen;
 pub use inverse::{NotPositiveDefinite, invert_spd};
 pub use matmul::{Matrix, dot_rows, matmul, matmul_parallel};
 pub use params::{Gradients, Init, Param, ParamId, Params, sum_of_squares};

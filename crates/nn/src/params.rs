@@ -74,6 +74,24 @@ impl Params {
         ParamId(self.arrays.len() - 1)
     }
 
+    /// Adds an array that is known already, such as one of a pretrained model; it is trainable, and decays if it is a matrix.
+    ///
+    /// # Panics
+    /// When the name is taken or the values do not fill the shape: a mistake in the model, not in its input.
+    pub fn add_values(&mut self, name: impl Into<String>, shape: &[usize], values: Vec<f32>) -> ParamId {
+        let name = name.into();
+        assert!(self.id(&name).is_none(), "parameter `{name}` exists already");
+        assert_eq!(values.len(), shape.iter().product::<usize>(), "values of parameter `{name}`");
+        self.arrays.push(Param {
+            name,
+            shape: shape.to_vec(),
+            values,
+            trainable: true,
+            decays: shape.len() > 1,
+        });
+        ParamId(self.arrays.len() - 1)
+    }
+
     /// The values of an array.
     pub fn get(&self, id: ParamId) -> &[f32] {
         &self.arrays[id.0].values

@@ -25,6 +25,13 @@ pub enum Reason {
         /// The words.
         words: Vec<String>,
     },
+    /// The history item whose text is most like the item's, by an encoder.
+    LikeText {
+        /// Which expert compared them.
+        expert: ExpertId,
+        /// The history item.
+        item: ItemIdx,
+    },
     /// The item's place by popularity in its domain (1 = most popular).
     Popular {
         /// Which expert counted.
@@ -93,6 +100,9 @@ impl Recommender {
             if !words.is_empty() {
                 let words = words.into_iter().map(|(word, _)| word).collect();
                 reasons.push(Reason::SharedWords { expert: expert.id, words });
+            }
+            if let Some(item) = expert.most_alike(query, &self.dataset.items, at) {
+                reasons.push(Reason::LikeText { expert: expert.id, item });
             }
             if let Some(rank) = expert.popularity_rank(at) {
                 reasons.push(Reason::Popular { expert: expert.id, rank, of: range.len() });

@@ -15,6 +15,10 @@ use crate::learn::{Epoch, LearnPlan, Learner, learn};
 /// Sequences below which there is nothing to learn from.
 const FEWEST_EXAMPLES: usize = 50;
 
+/// Small data take smaller batches, so that a pass is about so many steps.
+const STEPS_PER_PASS: usize = 64;
+const SMALLEST_BATCH: usize = 16;
+
 /// How a behavior model is validated: on cases of its domain.
 #[derive(Clone, Copy)]
 pub struct Validation<'a> {
@@ -50,7 +54,7 @@ pub fn fit_behavior(
     model.count_targets(&examples);
     let plan = LearnPlan {
         n_examples: examples.len(),
-        batch_size: config.batch_size,
+        batch_size: config.batch_size.min(examples.len() / STEPS_PER_PASS).max(SMALLEST_BATCH),
         learning_rate: config.learning_rate,
         warmup_steps: 100,
         weight_decay: config.weight_decay,

@@ -7,7 +7,7 @@ use segue_data::{DomainIdx, ItemCatalog, TrainSet};
 use segue_models::behavior::BehaviorConfig;
 use segue_models::linear::LinearConfig;
 use segue_models::{
-    Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemSimilarity, ModelError, Scope,
+    Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemSimilarity, ModelError, Scope, TextSpace,
 };
 use segue_recommend::recommender::Scratch;
 use segue_recommend::{Blend, DomainModel, mean_and_deviation, standardize};
@@ -18,6 +18,7 @@ use crate::blend_fit::{FittedBlend, fit_blend};
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean, ndcg_of};
 use crate::learn::Epoch;
+use crate::material::Material;
 use crate::pool::Pool;
 use crate::search::{Trial, climb, starts_of};
 
@@ -39,7 +40,9 @@ pub struct FitPlan {
     pub use_sources: bool,
     /// Bytes a dense linear solution may take.
     pub linear_budget_bytes: u64,
-    /// Seed of the search and of the intervals.
+    /// Settings of the behavior expert; its number of passes is found on valid.
+    pub behavior: BehaviorConfig,
+    /// Seed of the search, of training and of the intervals.
     pub seed: u64,
 }
 
@@ -53,6 +56,7 @@ impl Default for FitPlan {
             objective: Objective::Masked,
             use_sources: true,
             linear_budget_bytes: 700 << 20,
+            behavior: BehaviorConfig::default(),
             seed: 0,
         }
     }
@@ -91,15 +95,16 @@ pub type Observer<'a> = &'a (dyn Fn(&Progress) + Sync);
 /// When no expert can be fitted or a score is not finite.
 pub fn fit_domain(
     plan: &FitPlan,
-    train: &TrainSet,
-    items: &ItemCatalog,
+    material: Material<'_>,
     valid: &Judge<'_>,
     observer: Observer<'_>,
 ) -> Result<DomainFit, TrainError> {
+    let Material { train, items, .. } = material;
     let mut work = Work {
         plan,
         train,
         items,
+        text_space: material.text_space(),
         valid: valid.sample(plan.search_cases),
         neighbors: None,
         experts: Vec::new(),
@@ -132,10 +137,11 @@ pub fn fit_domain(
 /// When an expert that could be fitted before cannot now.
 pub fn refit_domain(
     model: &DomainModel,
-    train: &TrainSet,
-    items: &ItemCatalog,
+    material: Material<'_>,
     seed: u64,
 ) -> Result<DomainModel, TrainError> {
+    let Material { train, items, .. } = material;
+    let text_space = material.text_space();
     let mut experts: Vec<Expert> = Vec::with_capacity(model.experts.len());
     let mut neighbors = None;
     // Content first: the text prior of the linear expert comes from it.
@@ -143,7 +149,12 @@ pub fn refit_domain(
     order.sort_by_key(|&at| model.experts[at].id.kind != ExpertKind::Content);
     for &at in &order {
         let old = &model.experts[at];
-        let context = FitContext { items, domain: model.domain, text_neighbors: neighbors.as_ref() };
+        let context = FitContext {
+            items,
+            domain: model.domain,
+            text_neighbors: neighbors.as_ref(),
+            text_space: text_space.as_ref(),
+        };
         let expert = match old.config() {
             ExpertConfig::Behavior(config) => {
                 fit_behavior((old.id, model.domain), config, (train, items), None, seed, |_| ())?.0
@@ -202,6 +213,7 @@ struct Work<'a> {
     plan: &'a FitPlan,
     train: &'a TrainSet,
     items: &'a ItemCatalog,
+    text_space: Option<TextSpace<'a>>,
     valid: Judge<'a>,
     neighbors: Option<ItemSimilarity>,
     experts: Vec<Expert>,
@@ -251,7 +263,7 @@ impl Work<'_> {
 
     // One training run; valid decides its length.
     fn train_behavior(&mut self, id: ExpertId, observer: Observer<'_>) -> Result<(), TrainError> {
-        let config = BehaviorConfig::default();
+        let config = self.plan.behavior.clone();
         let show = |epoch: &Epoch| {
             let metric = epoch.metric.unwrap_or_default();
             let step = format!("{id}: pass {}, loss {:.3}, NDCG@10 {metric:.4}", epoch.epoch, epoch.loss);
@@ -392,6 +404,7 @@ impl Work<'_> {
             items: self.items,
             domain: self.valid.domain(),
             text_neighbors: self.neighbors.as_ref(),
+            text_space: self.text_space.as_ref(),
         };
         Expert::fit(id, config, self.train, context).map_err(|source| failed(id, source))
     }
@@ -416,6 +429,10 @@ fn differs_in_scoring_only(a: &ExpertConfig, b: &ExpertConfig) -> bool {
             a == *b
         }
         (ExpertConfig::Content(mut a), ExpertConfig::Content(b)) => {
+            (a.recency, a.half_life_days) = (b.recency, b.half_life_days);
+            a == *b
+        }
+        (ExpertConfig::Encoder(mut a), ExpertConfig::Encoder(b)) => {
             (a.recency, a.half_life_days) = (b.recency, b.half_life_days);
             a == *b
         }

@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use segue_models::content::ContentConfig;
 use segue_models::linear::LinearConfig;
 use segue_models::popularity::PopularityConfig;
+use segue_models::text_vectors::TextVectorsConfig;
 use segue_models::window::WindowConfig;
 use segue_models::{ExpertConfig, ExpertId, ExpertKind};
 use serde::{Deserialize, Serialize};
@@ -117,6 +118,7 @@ fn step(config: &ExpertConfig, kind: ExpertKind, rng: &mut ChaCha8Rng) -> Expert
         ExpertConfig::Window(config) => ExpertConfig::Window(step_window(config, rng)),
         ExpertConfig::Linear(config) => ExpertConfig::Linear(step_linear(config, rng)),
         ExpertConfig::Content(config) => ExpertConfig::Content(step_content(config, rng)),
+        ExpertConfig::Encoder(config) => ExpertConfig::Encoder(step_encoder(config, rng)),
         // One training run costs as much as all other searches together: its settings are not searched.
         ExpertConfig::Behavior(_) => config.clone(),
     }
@@ -183,6 +185,24 @@ fn step_content(config: &ContentConfig, rng: &mut ChaCha8Rng) -> ContentConfig {
         3 => move_on(&mut next.description, WEIGHTS, rng),
         4 => move_on(&mut next.other, WEIGHTS, rng),
         5 => move_on(&mut next.half_life_days, HALF_LIVES, rng),
+        _ => move_on(&mut next.recency, RECENCY, rng),
+    }
+    next
+}
+
+fn step_encoder(config: &TextVectorsConfig, rng: &mut ChaCha8Rng) -> TextVectorsConfig {
+    // From the whole down; 0 = all components.
+    const COMPONENTS: &[usize] = &[0, 256, 128, 64];
+    let mut next = config.clone();
+    match rng.random_range(0..6) {
+        0 => {
+            let at = COMPONENTS.iter().position(|&n| n == next.whitening.n_components).unwrap_or(0);
+            next.whitening.n_components = COMPONENTS[neighbor(at, COMPONENTS.len(), rng)];
+        }
+        1 | 2 => {
+            move_on(&mut next.whitening.regularization, &[0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0], rng);
+        }
+        3 => move_on(&mut next.half_life_days, HALF_LIVES, rng),
         _ => move_on(&mut next.recency, RECENCY, rng),
     }
     next

@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         Some(to) => to.clone(),
         None => run_dir::default_name("demo", "", &config)?,
     };
-    let finished = train_run(Job { dataset, origin, config: &config, to: &to }, screen)?;
+    let finished = train_run(Job { dataset, vectors: None, origin, config: &config, to: &to }, screen)?;
     for domain in &finished.figures.domains {
         run_tables::show_weights(screen, domain)?;
         run_tables::show_test(screen, domain)?;

@@ -5,8 +5,10 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod describe;
+pub(crate) mod encode;
 pub(crate) mod evaluate;
 pub(crate) mod import;
+pub(crate) mod model;
 pub(crate) mod query_args;
 pub(crate) mod recommend;
 pub(crate) mod runs;
@@ -35,12 +37,14 @@ pub(crate) fn run(cli: &Cli, screen: Screen) -> Result<()> {
         Command::Demo(args) => demo::run(args, screen),
         Command::Import(args) => import::run(args, screen),
         Command::Describe(args) => describe::run(args, screen),
+        Command::Model(args) => model::run(args, screen),
+        Command::Encode(args) => encode::run(args, screen),
         Command::Train(args) => train::run(args, screen),
         Command::Evaluate(args) => evaluate::run(args, screen),
         Command::Recommend(args) => recommend::run(args, screen),
         Command::Why(args) => why::run(args, screen),
         Command::WhyNot(args) => why_not::run(args, screen),
-        Command::Benchmark(args) => benchmark::run(args, screen.json),
+        Command::Benchmark(args) => benchmark::run(args, screen),
         Command::Runs(args) => runs::run(args, screen),
         Command::Config(args) => config::run(args, screen),
         Command::Completions(args) => completions::run(args),

@@ -9,6 +9,7 @@ use toml::Value;
 
 use crate::config::{RunConfig, SplitName};
 use crate::config_layers::{FlagValue, Resolved, resolve};
+use crate::encode::read_vectors;
 use crate::figures::RunFigures;
 use crate::manifest::{DataOrigin, RunManifest};
 use crate::number;
@@ -117,6 +118,7 @@ struct Document<'a> {
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let config = args.settings.resolve()?.config;
     let (dataset, head) = store::read(&args.data)?;
+    let vectors = read_vectors(&args.data, &dataset.items)?;
     let origin = DataOrigin {
         name: dataset.name.clone(),
         path: args.data.display().to_string(),
@@ -126,7 +128,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         Some(to) => to.clone(),
         None => run_dir::default_name(&dataset.name, &origin.sha256, &config)?,
     };
-    let finished = train_run(Job { dataset, origin, config: &config, to: &to }, screen)?;
+    let finished = train_run(Job { dataset, vectors, origin, config: &config, to: &to }, screen)?;
     screen.say(format!("{}: {}", finished.figures.data.name, finished.figures.data.in_words()))?;
     run_tables::show_run(screen, &finished.figures)?;
     show_end(screen, &finished)?;

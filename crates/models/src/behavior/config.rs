@@ -24,7 +24,7 @@ pub struct BehaviorConfig {
     pub source_weight: f32,
     /// Items sampled per step beside the step's own targets; 0, or a catalog not larger than that: all items.
     pub n_negatives: usize,
-    /// Sequences per step.
+    /// Sequences per step; fewer where there are few.
     pub batch_size: usize,
     /// Learning rate after warm-up.
     pub learning_rate: f32,

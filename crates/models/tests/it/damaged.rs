@@ -131,10 +131,10 @@ fn the_arrays_of_a_larger_catalog_are_refused() {
         let bytes = world.fit(&subject).unwrap().save().to_bytes().unwrap();
         let mut tensors = Tensors::from_bytes(&bytes).unwrap();
         let place = (&world.items, crate::world::SOURCE);
-        // The other domain has fewer candidates; only the content model and mixed sequences hold all items.
+        // The other domain has fewer candidates; only models of text and mixed sequences hold all items.
         let loaded = Expert::load(subject.id, subject.config.clone(), place, &mut tensors);
         let holds_all = match subject.id.kind {
-            ExpertKind::Content => true,
+            ExpertKind::Content | ExpertKind::Encoder => true,
             ExpertKind::Behavior => subject.id.scope == Scope::All,
             _ => false,
         };

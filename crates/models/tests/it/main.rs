@@ -7,3 +7,5 @@ mod settings;
 mod svd_oracle;
 mod window_oracle;
 mod world;
+mod encoder;
+mod tiny_model;

@@ -9,9 +9,12 @@ use segue_models::behavior::{Behavior, BehaviorConfig, BehaviorStep, Example};
 use segue_models::content::{Content, ContentConfig};
 use segue_models::linear::LinearConfig;
 use segue_models::popularity::PopularityConfig;
+use segue_models::text_vectors::TextVectorsConfig;
+use segue_models::whitening::Whitening;
 use segue_models::window::WindowConfig;
 use segue_models::{
-    Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemSimilarity, ModelError, Query, Scope,
+    Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemSimilarity, ItemVectors, ModelError, Query,
+    Scope, TextSpace,
 };
 
 use segue_nn::adamw::{AdamW, AdamWConfig};
@@ -94,8 +97,14 @@ impl World {
         if let ExpertConfig::Behavior(config) = &subject.config {
             return self.trained(subject.id, config);
         }
-        let context =
-            FitContext { items: &self.items, domain: TARGET, text_neighbors: Some(&self.neighbors) };
+        let vectors = vectors(&self.items);
+        let space = TextSpace::new(&vectors, &self.train, &self.items);
+        let context = FitContext {
+            items: &self.items,
+            domain: TARGET,
+            text_neighbors: Some(&self.neighbors),
+            text_space: space.as_ref(),
+        };
         Expert::fit(subject.id, &subject.config, &self.train, context)
     }
 
@@ -149,6 +158,23 @@ fn title(place: usize) -> String {
     const GENRES: [&str; 4] = ["space voyage", "courtroom drama", "mountain cooking", "river poetry"];
     const MOODS: [&str; 5] = ["quiet", "loud", "strange", "golden", "bitter"];
     format!("{} {} number{place}", GENRES[place % 4], MOODS[place / 4 % 5])
+}
+
+// What an encoder would make of the titles: one direction per word that titles share, one that all share, some noise.
+fn vectors(items: &ItemCatalog) -> ItemVectors {
+    const DIM: usize = 12;
+    let mut values = Vec::new();
+    for item in 0..items.len() {
+        let title = items.label(ItemIdx(item as u32));
+        let mut vector = [0.0f32; DIM];
+        vector[0] = 3.0;
+        for (at, byte) in title.bytes().enumerate() {
+            vector[(usize::from(byte) * 7 + at % 3) % DIM] += 0.02 * (1.0 + f32::from(byte % 5));
+        }
+        vector[title.len() % 5 + 1] += 1.0;
+        values.extend(vector);
+    }
+    ItemVectors { dim: DIM, values, model: "letters".into(), model_sha256: "none".into() }
 }
 
 // Users' events as (place, time), oldest first: mostly of one genre, in both domains.
@@ -242,6 +268,11 @@ fn forms(kind: ExpertKind) -> Vec<(&'static str, ExpertConfig)> {
                 ("small", ExpertConfig::Behavior(small)),
                 ("short memory", ExpertConfig::Behavior(short)),
             ];
+        }
+        (ExpertKind::Encoder, ExpertConfig::Encoder(config)) => {
+            let whitening = Whitening { n_components: 4, regularization: 0.5 };
+            let config = TextVectorsConfig { whitening, half_life_days: 30.0, ..config };
+            forms.push(("few components, timed", ExpertConfig::Encoder(config)));
         }
         (kind, config) => panic!("{kind:?} has the settings of another kind: {config:?}"),
     }

@@ -1,5 +1,6 @@
 //! What training must hold: nothing leaks, what does not help gets no weight, what helps does, and a repetition repeats.
 
+mod behavior;
 mod chance;
 mod choice;
 mod one_path;

@@ -10,6 +10,7 @@ use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, FitContext};
 use segue_recommend::recommender::Scratch;
 use segue_recommend::{Blend, DomainModel, Member};
 use segue_train::domain_fit::cold_flags;
+use segue_train::material::Material;
 use segue_train::{DomainFit, FitPlan, Judge, MaskRule, fit_domain};
 
 /// The source is imported first, so that a candidate's place is never its item index.
@@ -151,12 +152,21 @@ fn add_events(
     }
 }
 
-/// A plan small enough to run many times.
+/// A plan small enough to run many times: the experts that are fitted in closed form.
 pub(crate) fn plan() -> FitPlan {
-    FitPlan { budget: 4, search_cases: 800, ..FitPlan::default() }
+    FitPlan { experts: closed_form(), budget: 4, search_cases: 800, ..FitPlan::default() }
+}
+
+fn closed_form() -> Vec<ExpertKind> {
+    ExpertKind::ALL.into_iter().filter(|&kind| kind != ExpertKind::Behavior).collect()
 }
 
 impl Stage {
+    /// Train events and items with text vectors.
+    pub(crate) fn material(&self) -> Material<'_> {
+        Material { train: &self.split.train, items: &self.dataset.items, vectors: None }
+    }
+
     pub(crate) fn valid(&self) -> Judge<'_> {
         self.judge(&self.split.valid.0)
     }
@@ -170,17 +180,18 @@ impl Stage {
     }
 
     pub(crate) fn fit(&self, plan: &FitPlan) -> DomainFit {
-        let fitted = fit_domain(plan, &self.split.train, &self.dataset.items, &self.valid(), &|_| ());
+        let fitted = fit_domain(plan, self.material(), &self.valid(), &|_| ());
         fitted.expect("the data can be learned")
     }
 
-    /// Every kind over the target and, where history counts, over the sources, with default settings and equal weights.
+    /// Every kind in closed form over the target and, where history counts, over the sources, with default settings and equal weights.
     pub(crate) fn unsearched(&self) -> DomainModel {
         let mut experts = Vec::new();
-        let context = FitContext { items: &self.dataset.items, domain: TARGET, text_neighbors: None };
+        let context =
+            FitContext { items: &self.dataset.items, domain: TARGET, text_neighbors: None, text_space: None };
         for scope in [segue_models::Scope::Target, segue_models::Scope::Sources, segue_models::Scope::All] {
             let target_only = scope == segue_models::Scope::Target;
-            for kind in ExpertKind::ALL.into_iter().filter(|kind| target_only || kind.uses_history()) {
+            for kind in closed_form().into_iter().filter(|kind| target_only || kind.uses_history()) {
                 let config = ExpertConfig::default_of(kind);
                 let expert = Expert::fit(ExpertId { kind, scope }, &config, &self.split.train, context);
                 experts.push(expert.expect("the data can be learned"));

@@ -8,11 +8,11 @@ use segue_data::{DomainIdx, Field, ItemCatalog};
 use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::{MetricTable, TableSettings, compare};
 use segue_eval::rank::TargetRank;
-use segue_models::Query;
+use segue_models::{ItemVectors, Query};
 use segue_recommend::DomainModel;
 use segue_recommend::recommender::Scratch;
 use segue_train::floor::Floor;
-use segue_train::{DomainFit, Judge, MaskRule, fit_domain, refit_domain};
+use segue_train::{DomainFit, Judge, MaskRule, Material, fit_domain, refit_domain};
 
 use super::Protocol;
 use super::published::Published;
@@ -28,14 +28,19 @@ pub(super) struct Measured {
     pub(super) fits: Vec<(String, DomainFit)>,
 }
 
+/// How one data set is measured.
+pub(super) struct Subject {
+    pub(super) protocol: Protocol,
+    /// Settings tried per expert.
+    pub(super) budget: usize,
+    pub(super) seed: u64,
+    /// Of the data set's items.
+    pub(super) vectors: Option<ItemVectors>,
+}
+
 /// Measures all domains of one data set.
-pub(super) fn measure(
-    protocol: Protocol,
-    budget: usize,
-    seed: u64,
-    data: &ProtocolData,
-    published: &Published,
-) -> Result<Measured> {
+pub(super) fn measure(subject: &Subject, data: &ProtocolData, published: &Published) -> Result<Measured> {
+    let &Subject { protocol, budget, seed, .. } = subject;
     let mut measured = Measured {
         sha256: data.sha256.clone(),
         rows: vec![],
@@ -51,14 +56,15 @@ pub(super) fn measure(
         let valid = Judge::new(&data.split.valid.0, items, domain, protocol.mask(), negatives)?;
         let meter = Meter::start();
         let plan = protocol.plan(budget, seed);
-        let fit = fit_domain(&plan, &data.split.train, items, &valid, &|p| progress.show(p))?;
+        let material = Material { train: &data.split.train, items, vectors: subject.vectors.as_ref() };
+        let fit = fit_domain(&plan, material, &valid, &|p| progress.show(p))?;
         let test = Judge::new(&data.split.test.0, items, domain, protocol.mask(), negatives)?;
         let mut sheet = Sheet { protocol, seed, name: &name, domain, test: &test, out: &mut measured };
         progress.note("measure on test");
         sheet.regime("train", &fit.model, &data.split.train, published, &meter)?;
         let meter = Meter::start();
         progress.note("refit on train and valid");
-        let refitted = refit_domain(&fit.model, &data.split.train_valid, items, seed)?;
+        let refitted = refit_domain(&fit.model, material.with_train(&data.split.train_valid), seed)?;
         sheet.regime("refit", &refitted, &data.split.train_valid, published, &meter)?;
         progress.finish();
         measured.fits.push((name, fit));

@@ -4,10 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use segue_data::protocol::{ProtocolData, abxi, minionerec, s3rec};
+use segue_models::ItemVectors;
+use segue_models::item_vectors::TextFields;
 use segue_train::{FitPlan, MaskRule, Objective, SampledNegatives};
 
-use self::measure::measure;
+use self::measure::{Subject, measure};
 use self::published::Published;
+use crate::encode::{Provider, encode_items};
+use crate::screen::Screen;
 
 mod measure;
 mod print;
@@ -34,6 +38,9 @@ pub(crate) struct Args {
     /// Item titles to join by raw id (abxi): a TSV with columns `asin` and `title`
     #[arg(long)]
     titles: Option<PathBuf>,
+    /// Encode the item texts (cached) for the expert `encoder`: known model (`segue model list`) or model folder
+    #[arg(long, value_name = "NAME|FOLDER", conflicts_with = "ids_only")]
+    encoder: Option<String>,
     /// Use ids only: leave out all item text
     #[arg(long)]
     ids_only: bool,
@@ -99,13 +106,17 @@ impl Protocol {
 ///
 /// # Errors
 /// When the data cannot be read, nothing can be fitted, or the JSON file cannot be written.
-pub(crate) fn run(args: &Args, json: bool) -> Result<()> {
+pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
+    let json = screen.json;
+    let mut provider = args.encoder.as_deref().map(|name| Provider::model(name, None)).transpose()?;
     let published = Published::of(args.protocol.name())?;
     let mut measured = Vec::new();
     for path in find(args)? {
         for seed in 0..args.seeds {
             let data = read(args, &path, seed)?;
-            measured.push(measure(args.protocol, args.budget, seed, &data, &published)?);
+            let vectors = provider.as_mut().map(|provider| vectors(provider, &data, screen)).transpose()?;
+            let subject = Subject { protocol: args.protocol, budget: args.budget, seed, vectors };
+            measured.push(measure(&subject, &data, &published)?);
         }
     }
     let report = row::Report::new(args.protocol.name(), &args.data, &measured, &published);
@@ -119,6 +130,12 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<()> {
         print::tables(&report, &measured);
     }
     Ok(())
+}
+
+fn vectors(provider: &mut Provider, data: &ProtocolData, screen: Screen) -> Result<ItemVectors> {
+    let (vectors, figures) = encode_items(provider, (&data.dataset.items, TextFields::Short), screen)?;
+    Screen::note(&figures.in_words());
+    Ok(vectors)
 }
 
 fn find(args: &Args) -> Result<Vec<PathBuf>> {

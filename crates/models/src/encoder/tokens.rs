@@ -1,0 +1,56 @@
+//! Texts to tokens.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use tokenizers::{Tokenizer, TruncationParams};
+
+use crate::encoder::error::EncoderError;
+
+/// A tokenizer with the model's own longest text; truncation and padding of `tokenizer.json` do not count.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    path: PathBuf,
+    tokenizer: Tokenizer,
+    n_tokens: usize,
+}
+
+impl Tokens {
+    /// Reads `tokenizer.json`; tokens must be below `n_tokens`.
+    pub(crate) fn open(folder: &Path, n_tokens: usize, max_tokens: usize) -> Result<Self, EncoderError> {
+        let path = folder.join("tokenizer.json");
+        let bytes = std::fs::read(&path).map_err(|e| EncoderError::io(&path, e))?;
+        let failed =
+            |e: tokenizers::Error| EncoderError::Tokenizer { path: path.clone(), reason: e.to_string() };
+        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(failed)?;
+        tokenizer.with_padding(None);
+        let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
+        tokenizer.with_truncation(Some(truncation)).map_err(failed)?;
+        Ok(Self { path, tokenizer, n_tokens })
+    }
+
+    /// Tokens of each text, special ones included, in parallel; at least one per text.
+    ///
+    /// # Errors
+    /// When the tokenizer fails or makes a token that the model does not know.
+    pub fn of<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<Vec<u32>>, EncoderError> {
+        texts.par_iter().map(|text| self.of_text(text.as_ref())).collect()
+    }
+
+    fn of_text(&self, text: &str) -> Result<Vec<u32>, EncoderError> {
+        let encoding = self.tokenizer.encode_fast(text, true).map_err(|e| EncoderError::Tokenizer {
+            path: self.path.clone(),
+            reason: format!("`{}`: {e}", start_of(text)),
+        })?;
+        let tokens = encoding.get_ids();
+        if let Some(&token) = tokens.iter().find(|&&token| token as usize >= self.n_tokens) {
+            return Err(EncoderError::Token { token, text: start_of(text), n_tokens: self.n_tokens });
+        }
+        // A tokenizer without special tokens makes nothing of an empty text; row 0 is always there.
+        Ok(if tokens.is_empty() { vec![0] } else { tokens.to_vec() })
+    }
+}
+
+fn start_of(text: &str) -> String {
+    text.chars().take(60).collect()
+}
