@@ -171,6 +171,8 @@ fn damaged_files_are_refused_and_never_panic() {
         // A changed digit of a number may pass; all else is refused.
         let _ = training.clone().load(&path);
     }
+    std::fs::write(&path, [&whole[..], &[0]].concat()).unwrap();
+    assert!(matches!(Checkpoint::open(&path), Err(CheckpointError::Damaged { .. })), "a byte too many");
     let huge = [&u64::MAX.to_le_bytes()[..], &whole[8..]].concat();
     std::fs::write(&path, huge).unwrap();
     assert!(matches!(Checkpoint::open(&path), Err(CheckpointError::Damaged { .. })));
