@@ -98,11 +98,11 @@ mod tests {
     fn repeated_rows_are_summed_in_the_order_they_stand_in() {
         let mut gradients = RowGradients::default();
         assert!(gradients.distinct() == gradients && gradients.width() == 0);
-        // 1e8 + 1 − 1e8 is 0 in this order, and 1 in another.
-        gradients.extend(&[7, 2, 7, 7], &[1e8, 1.0, 5.0, 6.0, 1.0, 2.0, -1e8, 3.0]);
+        // 1e8 − 1e8 + 1 is 1 in this order, and 0 in the opposite one.
+        gradients.extend(&[7, 2, 7, 7], &[1e8, 1.0, 5.0, 6.0, -1e8, 2.0, 1.0, 3.0]);
         assert!(!gradients.is_distinct());
         let distinct = gradients.distinct();
-        assert_eq!(distinct, RowGradients { rows: vec![2, 7], values: vec![5.0, 6.0, 0.0, 6.0] });
+        assert_eq!(distinct, RowGradients { rows: vec![2, 7], values: vec![5.0, 6.0, 1.0, 6.0] });
         assert!(distinct.is_distinct() && distinct.distinct() == distinct);
     }
 }

@@ -40,7 +40,7 @@ pub struct RowTable {
     /// Rows in the order of their slots, `[n_slots]`.
     pub(crate) touched: Vec<u32>,
     /// Mean and mean square of slots, `[SLOTS_PER_PAGE, 2, width]` each; pages, so that growth copies nothing.
-    pub(crate) pages: Vec<Vec<f32>>,
+    pages: Vec<Vec<f32>>,
     /// Logarithm of the decay that a slot's row has had, `[n_slots]`.
     pub(crate) decay_of_slots: Vec<f64>,
     pub(crate) counters: RowCounters,
@@ -109,6 +109,11 @@ impl RowTable {
         self.width
     }
 
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.slots.len()
+    }
+
     /// All rows, `[n_rows, width]`.
     pub fn values(&self) -> &[f32] {
         &self.values
@@ -168,15 +173,40 @@ impl RowTable {
     /// Makes room for the moments of rows that are touched for the first time.
     fn add_slots(&mut self, terms: &[Term]) {
         for term in terms {
-            let slot = &mut self.slots[term.row as usize];
-            if *slot == NO_SLOT {
-                *slot = self.touched.len() as u32;
-                self.touched.push(term.row);
-                self.decay_of_slots.push(self.counters.decay_of_others);
-            }
+            self.add_slot(term.row);
         }
+        self.add_pages();
+    }
+
+    /// Gives a row a slot; whether it is in the table and had none.
+    pub(crate) fn add_slot(&mut self, row: u32) -> bool {
+        let Some(slot) = self.slots.get_mut(row as usize).filter(|slot| **slot == NO_SLOT) else {
+            return false;
+        };
+        *slot = self.touched.len() as u32;
+        self.touched.push(row);
+        self.decay_of_slots.push(self.counters.decay_of_others);
+        true
+    }
+
+    pub(crate) fn add_pages(&mut self) {
         let n_pages = self.touched.len().div_ceil(SLOTS_PER_PAGE);
         self.pages.resize_with(n_pages, || vec![0.0; SLOTS_PER_PAGE * 2 * self.width]);
+    }
+
+    /// Moments of all slots, `[n_slots, 2, width]` in parts.
+    pub(crate) fn moments(&self) -> Vec<&[f32]> {
+        self.pages.iter().enumerate().map(|(page, values)| &values[..self.in_use(page)]).collect()
+    }
+
+    pub(crate) fn moments_mut(&mut self) -> Vec<&mut [f32]> {
+        let lens: Vec<usize> = (0..self.pages.len()).map(|page| self.in_use(page)).collect();
+        self.pages.iter_mut().zip(lens).map(|(values, len)| &mut values[..len]).collect()
+    }
+
+    /// Values of a page that belong to slots.
+    fn in_use(&self, page: usize) -> usize {
+        (self.touched.len() - page * SLOTS_PER_PAGE).min(SLOTS_PER_PAGE) * 2 * self.width
     }
 
     /// Rows and moments apart from each other, so that threads may write to them; rows ascend, slots do not.

@@ -9,7 +9,7 @@ use segue_nn::sampled_softmax::{LogQ, SampledSoftmax};
 use segue_nn::{Gradients, Init, ParamId, Params};
 
 use crate::golden::Case;
-use crate::subject::{Layer, Reach, Subject, numbers};
+use crate::subject::{Layer, Reach, Subject, numbers, relative_distance};
 
 /// Every loss.
 pub(crate) fn losses() -> Vec<Subject> {
@@ -129,6 +129,25 @@ fn a_position_whose_negatives_are_all_its_positive_has_no_loss() {
         assert_eq!((loss, dx), (0.0, vec![0.0; 3 * WIDTH]));
         assert!(rows.values.iter().all(|&value| value == 0.0));
     }
+}
+
+#[test]
+fn many_positions_are_as_many_alone() {
+    let Subject { params, layer, .. } = sampled_softmax(true);
+    let (n, period) = (1320, 6); // several blocks in several lanes; positives repeat after `period`
+    let x = numbers(n * WIDTH, 1);
+    let mut gradients = params.gradients();
+    let dx = layer.backward(&params, (&x, &[n]), &[1.0], &mut gradients);
+    let mut alone = params.gradients();
+    let mut loss = 0.0;
+    let share = period as f32 / n as f32;
+    for (x, dx) in x.chunks(period * WIDTH).zip(dx.chunks(period * WIDTH)) {
+        loss += layer.forward(&params, x, &[period])[0] * share;
+        let dx_alone = layer.backward(&params, (x, &[period]), &[share], &mut alone);
+        assert!(relative_distance(dx, &dx_alone) < 1e-5);
+    }
+    assert!((loss - layer.forward(&params, &x, &[n])[0]).abs() < 1e-4);
+    assert!(relative_distance(&gradients.arrays()[0], &alone.arrays()[0]) < 1e-5);
 }
 
 // ---- softmax over all rows, or over a sample of them

@@ -90,3 +90,15 @@ fn steps_have_the_same_bytes_at_one_two_and_four_threads() {
     let one = run(1);
     assert!(one.n_touched() > 3000 && one == run(2) && one == run(4));
 }
+
+#[test]
+fn repeated_rows_count_with_their_sum() {
+    let rows = vec![3, 8, 3, 5, 8, 3, 0];
+    let gradients = RowGradients { rows, values: numbers(21, 4) };
+    let run = |gradients: &RowGradients| {
+        let mut table = RowTable::new(3, numbers(40 * 3, 1));
+        table.step(gradients, 0.1, &CONFIG);
+        table
+    };
+    assert!(run(&gradients) == run(&gradients.distinct()));
+}
