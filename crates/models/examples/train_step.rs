@@ -23,10 +23,13 @@ const LENGTH: usize = 50;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, folder, width, positions, n_steps] = arguments.as_slice() else { return Err("which step?".into()) };
+    let [_, folder, width, positions, n_steps] = arguments.as_slice() else {
+        return Err("which step?".into());
+    };
     let (width, n_steps): (usize, usize) = (width.parse()?, n_steps.parse()?);
     let items = ItemCatalog::new(vec![(0..N_ITEMS).map(|item| item.to_string()).collect()], Vec::new());
-    let config = BehaviorConfig { width, dropout: 0.0, n_negatives: 0, time_gaps: false, ..BehaviorConfig::default() };
+    let config =
+        BehaviorConfig { width, dropout: 0.0, n_negatives: 0, time_gaps: false, ..BehaviorConfig::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut model = Behavior::new(&config, &items, (DomainIdx(0), Scope::Target), &mut rng)?;
     write_start(&model, &Path::new(folder).join("start.safetensors"))?;
@@ -39,7 +42,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut step = BehaviorStep::default();
     let (mut losses, mut cpu, mut wall) = (Vec::new(), Vec::new(), Vec::new());
     for batch in sequences.chunks_exact(BATCH * (LENGTH + 1)) {
-        let examples: Vec<Example> = batch.chunks_exact(LENGTH + 1).map(|row| example(row, positions == "all")).collect();
+        let examples: Vec<Example> =
+            batch.chunks_exact(LENGTH + 1).map(|row| example(row, positions == "all")).collect();
         let examples: Vec<&Example> = examples.iter().collect();
         if model.frequencies.is_empty() {
             model.frequencies = vec![vec![0.0; N_ITEMS]];

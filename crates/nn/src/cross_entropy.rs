@@ -144,6 +144,14 @@ impl Block<'_> {
         tile.sum.resize(n, 0.0);
         let (p, top, sum) = (&mut tile.p, &mut tile.top, &mut tile.sum);
         let bias = self.sample.map(|sample| &sample.bias[at * TILE..at * TILE + n_items]);
+        if let Some(bias) = bias {
+            // The target is there with certainty: one of it, not 1 / π, belongs in the sum.
+            for (row, &target) in p.chunks_exact_mut(n_items).zip(self.targets) {
+                if let Some(own) = (target as usize).checked_sub(at * TILE).filter(|&own| own < n_items) {
+                    row[own] -= bias[own];
+                }
+            }
+        }
         vectorized(Exponentiate(p, bias.unwrap_or_default(), n_items, top, sum));
         matmul(0.0, &mut tile.d_hidden, self.width, 1.0, Matrix::new(&tile.p, n, n_items, n_items), items);
     }
@@ -165,11 +173,8 @@ impl Block<'_> {
         for (row, &target) in self.targets.iter().enumerate() {
             let item = &self.items[target as usize * self.width..];
             let logit = dot(&self.hidden[row * self.width..][..self.width], item);
-            // The target is there with certainty: one of it, not 1 / π, belongs in the sum.
-            let surplus = self.sample.map_or(0.0, |sample| sample.bias[target as usize].exp() - 1.0);
-            let own = (logit - rows.top[row]).exp();
-            let sum = (rows.sum[row] - surplus * own).max(own);
-            rows.pull.push(scale * (1.0 + surplus * own / sum));
+            let sum = rows.sum[row];
+            rows.pull.push(scale);
             rows.sum[row] = scale / sum;
             loss += f64::from(rows.top[row]) + f64::from(sum).ln() - f64::from(logit);
         }
