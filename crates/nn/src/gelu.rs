@@ -8,7 +8,7 @@ use crate::simd::{normal_cdf_and_density, vectorized};
 /// When the lengths differ.
 pub fn gelu(x: &[f32], y: &mut [f32]) {
     assert_eq!(x.len(), y.len());
-    vectorized(|| {
+    vectorized(#[inline(always)] || {
         for (x, y) in x.iter().zip(y) {
             *y = x * normal_cdf_and_density(*x).0;
         }
@@ -22,7 +22,7 @@ pub fn gelu(x: &[f32], y: &mut [f32]) {
 /// When the lengths differ.
 pub fn gelu_backward(x: &[f32], y: &mut [f32], dy: &mut [f32]) {
     assert!(x.len() == dy.len() && x.len() == y.len());
-    vectorized(|| {
+    vectorized(#[inline(always)] || {
         for ((x, y), dy) in x.iter().zip(y).zip(dy) {
             let (cdf, density) = normal_cdf_and_density(*x);
             *y = x * cdf;

@@ -183,7 +183,7 @@ impl LowRank {
 
 /// `sums[j] += Σ_i rows[i, j]`.
 pub(crate) fn add_column_sums(rows: &[f32], sums: &mut [f32]) {
-    vectorized(|| {
+    vectorized(#[inline(always)] || {
         for row in rows.chunks_exact(sums.len()) {
             for (sum, value) in sums.iter_mut().zip(row) {
                 *sum += value;
