@@ -25,7 +25,7 @@ THREADS = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_
 BAR = 0.7
 
 
-def bert(torch, weights, n_layers, n_heads):
+def bert(torch, weights, n_layers, n_heads, width):
     """The network as a module: masked mean of the last layer, length 1."""
     F = torch.nn.functional
 
@@ -41,19 +41,19 @@ def bert(torch, weights, n_layers, n_heads):
             return F.linear(x, self.get(name + ".weight"), self.get(name + ".bias"))
 
         def norm(self, x, name):
-            return F.layer_norm(x, x.shape[-1:], self.get(name + ".weight"), self.get(name + ".bias"), 1e-12)
+            return F.layer_norm(x, (width,), self.get(name + ".weight"), self.get(name + ".bias"), 1e-12)
 
         def forward(self, ids, mask):
             x = self.get("embeddings.word_embeddings.weight")[ids]
             x = x + self.get("embeddings.position_embeddings.weight")[: ids.shape[1]]
             x = self.norm(x + self.get("embeddings.token_type_embeddings.weight")[0], "embeddings.LayerNorm")
-            n, t, d = x.shape
+            n, t = ids.shape
             hide = (1.0 - mask[:, None, None, :].to(x.dtype)) * -1e9
             for layer in range(n_layers):
                 p = f"encoder.layer.{layer}."
-                split = lambda y: y.view(n, t, n_heads, d // n_heads).transpose(1, 2)
+                split = lambda y: y.view(n, t, n_heads, width // n_heads).transpose(1, 2)
                 q, k, v = (split(self.linear(x, p + "attention.self." + part)) for part in ("query", "key", "value"))
-                y = F.scaled_dot_product_attention(q, k, v, attn_mask=hide).transpose(1, 2).reshape(n, t, d)
+                y = F.scaled_dot_product_attention(q, k, v, attn_mask=hide).transpose(1, 2).reshape(n, t, width)
                 x = self.norm(x + self.linear(y, p + "attention.output.dense"), p + "attention.output.LayerNorm")
                 y = self.linear(F.gelu(self.linear(x, p + "intermediate.dense")), p + "output.dense")
                 x = self.norm(x + y, p + "output.LayerNorm")
@@ -76,7 +76,8 @@ def run_peer(peer, model, titles, out, batch_tokens):
         from safetensors.torch import load_file
 
         torch.set_num_threads(1)
-        module = bert(torch, load_file(model / "model.safetensors"), config["num_hidden_layers"], config["num_attention_heads"])
+        module = bert(torch, load_file(model / "model.safetensors"), config["num_hidden_layers"], config["num_attention_heads"],
+                      config["hidden_size"])
     if peer == "onnx-export":
         example = (torch.ones(2, 7, dtype=torch.long), torch.ones(2, 7, dtype=torch.long))
         axes = {"ids": {0: "n", 1: "t"}, "mask": {0: "n", 1: "t"}}
