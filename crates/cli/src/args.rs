@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    benchmark, completions, config, demo, describe, encode, evaluate, import, model, recommend, runs, train, why,
-    why_not,
+    benchmark, completions, config, demo, describe, encode, evaluate, import, model, recommend, runs, train,
+    why, why_not,
 };
 
 const AFTER_HELP: &str = "\

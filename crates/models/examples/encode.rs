@@ -37,6 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn processor_seconds() -> Result<f64, Box<dyn Error>> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).ok_or("no time in /proc/self/stat");
+    let ticks = |at: usize| {
+        fields.get(at).and_then(|field| field.parse::<f64>().ok()).ok_or("no time in /proc/self/stat")
+    };
     Ok((ticks(11)? + ticks(12)?) / 100.0)
 }

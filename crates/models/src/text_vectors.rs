@@ -58,8 +58,9 @@ impl TextVectors {
         domain: DomainIdx,
     ) -> Result<Self, ModelError> {
         let aside = |reason: &str| ModelError::StandsAside { expert: "encoder", reason: reason.into() };
-        let space = space
-            .ok_or_else(|| aside("the data set has no text vectors (`segue encode DATA --model NAME` adds them)"))?;
+        let space = space.ok_or_else(|| {
+            aside("the data set has no text vectors (`segue encode DATA --model NAME` adds them)")
+        })?;
         let (values, dim) = space.spectrum.whiten(&space.vectors.values, config.whitening);
         let target = items.range(domain);
         if values[target.start * dim..target.end * dim].iter().all(|&x| x == 0.0) {

@@ -86,7 +86,11 @@ impl Spectrum {
             row.iter_mut().zip(&self.mean).for_each(|(x, mean)| *x -= mean);
         });
         let mut white = vec![0.0f32; n * k];
-        matmul_parallel(&mut white, Matrix::new(&centered, n, dim, dim), Matrix::new(&transform, k, dim, dim).t());
+        matmul_parallel(
+            &mut white,
+            Matrix::new(&centered, n, dim, dim),
+            Matrix::new(&transform, k, dim, dim).t(),
+        );
         if k > 0 {
             white.chunks_exact_mut(k).for_each(normalize);
         }

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use segue_models::encoder::TextEncoder;
 
 fn open(name: &str) -> TextEncoder {
-    let home = std::env::var("SEGUE_HOME").expect("SEGUE_HOME says where the models are: use scripts/check/pretrained");
+    let home = std::env::var("SEGUE_HOME")
+        .expect("SEGUE_HOME says where the models are: use scripts/check/pretrained");
     let folder = PathBuf::from(home).join("models").join(name);
     TextEncoder::open(&folder, None).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -112,14 +112,17 @@ impl Attention {
     }
 
     fn softmax(self, scores: &mut [f32], t: usize) {
-        vectorized(#[inline(always)] || {
-            for (at, row) in scores.chunks_exact_mut(t).enumerate() {
-                let n_seen = if self.mask == Mask::Causal { at + 1 } else { t };
-                let (seen, unseen) = row.split_at_mut(n_seen);
-                softmax_row(seen);
-                unseen.fill(0.0);
-            }
-        });
+        vectorized(
+            #[inline(always)]
+            || {
+                for (at, row) in scores.chunks_exact_mut(t).enumerate() {
+                    let n_seen = if self.mask == Mask::Causal { at + 1 } else { t };
+                    let (seen, unseen) = row.split_at_mut(n_seen);
+                    softmax_row(seen);
+                    unseen.fill(0.0);
+                }
+            },
+        );
     }
 
     fn check(self, qkv: &[f32], lengths: &[usize], out: &[f32]) {
@@ -165,12 +168,15 @@ pub(crate) fn max_of(row: &[f32]) -> f32 {
 
 // dS = P ∘ (dP − rowsum(dP ∘ P)), in place.
 fn softmax_backward(p: &[f32], d_scores: &mut [f32], t: usize) {
-    vectorized(#[inline(always)] || {
-        for (p, d) in p.chunks_exact(t).zip(d_scores.chunks_exact_mut(t)) {
-            let shared = sum_of(t, |at| p[at] * d[at]);
-            for (d, p) in d.iter_mut().zip(p) {
-                *d = p * (*d - shared);
+    vectorized(
+        #[inline(always)]
+        || {
+            for (p, d) in p.chunks_exact(t).zip(d_scores.chunks_exact_mut(t)) {
+                let shared = sum_of(t, |at| p[at] * d[at]);
+                for (d, p) in d.iter_mut().zip(p) {
+                    *d = p * (*d - shared);
+                }
             }
-        }
-    });
+        },
+    );
 }

@@ -273,7 +273,10 @@ fn copy(from: &[f32], to: &mut Vec<f32>) {
 }
 
 fn add(sums: &mut [f32], values: &[f32]) {
-    crate::simd::vectorized(#[inline(always)] || sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value));
+    crate::simd::vectorized(
+        #[inline(always)]
+        || sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value),
+    );
 }
 
 fn sized(buffer: &mut Vec<f32>, n: usize) -> &mut [f32] {

@@ -32,12 +32,15 @@ pub fn dropout(rate: f32, key: DropoutKey, x: &mut [f32]) {
     let threshold = (f64::from(rate) * 2f64.powi(32)) as u32;
     let scale = 1.0 / (1.0 - rate);
     let (low, high) = (key.0 as u32, (key.0 >> 32) as u32);
-    vectorized(#[inline(always)] || {
-        for (at, x) in x.iter_mut().enumerate() {
-            let kept = hash(at as u32, low, high) >= threshold;
-            *x *= if kept { scale } else { 0.0 };
-        }
-    });
+    vectorized(
+        #[inline(always)]
+        || {
+            for (at, x) in x.iter_mut().enumerate() {
+                let kept = hash(at as u32, low, high) >= threshold;
+                *x *= if kept { scale } else { 0.0 };
+            }
+        },
+    );
 }
 
 // Two rounds of the finalizer of MurmurHash3 on the position, keyed between them; 32 bits, so that it is vectorized.

@@ -37,15 +37,18 @@ impl LayerNorm {
         assert_eq!(x.len(), y.len(), "rows of layer norm");
         stats.clear();
         let (gain, bias) = (params.get(self.gain), params.get(self.bias));
-        vectorized(#[inline(always)] || {
-            for (x, y) in x.chunks_exact(self.width).zip(y.chunks_exact_mut(self.width)) {
-                let [mean, inverse] = self.stats_of(x);
-                for (((y, x), gain), bias) in y.iter_mut().zip(x).zip(gain).zip(bias) {
-                    *y = ((x - mean) * inverse).mul_add(*gain, *bias);
+        vectorized(
+            #[inline(always)]
+            || {
+                for (x, y) in x.chunks_exact(self.width).zip(y.chunks_exact_mut(self.width)) {
+                    let [mean, inverse] = self.stats_of(x);
+                    for (((y, x), gain), bias) in y.iter_mut().zip(x).zip(gain).zip(bias) {
+                        *y = ((x - mean) * inverse).mul_add(*gain, *bias);
+                    }
+                    stats.push([mean, inverse]);
                 }
-                stats.push([mean, inverse]);
-            }
-        });
+            },
+        );
     }
 
     #[inline(always)]
@@ -75,27 +78,33 @@ impl LayerNorm {
         let gain = params.get(self.gain);
         let rows = || x.chunks_exact(self.width).zip(dy.chunks_exact(self.width)).zip(stats);
         if let Some(d_gain) = gradients.get_mut(self.gain) {
-            vectorized(#[inline(always)] || {
-                for ((x, dy), &[mean, inverse]) in rows() {
-                    for ((sum, x), dy) in d_gain.iter_mut().zip(x).zip(dy) {
-                        *sum += dy * (x - mean) * inverse;
+            vectorized(
+                #[inline(always)]
+                || {
+                    for ((x, dy), &[mean, inverse]) in rows() {
+                        for ((sum, x), dy) in d_gain.iter_mut().zip(x).zip(dy) {
+                            *sum += dy * (x - mean) * inverse;
+                        }
                     }
-                }
-            });
+                },
+            );
         }
         if let Some(d_bias) = gradients.get_mut(self.bias) {
             crate::linear::add_column_sums(dy, d_bias);
         }
         let n = self.width as f32;
-        vectorized(#[inline(always)] || {
-            for (((x, dy), &[mean, inverse]), dx) in rows().zip(dx.chunks_exact_mut(self.width)) {
-                let normed = |at: usize| (x[at] - mean) * inverse;
-                let d_mean = sum_of(x.len(), |at| dy[at] * gain[at]) / n;
-                let d_scale = sum_of(x.len(), |at| dy[at] * gain[at] * normed(at)) / n;
-                for at in 0..dx.len() {
-                    dx[at] += inverse * (dy[at] * gain[at] - d_mean - normed(at) * d_scale);
+        vectorized(
+            #[inline(always)]
+            || {
+                for (((x, dy), &[mean, inverse]), dx) in rows().zip(dx.chunks_exact_mut(self.width)) {
+                    let normed = |at: usize| (x[at] - mean) * inverse;
+                    let d_mean = sum_of(x.len(), |at| dy[at] * gain[at]) / n;
+                    let d_scale = sum_of(x.len(), |at| dy[at] * gain[at] * normed(at)) / n;
+                    for at in 0..dx.len() {
+                        dx[at] += inverse * (dy[at] * gain[at] - d_mean - normed(at) * d_scale);
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 }

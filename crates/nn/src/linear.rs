@@ -183,11 +183,14 @@ impl LowRank {
 
 /// `sums[j] += Σ_i rows[i, j]`.
 pub(crate) fn add_column_sums(rows: &[f32], sums: &mut [f32]) {
-    vectorized(#[inline(always)] || {
-        for row in rows.chunks_exact(sums.len()) {
-            for (sum, value) in sums.iter_mut().zip(row) {
-                *sum += value;
+    vectorized(
+        #[inline(always)]
+        || {
+            for row in rows.chunks_exact(sums.len()) {
+                for (sum, value) in sums.iter_mut().zip(row) {
+                    *sum += value;
+                }
             }
-        }
-    });
+        },
+    );
 }

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::blend_fit::{FittedBlend, fit_blend};
 use crate::error::TrainError;
-use crate::material::Material;
 use crate::judge::{Judge, Objective, mean, ndcg_of};
+use crate::material::Material;
 use crate::pool::Pool;
 use crate::search::{Trial, climb, starts_of};
 

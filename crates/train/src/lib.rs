@@ -14,6 +14,6 @@ mod error;
 pub use blend_fit::{Evidence, FittedBlend};
 pub use domain_fit::{DomainFit, FitPlan, Progress, fit_domain, refit_domain};
 pub use error::TrainError;
-pub use material::Material;
 pub use judge::{Judge, MaskRule, Objective, SampledNegatives};
+pub use material::Material;
 pub use search::Trial;

@@ -57,7 +57,8 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         let cost = args.price.map_or(String::new(), |price| {
             format!(", cost {:.4}", price * figures.endpoint_tokens as f64 / 1e6)
         });
-        screen.say(format!("the endpoint counted {} tokens{cost}", count(figures.endpoint_tokens as usize)))?;
+        screen
+            .say(format!("the endpoint counted {} tokens{cost}", count(figures.endpoint_tokens as usize)))?;
     }
     screen.say(format!("vectors in {}; `segue train` uses them", path.display()))?;
     screen.document(&serde_json::json!({ "figures": figures, "file": path }))

@@ -176,7 +176,10 @@ impl Endpoint {
         match status {
             200 => {}
             408 | 429 | 500.. => {
-                return Err(Refusal::Passing(format!("status {status}: {said}"), asked.map(Duration::from_secs)));
+                return Err(Refusal::Passing(
+                    format!("status {status}: {said}"),
+                    asked.map(Duration::from_secs),
+                ));
             }
             _ => {
                 let problem = format!("`{}` refused the request with status {status}: {said}", self.address);

@@ -6,12 +6,8 @@ use std::thread::JoinHandle;
 
 use super::*;
 
-const PATIENCE: Patience = Patience {
-    n_tries: 3,
-    first_wait: Duration::from_millis(5),
-    timeout: Duration::from_secs(5),
-    seed: 7,
-};
+const PATIENCE: Patience =
+    Patience { n_tries: 3, first_wait: Duration::from_millis(5), timeout: Duration::from_secs(5), seed: 7 };
 
 // Serves the answers in order, then stops; gives the bodies of the requests.
 fn stub(answers: Vec<(u16, String)>) -> (String, JoinHandle<Vec<String>>) {
@@ -32,7 +28,8 @@ fn stub(answers: Vec<(u16, String)>) -> (String, JoinHandle<Vec<String>>) {
                 let mut body = vec![0; length.trim().parse().unwrap()];
                 reader.read_exact(&mut body).unwrap();
                 let n = answer.len();
-                let head_out = format!("HTTP/1.1 {status} X\r\nContent-Length: {n}\r\nConnection: close\r\n\r\n");
+                let head_out =
+                    format!("HTTP/1.1 {status} X\r\nContent-Length: {n}\r\nConnection: close\r\n\r\n");
                 reader.get_mut().write_all((head_out + &answer).as_bytes()).unwrap();
                 head + &String::from_utf8(body).unwrap()
             })

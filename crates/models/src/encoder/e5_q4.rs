@@ -25,7 +25,9 @@ pub fn convert(bytes: &[u8], path: &Path, folder: &Path) -> Result<(), EncoderEr
     let arrays = file.arrays().map_err(damaged)?;
     let views: Vec<(&str, TensorView<'_>)> = arrays
         .iter()
-        .map(|(name, dtype, shape, bytes)| Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?)))
+        .map(|(name, dtype, shape, bytes)| {
+            Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?))
+        })
         .collect::<Result<_, safetensors::SafeTensorError>>()
         .map_err(|e| damaged(e.to_string()))?;
     let write = |name: &str, bytes: &[u8]| {
@@ -127,13 +129,29 @@ impl<'a> File<'a> {
         for layer in 0..self.sizes.n_layers {
             for (short, name, rows, columns) in linears {
                 let name = format!("encoder.layer.{layer}.{name}");
-                arrays.push(self.matrix(&format!("l{layer}.{short}.w"), &format!("{name}.weight"), [rows, columns])?);
-                arrays.push(self.plain(&format!("l{layer}.{short}.b"), &format!("{name}.bias"), vec![rows])?);
+                arrays.push(self.matrix(
+                    &format!("l{layer}.{short}.w"),
+                    &format!("{name}.weight"),
+                    [rows, columns],
+                )?);
+                arrays.push(self.plain(
+                    &format!("l{layer}.{short}.b"),
+                    &format!("{name}.bias"),
+                    vec![rows],
+                )?);
             }
             for (short, name) in [("aln", "attention.output.LayerNorm"), ("oln", "output.LayerNorm")] {
                 let name = format!("encoder.layer.{layer}.{name}");
-                arrays.push(self.plain(&format!("l{layer}.{short}.w"), &format!("{name}.weight"), vec![width])?);
-                arrays.push(self.plain(&format!("l{layer}.{short}.b"), &format!("{name}.bias"), vec![width])?);
+                arrays.push(self.plain(
+                    &format!("l{layer}.{short}.w"),
+                    &format!("{name}.weight"),
+                    vec![width],
+                )?);
+                arrays.push(self.plain(
+                    &format!("l{layer}.{short}.b"),
+                    &format!("{name}.bias"),
+                    vec![width],
+                )?);
             }
         }
         Ok(arrays)
@@ -260,7 +278,8 @@ impl<'a> Reader<'a> {
         let texts = self.take(n_bytes)?;
         let piece = |(range, &score): (&[usize], &f32)| {
             let text = texts.get(range[0]..range[1]).filter(|_| score.is_finite());
-            let text = text.ok_or_else(|| format!("a piece at {}..{} with score {score}", range[0], range[1]))?;
+            let text =
+                text.ok_or_else(|| format!("a piece at {}..{} with score {score}", range[0], range[1]))?;
             Ok((String::from_utf8_lossy(text).into_owned(), score))
         };
         offsets.windows(2).zip(&scores).map(piece).collect()

@@ -99,8 +99,7 @@ impl TextEncoder {
                 let tokens = batch.iter().flat_map(|&at| tokens[at].iter().copied()).collect();
                 let batch = TokenBatch { tokens, lengths };
                 let pass = (self.head(), Purpose::Vectors);
-                let out =
-                    self.network.forward(&self.params, &batch, pass, Dropping::none(), trace).to_vec();
+                let out = self.network.forward(&self.params, &batch, pass, Dropping::none(), trace).to_vec();
                 observer(batch.lengths.len());
                 out
             })

@@ -165,7 +165,8 @@ impl Network {
     fn embed_backward(&self, batch: &TokenBatch, d_embedded: &[f32], gradients: &mut Gradients) {
         let width = self.shape.width;
         for (d, (word, position)) in d_embedded.chunks_exact(width).zip(self.places(batch)) {
-            let rows = [Some((self.words, word)), Some((self.positions, position)), self.types.map(|id| (id, 0))];
+            let rows =
+                [Some((self.words, word)), Some((self.positions, position)), self.types.map(|id| (id, 0))];
             for (id, row) in rows.into_iter().flatten() {
                 if let Some(gradient) = gradients.get_mut(id) {
                     gradient[row * width..][..width].iter_mut().zip(d).for_each(|(sum, d)| *sum += d);

@@ -136,7 +136,10 @@ pub(crate) fn read_shape(folder: &Path) -> Result<Shape, EncoderError> {
     }
     if config.position_embedding_type != "absolute" || config.is_decoder {
         let what = format!("position_embedding_type `{}`", config.position_embedding_type);
-        return Err(EncoderError::unsupported(&path, if config.is_decoder { "a decoder".into() } else { what }));
+        return Err(EncoderError::unsupported(
+            &path,
+            if config.is_decoder { "a decoder".into() } else { what },
+        ));
     }
     let first_position = match config.model_type.as_deref() {
         None | Some("bert") => 0,
@@ -187,7 +190,9 @@ pub(crate) fn read_usage(folder: &Path, shape: Shape) -> Result<Usage, EncoderEr
     for module in modules.unwrap_or_default() {
         match module.kind.rsplit('.').next().unwrap_or_default() {
             "Transformer" => {}
-            "Pooling" => usage.pooling = read_pooling(&inside(folder, &module.path, &path)?.join("config.json"))?,
+            "Pooling" => {
+                usage.pooling = read_pooling(&inside(folder, &module.path, &path)?.join("config.json"))?
+            }
             "Normalize" => usage.normalizes = true,
             other => {
                 return Err(EncoderError::Unsupported {

@@ -72,7 +72,9 @@ impl WeightsFile {
             Dtype::F32 => {
                 bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
             }
-            Dtype::F16 => bytes.chunks_exact(2).map(|b| f16_to_f32(u16::from_le_bytes([b[0], b[1]]))).collect(),
+            Dtype::F16 => {
+                bytes.chunks_exact(2).map(|b| f16_to_f32(u16::from_le_bytes([b[0], b[1]]))).collect()
+            }
             Dtype::BF16 => {
                 let wide = |b: &[u8]| f32::from_bits(u32::from(u16::from_le_bytes([b[0], b[1]])) << 16);
                 bytes.chunks_exact(2).map(wide).collect()
@@ -110,7 +112,9 @@ pub(crate) fn f16_to_f32(bits: u16) -> f32 {
         31 if fraction == 0.0 => sign * f32::INFINITY,
         31 => f32::NAN,
         _ => f32::from_bits(
-            u32::from(bits & 0x8000) << 16 | (u32::from(exponent) + 112) << 23 | u32::from(bits & 0x3ff) << 13,
+            u32::from(bits & 0x8000) << 16
+                | (u32::from(exponent) + 112) << 23
+                | u32::from(bits & 0x3ff) << 13,
         ),
     }
 }

@@ -151,7 +151,8 @@ fn a_book_that_nobody_has_touched_is_reached_through_its_words_alone() {
     for subject in subjects().iter().filter(|subject| subject.id.kind.uses_history()) {
         let scores = world.scores(&fitted(&world, subject), &history);
         let encoder = subject.id.kind == ExpertKind::Encoder;
-        let reads_text = subject.id.kind == ExpertKind::Content || subject.name.contains("text prior") || encoder;
+        let reads_text =
+            subject.id.kind == ExpertKind::Content || subject.name.contains("text prior") || encoder;
         for book in world.new_books() {
             // Text vectors also say what is unlike the history.
             let speaks = scores[book] > 0.0 || (encoder && scores[book] != 0.0);

@@ -36,7 +36,10 @@ fn the_folder_decides_and_the_tokenizers_own_cutting_and_padding_do_not() {
     let model = TinyModel::new();
     model.write();
     model.put("sentence_bert_config.json", &json!({ "max_seq_length": 6 }));
-    model.put("config_sentence_transformers.json", &json!({ "prompts": { "query": "q: ", "passage": "p: " } }));
+    model.put(
+        "config_sentence_transformers.json",
+        &json!({ "prompts": { "query": "q: ", "passage": "p: " } }),
+    );
     let encoder = TextEncoder::open(&model.folder, None).unwrap();
     assert_eq!(encoder.tokens().of(&TEXTS).unwrap()[4], [2, 4, 4, 4, 5, 3]);
     assert_eq!(encoder.usage.prefix, "p: ");
@@ -200,7 +203,10 @@ fn gradients_agree_with_finite_differences_in_every_array() {
                 moved(0.0);
                 let analytic = f64::from(gradients.get(id)[at]);
                 let scale = 2e-3 + 0.02 * numeric.abs().max(analytic.abs());
-                assert!((numeric - analytic).abs() < scale, "{name}[{at}]: {analytic}, by differences {numeric}");
+                assert!(
+                    (numeric - analytic).abs() < scale,
+                    "{name}[{at}]: {analytic}, by differences {numeric}"
+                );
             }
         }
     }

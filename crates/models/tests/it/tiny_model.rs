@@ -44,11 +44,14 @@ impl TinyModel {
     pub(crate) fn write(&self) -> &Path {
         fs::create_dir_all(self.folder.join("1_Pooling")).unwrap();
         self.put("config.json", &self.config);
-        self.put("modules.json", &json!([
-            { "path": "", "type": "sentence_transformers.models.Transformer" },
-            { "path": "1_Pooling", "type": "sentence_transformers.models.Pooling" },
-            { "path": "2_Normalize", "type": "sentence_transformers.models.Normalize" }
-        ]));
+        self.put(
+            "modules.json",
+            &json!([
+                { "path": "", "type": "sentence_transformers.models.Transformer" },
+                { "path": "1_Pooling", "type": "sentence_transformers.models.Pooling" },
+                { "path": "2_Normalize", "type": "sentence_transformers.models.Normalize" }
+            ]),
+        );
         self.put("1_Pooling/config.json", &json!({ "pooling_mode_mean_tokens": true }));
         self.put("tokenizer.json", &tokenizer());
         fs::write(self.folder.join("model.safetensors"), self.weights()).unwrap();
@@ -102,7 +105,9 @@ fn names() -> Vec<(String, Vec<usize>)> {
     pair("embeddings.LayerNorm".into(), vec![WIDTH]);
     for layer in 0..2 {
         let name = |part: &str| format!("encoder.layer.{layer}.{part}");
-        for part in ["attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"] {
+        for part in
+            ["attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"]
+        {
             pair(name(part), vec![WIDTH, WIDTH]);
         }
         pair(name("attention.output.LayerNorm"), vec![WIDTH]);

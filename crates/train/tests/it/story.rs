@@ -10,7 +10,7 @@ use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, FitContext};
 use segue_recommend::recommender::Scratch;
 use segue_recommend::{Blend, DomainModel, Member};
 use segue_train::domain_fit::cold_flags;
-use segue_train::{DomainFit, FitPlan, Judge, MaskRule, fit_domain};
+use segue_train::{DomainFit, FitPlan, Judge, MaskRule, Material, fit_domain};
 
 /// The source is imported first, so that a candidate's place is never its item index.
 pub(crate) const SOURCE: DomainIdx = DomainIdx(0);
@@ -157,7 +157,7 @@ pub(crate) fn plan() -> FitPlan {
 }
 
 impl Stage {
-    /// Train events and items with text vectors.
+    /// Train events and items; nothing was encoded.
     pub(crate) fn material(&self) -> Material<'_> {
         Material { train: &self.split.train, items: &self.dataset.items, vectors: None }
     }
@@ -182,15 +182,12 @@ impl Stage {
     /// Every kind over the target and, where history counts, over the sources, with default settings and equal weights.
     pub(crate) fn unsearched(&self) -> DomainModel {
         let mut experts = Vec::new();
-        let context = FitContext {
-            items: &self.dataset.items,
-            domain: TARGET,
-            text_neighbors: None,
-            text_space: None,
-        };
+        let context =
+            FitContext { items: &self.dataset.items, domain: TARGET, text_neighbors: None, text_space: None };
         for scope in [segue_models::Scope::Target, segue_models::Scope::Sources, segue_models::Scope::All] {
             let target_only = scope == segue_models::Scope::Target;
-            for kind in ExpertKind::ALL.into_iter().filter(|kind| target_only || kind.uses_history()) {
+            let fits = |kind: &ExpertKind| *kind != ExpertKind::Encoder && (target_only || kind.uses_history());
+            for kind in ExpertKind::ALL.into_iter().filter(fits) {
                 let config = ExpertConfig::default_of(kind);
                 let expert = Expert::fit(ExpertId { kind, scope }, &config, &self.split.train, context);
                 experts.push(expert.expect("the data can be learned"));
