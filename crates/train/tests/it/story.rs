@@ -186,7 +186,8 @@ impl Stage {
             FitContext { items: &self.dataset.items, domain: TARGET, text_neighbors: None, text_space: None };
         for scope in [segue_models::Scope::Target, segue_models::Scope::Sources, segue_models::Scope::All] {
             let target_only = scope == segue_models::Scope::Target;
-            let fits = |kind: &ExpertKind| *kind != ExpertKind::Encoder && (target_only || kind.uses_history());
+            let fits =
+                |kind: &ExpertKind| *kind != ExpertKind::Encoder && (target_only || kind.uses_history());
             for kind in ExpertKind::ALL.into_iter().filter(fits) {
                 let config = ExpertConfig::default_of(kind);
                 let expert = Expert::fit(ExpertId { kind, scope }, &config, &self.split.train, context);
