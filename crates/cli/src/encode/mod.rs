@@ -144,7 +144,7 @@ pub(crate) fn encode_items(
             bar.inc(n as u64);
             bar.set_message(format!("{:.0} texts/s", bar.per_sec()));
         })?;
-        cache.add(part.iter().map(|&at| keys[at].clone()).collect(), vectors, dim)?;
+        cache.add(&part.iter().map(|&at| keys[at].clone()).collect::<Vec<_>>(), vectors, dim)?;
     }
     bar.finish_and_clear();
     let figures = EncodingFigures {
