@@ -184,7 +184,9 @@ pub(crate) fn read_vectors(folder: &Path, items: &ItemCatalog) -> Result<Option<
     }
     let bytes = std::fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let vectors = ItemVectors::from_bytes(&bytes, items);
-    vectors.map(Some).with_context(|| format!("cannot use `{}`", path.display()))
+    vectors.map(Some).with_context(|| {
+        format!("cannot use `{}`: delete it, or make it again with `segue encode`", path.display())
+    })
 }
 
 /// Writes the vectors into a data set folder, whole or not at all.
