@@ -109,7 +109,7 @@ fn accumulate(v: &mut [f64], n: usize, d: &mut [f64]) {
             }
             for k in 0..=i {
                 let own = d[k];
-                v[k * n..k * n + i + 1].iter_mut().zip(&sums).for_each(|(x, g)| *x -= g * own);
+                v[k * n..=k * n + i].iter_mut().zip(&sums).for_each(|(x, g)| *x -= g * own);
             }
         }
         (0..=i).for_each(|k| v[k * n + i + 1] = 0.0);

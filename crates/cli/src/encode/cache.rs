@@ -75,11 +75,11 @@ impl VectorCache {
     }
 
     /// Adds vectors and writes them at once.
-    pub(crate) fn add(&mut self, keys: Vec<String>, vectors: Vec<f32>, dim: usize) -> Result<()> {
+    pub(crate) fn add(&mut self, keys: &[String], vectors: Vec<f32>, dim: usize) -> Result<()> {
         let name = format!("{}.safetensors", &hash::of_bytes(keys.concat().as_bytes())[..24]);
-        self.take_in(keys.clone(), &vectors, dim)?;
+        self.take_in(keys.to_vec(), &vectors, dim)?;
         let mut tensors = Tensors::new();
-        tensors.put_texts("keys", &keys);
+        tensors.put_texts("keys", keys);
         tensors.put_f32("vectors", vectors);
         tensors.put_u32("dim", vec![dim as u32]);
         write_aside(&self.folder.join(name), &tensors.to_bytes()?)
@@ -94,9 +94,9 @@ mod tests {
     fn vectors_come_back_and_a_damaged_file_costs_only_its_own() {
         let folder = std::env::temp_dir().join(format!("segue-cache-{}", std::process::id()));
         let mut cache = VectorCache::open(&folder).unwrap();
-        cache.add(vec!["a".into(), "b".into()], vec![1.0, 2.0, 3.0, 4.0], 2).unwrap();
-        cache.add(vec!["c".into()], vec![5.0, 6.0], 2).unwrap();
-        assert!(cache.add(vec!["d".into()], vec![1.0; 3], 3).is_err(), "another length");
+        cache.add(&["a".into(), "b".into()], vec![1.0, 2.0, 3.0, 4.0], 2).unwrap();
+        cache.add(&["c".into()], vec![5.0, 6.0], 2).unwrap();
+        assert!(cache.add(&["d".into()], vec![1.0; 3], 3).is_err(), "another length");
         let again = VectorCache::open(&folder).unwrap();
         assert_eq!((again.get("b"), again.get("c")), (Some(&[3.0, 4.0][..]), Some(&[5.0, 6.0][..])));
         let name = hash::of_bytes(b"c")[..24].to_owned() + ".safetensors";

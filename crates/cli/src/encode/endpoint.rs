@@ -11,7 +11,7 @@ use crate::failure::{failed, usage};
 /// Texts of one request.
 const TEXTS_PER_REQUEST: usize = 64;
 /// Longest wait that an endpoint can ask for.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 /// Largest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
 
@@ -30,7 +30,7 @@ pub(crate) struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        let (first_wait, timeout) = (Duration::from_millis(500), Duration::from_secs(120));
+        let (first_wait, timeout) = (Duration::from_millis(500), Duration::from_mins(2));
         Self { n_tries: 6, first_wait, timeout, seed: 0 }
     }
 }

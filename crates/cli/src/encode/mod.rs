@@ -144,7 +144,7 @@ pub(crate) fn encode_items(
             bar.inc(n as u64);
             bar.set_message(format!("{:.0} texts/s", bar.per_sec()));
         })?;
-        cache.add(part.iter().map(|&at| keys[at].clone()).collect(), vectors, dim)?;
+        cache.add(&part.iter().map(|&at| keys[at].clone()).collect::<Vec<_>>(), vectors, dim)?;
     }
     bar.finish_and_clear();
     let figures = EncodingFigures {
@@ -184,7 +184,9 @@ pub(crate) fn read_vectors(folder: &Path, items: &ItemCatalog) -> Result<Option<
     }
     let bytes = std::fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let vectors = ItemVectors::from_bytes(&bytes, items);
-    vectors.map(Some).with_context(|| format!("cannot use `{}`", path.display()))
+    vectors.map(Some).with_context(|| {
+        format!("cannot use `{}`: delete it, or make it again with `segue encode`", path.display())
+    })
 }
 
 /// Writes the vectors into a data set folder, whole or not at all.

@@ -230,7 +230,8 @@ impl<'a> File<'a> {
     // Replaces the characters that the file maps to `to` and NFKC does not.
     fn rule(&self, to: &str) -> Option<Value> {
         let own = self.characters.iter().filter(|(from, target)| target == to && nfkc(*from) != *target);
-        let set: String = own.map(|(from, _)| format!("\\x{{{:X}}}", u32::from(*from))).collect();
+        let codes: Vec<String> = own.map(|(from, _)| format!("\\x{{{:X}}}", u32::from(*from))).collect();
+        let set = codes.concat();
         (!set.is_empty())
             .then(|| json!({ "type": "Replace", "pattern": { "Regex": format!("[{set}]") }, "content": to }))
     }

@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use rayon::prelude::*;
+use segue_data::hash;
 use segue_nn::Params;
 use segue_nn::block::Dropping;
 use sha2::{Digest, Sha256};
@@ -147,5 +148,5 @@ fn fingerprint(folder: &Path, params: &Params, usage: &Usage) -> Result<String, 
     let path = folder.join("tokenizer.json");
     hasher.update(std::fs::read(&path).map_err(|e| EncoderError::io(&path, e))?);
     hasher.update(format!("{usage:?}"));
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hash::of_bytes(&hasher.finalize()))
 }

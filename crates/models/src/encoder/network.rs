@@ -210,9 +210,10 @@ impl Network {
             let along: f32 = out.iter().zip(d_out).map(|(y, d)| y * d).sum();
             for token in dx[row * width..].chunks_exact_mut(width).take(used) {
                 for ((dx, d), y) in token.iter_mut().zip(d_out).zip(out) {
-                    *dx = match head.normalizes {
-                        true => (d - along * y) / (trace.lengths_of_pooled[at] * n),
-                        false => d / n,
+                    *dx = if head.normalizes {
+                        (d - along * y) / (trace.lengths_of_pooled[at] * n)
+                    } else {
+                        d / n
                     };
                 }
             }

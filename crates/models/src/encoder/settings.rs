@@ -17,7 +17,7 @@ pub struct Shape {
     pub n_positions: usize,
     /// Rows of the type embedding; 0 = there is none.
     pub n_types: usize,
-    /// Row of the first position (2 in RoBERTa, where the first two are kept free).
+    /// Row of the first position (2 in `RoBERTa`, where the first two are kept free).
     pub first_position: usize,
     /// Width of the model.
     pub width: usize,
@@ -98,7 +98,7 @@ struct ModuleFile {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-#[expect(clippy::struct_excessive_bools, reason = "the file's own layout")]
+#[expect(clippy::struct_excessive_bools, clippy::struct_field_names, reason = "the file's own layout")]
 struct PoolingFile {
     pooling_mode: Option<String>,
     pooling_mode_cls_token: bool,
@@ -191,7 +191,7 @@ pub(crate) fn read_usage(folder: &Path, shape: Shape) -> Result<Usage, EncoderEr
         match module.kind.rsplit('.').next().unwrap_or_default() {
             "Transformer" => {}
             "Pooling" => {
-                usage.pooling = read_pooling(&inside(folder, &module.path, &path)?.join("config.json"))?
+                usage.pooling = read_pooling(&inside(folder, &module.path, &path)?.join("config.json"))?;
             }
             "Normalize" => usage.normalizes = true,
             other => {

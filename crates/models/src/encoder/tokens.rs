@@ -12,7 +12,7 @@ use crate::encoder::error::EncoderError;
 pub struct Tokens {
     path: PathBuf,
     tokenizer: Tokenizer,
-    n_tokens: usize,
+    vocabulary: usize,
 }
 
 impl Tokens {
@@ -26,7 +26,7 @@ impl Tokens {
         tokenizer.with_padding(None);
         let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
         tokenizer.with_truncation(Some(truncation)).map_err(failed)?;
-        Ok(Self { path, tokenizer, n_tokens })
+        Ok(Self { path, tokenizer, vocabulary: n_tokens })
     }
 
     /// Tokens of each text, special ones included, in parallel; at least one per text.
@@ -43,8 +43,8 @@ impl Tokens {
             reason: format!("`{}`: {e}", start_of(text)),
         })?;
         let tokens = encoding.get_ids();
-        if let Some(&token) = tokens.iter().find(|&&token| token as usize >= self.n_tokens) {
-            return Err(EncoderError::Token { token, text: start_of(text), n_tokens: self.n_tokens });
+        if let Some(&token) = tokens.iter().find(|&&token| token as usize >= self.vocabulary) {
+            return Err(EncoderError::Token { token, text: start_of(text), n_tokens: self.vocabulary });
         }
         // A tokenizer without special tokens makes nothing of an empty text; row 0 is always there.
         Ok(if tokens.is_empty() { vec![0] } else { tokens.to_vec() })

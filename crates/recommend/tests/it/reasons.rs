@@ -58,7 +58,9 @@ fn shared_words_stand_in_both_texts_and_popularity_is_a_true_place() {
                         assert!(of == N_BOOKS && (1.0..=N_BOOKS as f64).contains(&rank));
                         n_popular += 1;
                     }
-                    Reason::LikeText { .. } => panic!("this recommender has no encoder"),
+                    Reason::LikeText { item, .. } => {
+                        assert!(item != ranked.item && history.iter().any(|event| event.item == item));
+                    }
                     Reason::Event { .. } => {}
                 }
             }

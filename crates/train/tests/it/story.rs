@@ -10,8 +10,7 @@ use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, FitContext};
 use segue_recommend::recommender::Scratch;
 use segue_recommend::{Blend, DomainModel, Member};
 use segue_train::domain_fit::cold_flags;
-use segue_train::material::Material;
-use segue_train::{DomainFit, FitPlan, Judge, MaskRule, fit_domain};
+use segue_train::{DomainFit, FitPlan, Judge, MaskRule, Material, fit_domain};
 
 /// The source is imported first, so that a candidate's place is never its item index.
 pub(crate) const SOURCE: DomainIdx = DomainIdx(0);
@@ -152,17 +151,18 @@ fn add_events(
     }
 }
 
-/// A plan small enough to run many times: the experts that are fitted in closed form.
+/// A plan small enough to run many times: the experts that are fitted in closed form without a text encoder.
 pub(crate) fn plan() -> FitPlan {
     FitPlan { experts: closed_form(), budget: 4, search_cases: 800, ..FitPlan::default() }
 }
 
 fn closed_form() -> Vec<ExpertKind> {
-    ExpertKind::ALL.into_iter().filter(|&kind| kind != ExpertKind::Behavior).collect()
+    let fits = |kind: &ExpertKind| !matches!(kind, ExpertKind::Behavior | ExpertKind::Encoder);
+    ExpertKind::ALL.into_iter().filter(fits).collect()
 }
 
 impl Stage {
-    /// Train events and items with text vectors.
+    /// Train events and items; nothing was encoded.
     pub(crate) fn material(&self) -> Material<'_> {
         Material { train: &self.split.train, items: &self.dataset.items, vectors: None }
     }
