@@ -49,6 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             model.frequencies = vec![vec![0.0; N_ITEMS]];
         }
         let (start, clock) = (cpu_seconds(), Instant::now());
+        model.refresh();
         gradients.clear();
         losses.push(step.losses(&model, &examples, DropoutKey::new(0), &mut gradients));
         optimizer.step(&mut model.params, &gradients, 1e-3, 1.0);

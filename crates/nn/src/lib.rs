@@ -35,5 +35,6 @@ pub use matmul::{Matrix, dot_rows, matmul, matmul_parallel};
 pub use params::{Gradients, Init, Param, ParamId, Params, sum_of_squares};
 pub use row_gradients::RowGradients;
 pub use row_table::{LazyAdamW, RowTable};
+pub use simd::add_scaled;
 pub use solve::solve_spd_small;
 pub use sparse_inverse::Elimination;

@@ -153,6 +153,19 @@ impl Gradients {
         Some(self.arrays[id.0].as_mut_slice()).filter(|array| !array.is_empty())
     }
 
+    /// The gradients of two different arrays at once; `None` where one is frozen or not asked for.
+    pub fn pair_mut(&mut self, one: ParamId, other: Option<ParamId>) -> [Option<&mut [f32]>; 2] {
+        let mut found = [None, None];
+        for (at, array) in self.arrays.iter_mut().enumerate().filter(|(_, array)| !array.is_empty()) {
+            if at == one.0 {
+                found[0] = Some(array.as_mut_slice());
+            } else if other.is_some_and(|other| at == other.0) {
+                found[1] = Some(array.as_mut_slice());
+            }
+        }
+        found
+    }
+
     /// The gradient of an array; empty when it is frozen.
     pub fn get(&self, id: ParamId) -> &[f32] {
         &self.arrays[id.0]

@@ -40,7 +40,7 @@ pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
 }
 
 /// `sums[i] += factor · values[i]`.
-pub(crate) fn add_scaled(sums: &mut [f32], factor: f32, values: &[f32]) {
+pub fn add_scaled(sums: &mut [f32], factor: f32, values: &[f32]) {
     struct AddScaled<'a>(&'a mut [f32], f32, &'a [f32]);
 
     impl Kernel for AddScaled<'_> {

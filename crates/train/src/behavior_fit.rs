@@ -45,7 +45,7 @@ pub fn fit_behavior(
     rng.set_stream(id.scope as u64 + 1);
     let stands_aside = |source: ModelError| TrainError::Model { expert: id.to_string(), source };
     let mut model = Behavior::new(config, items, (domain, id.scope), &mut rng).map_err(stands_aside)?;
-    let examples = Example::all_of(train, &model.rows, config.max_len);
+    let examples = Example::all_of(train, &model);
     if examples.len() < FEWEST_EXAMPLES {
         let reason =
             format!("{} sequences of two or more events, at least {FEWEST_EXAMPLES} needed", examples.len());
@@ -67,6 +67,7 @@ pub fn fit_behavior(
     let mut learner = BehaviorLearner { model, examples, step: BehaviorStep::default(), valid };
     let curve = learn(&mut learner, &plan, observe)?;
     let mut model = learner.model.trained();
+    model.refresh();
     model.config.epochs = best_epoch(&curve);
     Ok((Expert::of_behavior(id, domain, model), curve))
 }
@@ -92,11 +93,13 @@ impl Learner for BehaviorLearner<'_> {
     }
 
     fn losses(&mut self, batch: &[usize], key: DropoutKey, gradients: &mut Gradients) -> f64 {
+        self.model.refresh();
         let batch: Vec<&Example> = batch.iter().map(|&at| &self.examples[at]).collect();
         self.step.losses(&self.model, &batch, key, gradients)
     }
 
-    fn validate(&self) -> Result<f64, TrainError> {
+    fn validate(&mut self) -> Result<f64, TrainError> {
+        self.model.refresh();
         let Some(valid) = self.valid else { return Ok(0.0) };
         let score = |query: &segue_models::Query<'_>, scores: &mut [f32]| self.model.score(query, scores);
         Ok(mean(&valid.judge.ndcg(valid.objective, score)?))

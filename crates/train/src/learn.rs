@@ -19,7 +19,7 @@ pub trait Learner {
     ///
     /// # Errors
     /// When a score is not finite.
-    fn validate(&self) -> Result<f64, TrainError>;
+    fn validate(&mut self) -> Result<f64, TrainError>;
 }
 
 /// Settings of the loop.

@@ -10,6 +10,7 @@ mod config;
 mod negatives;
 mod step;
 mod tokens;
+mod words;
 
 use rand::{Rng, RngCore};
 use rayon::prelude::*;
@@ -22,6 +23,7 @@ use segue_nn::{Init, ParamId, Params};
 pub use config::BehaviorConfig;
 pub use step::{BehaviorStep, Example, NO_TARGET};
 pub use tokens::{N_GAPS, Rows, Token, gap_bucket};
+pub use words::ItemWords;
 
 use crate::query::{Query, Scope};
 use crate::tensors::{ModelError, Tensors};
@@ -31,7 +33,9 @@ use crate::tensors::{ModelError, Tensors};
 pub struct Net {
     /// `[n_rows, width]`: input and output vectors are the same.
     pub items: ParamId,
-    /// `[max_len, width]`.
+    /// `[n_words, width]`: tags, part of the vectors of the items that have them; `None` without text.
+    words: Option<ParamId>,
+    /// `[max_len + 1, width]`.
     positions: ParamId,
     /// `[n_domains, width]`.
     domains: ParamId,
@@ -55,10 +59,14 @@ pub struct Behavior {
     pub config: BehaviorConfig,
     /// Which item is which row.
     pub rows: Rows,
+    /// Which item has which tags.
+    pub words: ItemWords,
     /// Structure.
     pub net: Net,
     /// Numbers.
     pub params: Params,
+    /// `[n_rows + n_words, width]`: items with their tags, then the tags; see [`refresh`](Self::refresh).
+    vectors: Vec<f32>,
     /// Share of each item among a domain's training targets, by domain; for the sample of a step. Empty in a model that was read.
     pub frequencies: Vec<Vec<f32>>,
 }
@@ -76,12 +84,14 @@ impl Behavior {
     ) -> Result<Self, ModelError> {
         check(config, scope)?;
         let rows = Rows::new(items, target, scope);
+        let words = ItemWords::of(items, &rows);
         let mut params = Params::new();
         let width = config.width;
         let n_domains = rows.of_domain.len();
         let small = Init::Normal(config.init);
         let mut table = |name: &str, n: usize| params.add(name, &[n, width], small, rng);
-        let (items, positions) = (table("items", rows.n_rows()), table("positions", config.max_len));
+        let (items, positions) = (table("items", rows.n_rows()), table("positions", config.max_len + 1));
+        let of_words = (words.n_words() > 0).then(|| table("words", words.n_words()));
         let (domains, kinds) = (table("domains", n_domains), table("kinds", N_KINDS));
         let (gaps, asked) = (table("gaps", N_GAPS), table("asked", n_domains));
         let shape = BlockShape {
@@ -97,8 +107,24 @@ impl Behavior {
             .map(|at| Block::new(&mut params, &format!("blocks.{at}"), shape, deviation, rng))
             .collect();
         let norm = LayerNorm::new(&mut params, "norm", width, 1e-6, rng);
-        let net = Net { items, positions, domains, kinds, gaps, asked, blocks, norm };
-        Ok(Self { config: config.clone(), rows, net, params, frequencies: Vec::new() })
+        let net = Net { items, words: of_words, positions, domains, kinds, gaps, asked, blocks, norm };
+        let mut model = Self {
+            config: config.clone(),
+            rows,
+            words,
+            net,
+            params,
+            vectors: Vec::new(),
+            frequencies: Vec::new(),
+        };
+        model.refresh();
+        Ok(model)
+    }
+
+    /// Computes the item vectors again; needed whenever the numbers have changed.
+    pub fn refresh(&mut self) {
+        let words = self.net.words.map_or(&[][..], |words| self.params.get(words));
+        self.words.add_to(self.params.get(self.net.items), words, self.config.width, &mut self.vectors);
     }
 
     /// Counts how often each item is a target, before training.
@@ -134,19 +160,19 @@ impl Behavior {
     pub fn score_vector(&self, user: &[f32], scores: &mut [f32]) {
         let width = self.config.width;
         let first = self.rows.candidates().start * width;
-        let vectors = &self.params.get(self.net.items)[first..];
+        let vectors = &self.vectors[first..];
         segue_nn::dot_rows(vectors, user, scores);
     }
 
     /// The vector of a user at the time of the request, `[width]`: what one more event updates. `None` without events in scope.
     pub fn user_vector(&self, query: &Query<'_>) -> Option<Vec<f32>> {
-        let tokens = self.rows.tokens(query.history, query.timestamp, self.config.max_len);
+        let tokens = self.rows.tokens(query.history, query.timestamp, self.config.max_len, &self.words);
         if tokens.is_empty() {
             return None;
         }
         let width = self.config.width;
         let mut x = Vec::new(); // [T, width]
-        self.net.embed(&self.params, &self.config, &tokens, &mut x);
+        self.embed(&tokens, &mut x);
         let (mut cache, mut scratch) = (BlockCache::default(), BlockScratch::default());
         for block in &self.net.blocks {
             block.forward(
@@ -188,39 +214,34 @@ impl Behavior {
             }
             array.values = values;
         }
+        model.refresh();
         Ok(model)
     }
-}
 
-impl Net {
-    /// The sum of each token's vectors into `x`, `[N, width]`.
-    fn embed(&self, params: &Params, config: &BehaviorConfig, tokens: &[Token], x: &mut Vec<f32>) {
-        let width = config.width;
+    // The sum of each token's vectors into `x`, `[N, width]`.
+    fn embed(&self, tokens: &[Token], x: &mut Vec<f32>) {
+        let width = self.config.width;
         x.clear();
-        x.resize(tokens.len() * width, 0.0);
-        let n_domains = params.get(self.domains).len() / width;
+        for token in tokens {
+            x.extend_from_slice(&self.vectors[token.item as usize * width..][..width]);
+        }
         x.par_chunks_mut(64 * width).zip(tokens.par_chunks(64)).for_each(|(x, tokens)| {
             for (x, token) in x.chunks_exact_mut(width).zip(tokens) {
-                self.parts(token, config, n_domains).for_each(|(id, row)| {
-                    let vector = &params.get(id)[row * width..][..width];
-                    x.iter_mut().zip(vector).for_each(|(x, value)| *x += value);
-                });
+                for (id, row) in self.parts(token) {
+                    segue_nn::add_scaled(x, 1.0, &self.params.get(id)[row * width..][..width]);
+                }
             }
         });
     }
 
-    /// The tables and rows whose vectors make up a token.
-    fn parts(
-        &self,
-        token: &Token,
-        config: &BehaviorConfig,
-        n_domains: usize,
-    ) -> impl Iterator<Item = (ParamId, usize)> + use<> {
-        let domain = (n_domains > 1).then_some((self.domains, token.domain as usize));
-        let kind = (token.kind > 0).then_some((self.kinds, token.kind as usize));
-        let gap = (config.time_gaps && token.gap > 0).then_some((self.gaps, token.gap as usize));
-        let always = [(self.items, token.item as usize), (self.positions, token.position as usize)];
-        always.into_iter().chain(domain).chain(kind).chain(gap)
+    // The tables and rows whose vectors are added to a token's item vector.
+    fn parts(&self, token: &Token) -> impl Iterator<Item = (ParamId, usize)> + use<> {
+        let net = &self.net;
+        let has_domain = self.rows.of_domain.len() > 1 && token.domain != tokens::NO_DOMAIN;
+        let domain = has_domain.then_some((net.domains, token.domain as usize));
+        let kind = (token.kind > 0).then_some((net.kinds, token.kind as usize));
+        let gap = (self.config.time_gaps && token.gap > 0).then_some((net.gaps, token.gap as usize));
+        std::iter::once((net.positions, token.position as usize)).chain(domain).chain(kind).chain(gap)
     }
 }
 

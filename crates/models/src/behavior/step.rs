@@ -10,7 +10,7 @@ use segue_nn::{Gradients, Params};
 
 use super::negatives::NegativeSample;
 use super::tokens::Token;
-use super::{Behavior, BehaviorConfig, Net, Rows};
+use super::{Behavior, BehaviorConfig, Net};
 
 /// In place of a row: a position that is not trained.
 pub const NO_TARGET: u32 = u32::MAX;
@@ -26,7 +26,8 @@ pub struct Example {
 
 impl Example {
     /// Training sequences in scope, cut into stretches of at most `max_len + 1` events; those with one event teach nothing.
-    pub fn all_of(train: &TrainSet, rows: &Rows, max_len: usize) -> Vec<Self> {
+    pub fn all_of(train: &TrainSet, model: &Behavior) -> Vec<Self> {
+        let (rows, max_len) = (&model.rows, model.config.max_len);
         let mut examples = Vec::new();
         for events in train.sequences.rows() {
             let kept: Vec<_> = events.iter().filter(|event| rows.row(event).is_some()).copied().collect();
@@ -35,10 +36,11 @@ impl Example {
             while end >= 2 {
                 let start = end.saturating_sub(max_len + 1);
                 let stretch = &kept[start..end];
-                let (newest, input) = (stretch[stretch.len() - 1], &stretch[..stretch.len() - 1]);
-                let tokens = rows.tokens(input, newest.timestamp, max_len);
-                let next = stretch[1..].iter().filter_map(|event| rows.row(event)).map(|row| row as u32);
-                examples.push(Self { tokens, next: next.collect() });
+                let newest = stretch[stretch.len() - 1];
+                let tokens = rows.tokens(&kept[..end - 1], newest.timestamp, max_len, &model.words);
+                let mut next = vec![NO_TARGET; tokens.len() + 1 - stretch.len()];
+                next.extend(stretch[1..].iter().filter_map(|event| rows.row(event)).map(|row| row as u32));
+                examples.push(Self { tokens, next });
                 end = start + usize::from(start > 0);
             }
         }
@@ -56,6 +58,7 @@ pub struct BehaviorStep {
     heads: Vec<Head>,
     softmax: SoftmaxScratch,
     sample: NegativeSample,
+    d_vectors: Vec<f32>, // [n_rows + n_words, width]
 }
 
 #[derive(Debug, Default)]
@@ -93,12 +96,13 @@ impl BehaviorStep {
         key: DropoutKey,
         gradients: &mut Gradients,
     ) -> f64 {
-        let (net, params, config) = (&model.net, &model.params, &model.config);
-        self.fill_lanes(batch, config, key);
-        self.lanes.par_iter_mut().for_each(|lane| lane.forward(net, params, config));
+        self.fill_lanes(batch, &model.config, key);
+        self.lanes.par_iter_mut().for_each(|lane| lane.forward(model));
+        self.d_vectors.clear();
+        self.d_vectors.resize(model.vectors.len(), 0.0);
         let loss = self.heads_of(model, key.of(N_LANES as u64), gradients);
-        self.lanes.par_iter_mut().for_each(|lane| lane.backward(net, params, config));
-        self.gather(net, params, config, gradients);
+        self.lanes.par_iter_mut().for_each(|lane| lane.backward(model));
+        self.gather(model, gradients);
         loss
     }
 
@@ -138,8 +142,8 @@ impl BehaviorStep {
             let scale = scale * weight(domain);
             head.gather(&self.lanes, asked(model, domain), width);
             let range = rows.of_domain[domain].start * width..rows.of_domain[domain].end * width;
-            let items = &model.params.get(model.net.items)[range.clone()];
-            let d_items = gradients.get_mut(model.net.items).map(|all| &mut all[range]);
+            let items = &model.vectors[range.clone()];
+            let d_items = Some(&mut self.d_vectors[range]);
             let frequency = &model.frequencies[domain];
             let sampled =
                 self.sample.draw(&head.targets, frequency, model.config.n_negatives, key.of(domain as u64));
@@ -162,25 +166,28 @@ impl BehaviorStep {
         loss
     }
 
-    // The lanes' gradients into one, in the order of the lanes; then those of the embedded rows.
-    fn gather(&mut self, net: &Net, params: &Params, config: &BehaviorConfig, gradients: &mut Gradients) {
+    // The lanes' gradients into one, in the order of the lanes; then those of the embedded rows, and of items and tags.
+    fn gather(&mut self, model: &Behavior, gradients: &mut Gradients) {
         let parts: Vec<&Gradients> = self.lanes.iter().filter_map(|lane| lane.gradients.as_ref()).collect();
         gradients.arrays_mut().par_iter_mut().enumerate().for_each(|(at, own)| {
             for part in parts.iter().map(|part| &part.arrays()[at]) {
                 own.iter_mut().zip(part).for_each(|(own, part)| *own += part);
             }
         });
-        let width = config.width;
-        let n_domains = params.get(net.domains).len() / width;
+        let width = model.config.width;
         for lane in &self.lanes {
             for (token, d) in lane.tokens.iter().zip(lane.d_x.chunks_exact(width)) {
-                net.parts(token, config, n_domains).for_each(|(id, row)| {
+                segue_nn::add_scaled(&mut self.d_vectors[token.item as usize * width..][..width], 1.0, d);
+                for (id, row) in model.parts(token) {
                     if let Some(gradient) = gradients.get_mut(id) {
-                        let gradient = &mut gradient[row * width..][..width];
-                        gradient.iter_mut().zip(d).for_each(|(sum, d)| *sum += d);
+                        segue_nn::add_scaled(&mut gradient[row * width..][..width], 1.0, d);
                     }
-                });
+                }
             }
+        }
+        let [d_items, d_words] = gradients.pair_mut(model.net.items, model.net.words);
+        if let Some(d_items) = d_items {
+            model.words.add_gradients(&self.d_vectors, width, d_items, d_words);
         }
     }
 }
@@ -205,9 +212,10 @@ impl Lane {
         Dropping { rate: config.dropout, key: self.key.unwrap_or(DropoutKey::new(0)) }
     }
 
-    fn forward(&mut self, net: &Net, params: &Params, config: &BehaviorConfig) {
-        let dropping = self.dropping(config);
-        net.embed(params, config, &self.tokens, &mut self.x);
+    fn forward(&mut self, model: &Behavior) {
+        let (net, params) = (&model.net, &model.params);
+        let dropping = self.dropping(&model.config);
+        model.embed(&self.tokens, &mut self.x);
         dropout(dropping.rate, dropping.key, &mut self.x);
         for (at, (block, cache)) in net.blocks.iter().zip(&mut self.caches).enumerate() {
             let dropping = dropping.of(at as u64 + 1);
@@ -218,8 +226,9 @@ impl Lane {
     }
 
     // `d_x` holds the gradient of `hidden`, afterwards that of the embedded tokens.
-    fn backward(&mut self, net: &Net, params: &Params, config: &BehaviorConfig) {
-        let dropping = self.dropping(config);
+    fn backward(&mut self, model: &Behavior) {
+        let (net, params) = (&model.net, &model.params);
+        let dropping = self.dropping(&model.config);
         let gradients = self.gradients.get_or_insert_with(|| net.block_gradients(params));
         gradients.clear();
         self.hidden.fill(0.0);
@@ -238,7 +247,7 @@ impl Net {
     // Gradients of everything but the embedding tables, whose rows are added once for all lanes.
     fn block_gradients(&self, params: &Params) -> Gradients {
         let tables = [self.items, self.positions, self.domains, self.kinds, self.gaps, self.asked];
-        params.gradients_but(&tables)
+        params.gradients_but(&tables.into_iter().chain(self.words).collect::<Vec<_>>())
     }
 }
 

@@ -4,14 +4,20 @@ use std::ops::Range;
 
 use segue_data::{DomainIdx, Event, ItemCatalog};
 
+use super::words::ItemWords;
 use crate::query::Scope;
 
-/// One event as rows of the embedding tables.
+/// Tags of the time before the newest events that stand in front of them.
+pub(super) const N_INTERESTS: usize = 3;
+/// In place of a domain: a tag belongs to none.
+pub(super) const NO_DOMAIN: u8 = u8::MAX;
+
+/// One event, or one interest tag, as rows of the embedding tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// Row of the item table.
+    /// Row of the item vectors; behind the items come the words.
     pub item: u32,
-    /// Counted back from the newest event: `max_len − 1` for the newest.
+    /// Counted back from the newest event: `max_len − 1` for the newest; `max_len` for interest tags.
     pub position: u16,
     /// Domain of the item.
     pub domain: u8,
@@ -69,13 +75,17 @@ impl Rows {
         self.of_domain.iter().position(|range| range.contains(&row)).unwrap_or(0)
     }
 
-    /// The events in scope, oldest first, as tokens of the newest `max_len`; `now` is the time of the request (0 = unknown).
-    pub fn tokens(&self, history: &[Event], now: i64, max_len: usize) -> Vec<Token> {
+    /// The newest `max_len` events in scope, oldest first; in front of them the most frequent tags of older ones. `now` is the
+    /// time of the request (0 = unknown).
+    pub fn tokens(&self, history: &[Event], now: i64, max_len: usize, words: &ItemWords) -> Vec<Token> {
         let mut tokens = Vec::with_capacity(history.len().min(max_len));
         let mut next_time = now;
-        for event in history.iter().rev() {
+        for (at, event) in history.iter().enumerate().rev() {
             let Some(row) = self.row(event) else { continue };
             if tokens.len() == max_len {
+                let older = history[..=at].iter().filter_map(|event| self.row(event));
+                let interests = words.most_frequent(older, N_INTERESTS);
+                tokens.extend(interests.into_iter().rev().map(|word| self.interest(word, max_len)));
                 break;
             }
             tokens.push(Token {
@@ -89,6 +99,16 @@ impl Rows {
         }
         tokens.reverse();
         tokens
+    }
+
+    fn interest(&self, word: u32, max_len: usize) -> Token {
+        Token {
+            item: self.n_rows() as u32 + word,
+            position: max_len as u16,
+            domain: NO_DOMAIN,
+            kind: 0,
+            gap: 0,
+        }
     }
 }
 

@@ -112,7 +112,7 @@ impl World {
     fn trained(&self, id: ExpertId, config: &BehaviorConfig) -> Result<Expert, ModelError> {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let mut model = Behavior::new(config, &self.items, (TARGET, id.scope), &mut rng)?;
-        let examples = Example::all_of(&self.train, &model.rows, config.max_len);
+        let examples = Example::all_of(&self.train, &model);
         model.count_targets(&examples);
         let batch: Vec<&Example> = examples.iter().collect();
         let mut optimizer = AdamW::new(AdamWConfig::default(), &model.params);
@@ -121,6 +121,7 @@ impl World {
             let mut gradients = model.params.gradients();
             step.losses(&model, &batch, DropoutKey::new(at), &mut gradients);
             optimizer.step(&mut model.params, &gradients, 1e-3, 1.0);
+            model.refresh();
         }
         Ok(Expert::of_behavior(id, TARGET, model.trained()))
     }
