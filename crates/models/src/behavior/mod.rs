@@ -131,7 +131,7 @@ impl Behavior {
     pub fn count_targets(&mut self, examples: &[Example]) {
         let mut counts: Vec<Vec<f32>> =
             self.rows.of_domain.iter().map(|range| vec![0.0; range.len()]).collect();
-        for &next in examples.iter().flat_map(|example| &example.next) {
+        for &next in examples.iter().flat_map(|example| &example.next).filter(|next| **next != NO_TARGET) {
             let domain = self.rows.domain_of(next as usize);
             counts[domain][next as usize - self.rows.of_domain[domain].start] += 1.0;
         }
