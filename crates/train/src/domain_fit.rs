@@ -151,9 +151,10 @@ pub fn refit_domain(
     // Content first: the text prior of the linear expert comes from it.
     let mut order: Vec<usize> = (0..model.experts.len()).collect();
     order.sort_by_key(|&at| model.experts[at].id.kind != ExpertKind::Content);
-    for &at in &order {
+    for (done, &at) in order.iter().enumerate() {
         session.go_on()?;
         let old = &model.experts[at];
+        session.show(format!("refit {}", old.id), done, order.len());
         let context = FitContext {
             items,
             domain: model.domain,

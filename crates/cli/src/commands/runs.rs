@@ -13,6 +13,7 @@ use crate::manifest::RunManifest;
 use crate::number;
 use crate::run_diff::RunDiff;
 use crate::run_dir::{RUNS, RunDir, locate};
+use crate::run_state::{self, RunState, UnfinishedManifest};
 use crate::run_tables;
 use crate::screen::Screen;
 
@@ -60,7 +61,9 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
 #[derive(Serialize)]
 struct ListedRun {
     path: PathBuf,
-    finished: String,
+    state: RunState,
+    /// When it was finished, or begun where it is not.
+    time: String,
     data: String,
     seed: u64,
     /// NDCG@10 of the blend on test, by domain.
@@ -74,16 +77,16 @@ fn list(dir: &Path, screen: Screen) -> Result<()> {
             let path = entry.with_context(|| format!("cannot read `{}`", dir.display()))?.path();
             let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
             if !is_hidden && path.join("manifest.json").is_file() {
-                runs.push(listed(&RunDir { path })?);
+                runs.push(listed(RunDir { path })?);
             }
         }
     }
-    runs.sort_by(|a, b| (&a.finished, &a.path).cmp(&(&b.finished, &b.path)));
+    runs.sort_by(|a, b| (&a.time, &a.path).cmp(&(&b.time, &b.path)));
     screen.document(&runs)?;
     if runs.is_empty() {
         return screen.say(format!("no run in `{}`; make one with `segue train DATA`", dir.display()));
     }
-    let mut grid = Grid::new(&["run", "finished", "data", ">seed", "blend, NDCG@10 on test"]);
+    let mut grid = Grid::new(&["run", "state", "time", "data", ">seed", "blend, NDCG@10 on test"]);
     for run in &runs {
         let figures: Vec<String> = run
             .ndcg_at_10
@@ -92,24 +95,42 @@ fn list(dir: &Path, screen: Screen) -> Result<()> {
             .collect();
         grid.row(&[
             run.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-            run.finished.clone(),
+            run.state.name().to_owned(),
+            run.time.clone(),
             run.data.clone(),
             run.seed.to_string(),
             figures.join(" · "),
         ]);
     }
-    screen.say(grid.text())
+    screen.say(grid.text())?;
+    match runs.iter().find(|run| run.state == RunState::Interrupted) {
+        Some(run) => screen.say(format!("go on with `segue train --resume {}`", run.path.display())),
+        None => Ok(()),
+    }
 }
 
-fn listed(run: &RunDir) -> Result<ListedRun> {
+fn listed(run: RunDir) -> Result<ListedRun> {
+    let state = run_state::read(&run.path)?;
+    if state != RunState::Finished {
+        let UnfinishedManifest { started, data, seed, .. } = run.unfinished_manifest()?;
+        return Ok(ListedRun {
+            path: run.path,
+            state,
+            time: started,
+            data: data.name,
+            seed,
+            ndcg_at_10: vec![],
+        });
+    }
     let (manifest, figures) = (run.manifest()?, run.figures()?);
     let headline = |domain: &crate::figures::DomainFigures| {
         let value = domain.test.system(SystemKind::Blend)?.summary.masked.mean(HEADLINE)?;
         Some((domain.domain.clone(), value))
     };
     Ok(ListedRun {
-        path: run.path.clone(),
-        finished: manifest.finished,
+        path: run.path,
+        state,
+        time: manifest.finished,
         data: manifest.data.name,
         seed: manifest.seed,
         ndcg_at_10: figures.domains.iter().filter_map(headline).collect(),
