@@ -24,6 +24,7 @@ mod list_file;
 mod words;
 
 mod manifest;
+mod mlflow;
 mod report_page;
 mod run_diff;
 mod run_dir;

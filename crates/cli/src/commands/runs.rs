@@ -10,6 +10,7 @@ use crate::config::RunConfig;
 use crate::figures::{HEADLINE, RunFigures, SystemKind};
 use crate::grid::Grid;
 use crate::manifest::RunManifest;
+use crate::mlflow::{Exported, Server};
 use crate::number;
 use crate::run_diff::RunDiff;
 use crate::run_dir::{RUNS, RunDir, locate};
@@ -44,6 +45,17 @@ enum Action {
         /// The second run
         after: PathBuf,
     },
+    /// Send a run to an `MLflow` tracking server
+    Export {
+        /// Run folder, or its name under runs/
+        run: PathBuf,
+        /// Address of the server, without a path
+        #[arg(long, value_name = "URL")]
+        mlflow: String,
+        /// Experiment that the run joins; made where it is missing
+        #[arg(long, default_value = "segue", value_name = "NAME")]
+        experiment: String,
+    },
 }
 
 /// Does what was asked.
@@ -55,7 +67,21 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
             let (before, after) = (RunDir::open(&locate(before))?, RunDir::open(&locate(after))?);
             RunDiff::of(&before, &after)?.show(screen)
         }
+        Action::Export { run, mlflow, experiment } => {
+            export(&RunDir::open(&locate(run))?, (mlflow, experiment), screen)
+        }
     }
+}
+
+fn export(run: &RunDir, (address, experiment): (&str, &str), screen: Screen) -> Result<()> {
+    let Exported { run_id, n_params, n_metrics } = Server::new(address)?.export(run, experiment)?;
+    screen.document(&serde_json::json!({
+        "run": run.path,
+        "run_id": run_id,
+        "n_params": n_params,
+        "n_metrics": n_metrics,
+    }))?;
+    screen.say(format!("{n_params} settings and {n_metrics} figures are in `{experiment}` as run {run_id}"))
 }
 
 #[derive(Serialize)]

@@ -11,7 +11,7 @@ use toml::Value;
 use crate::config::{RunConfig, SplitName};
 use crate::config_layers::{FlagValue, Resolved, resolve};
 use crate::encode::read_vectors;
-use crate::failure::failed;
+use crate::failure::{failed, usage};
 use crate::figures::RunFigures;
 use crate::interrupt;
 use crate::manifest::{DataOrigin, RunManifest};
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
     /// Go on with an interrupted run, with its data and its settings
-    #[arg(long, value_name = "RUN", exclusive = true)]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "to"])]
     resume: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
@@ -124,7 +124,7 @@ struct Document<'a> {
 /// Trains.
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let (finished, config) = match &args.resume {
-        Some(run) => resumed(&run_dir::locate(run), screen)?,
+        Some(run) => resumed(args, &run_dir::locate(run), screen)?,
         None => trained(args, screen)?,
     };
     screen.say(format!("{}: {}", finished.figures.data.name, finished.figures.data.in_words()))?;
@@ -152,7 +152,11 @@ fn trained(args: &Args, screen: Screen) -> Result<(FinishedRun, RunConfig)> {
     Ok((finished, config))
 }
 
-fn resumed(path: &Path, screen: Screen) -> Result<(FinishedRun, RunConfig)> {
+fn resumed(args: &Args, path: &Path, screen: Screen) -> Result<(FinishedRun, RunConfig)> {
+    if let Some((key, _)) = args.settings.flags().first() {
+        let problem = format!("`{key}` cannot be set for a run that was begun: it has its settings");
+        return Err(usage(problem, "leave all settings out, or train anew with `segue train DATA`"));
+    }
     let run = NewRun::resume(path)?;
     let config = RunDir { path: path.to_owned() }.config()?;
     let before = run.manifest().data.clone();
