@@ -4,7 +4,7 @@
 //! have four kinds of fields only, which are written by hand: `wall_time` (1, double), `step` (2, varint), `file_version`
 //! (3, string) and `summary` (5) with values (1) of `tag` (1, string) and `simple_value` (2, float).
 
-use std::fs::{self, File};
+use fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -128,9 +128,9 @@ mod tests {
         let path = folder.join("events.out.tfevents.1.segue");
         let mut events = EventFile::create(&path, 1.0).unwrap();
         events.add(&Scalar { tag: "loss/a".into(), step: 300, value: 0.5, wall_time: 2.0 }).unwrap();
-        let written = std::fs::read(&path).unwrap();
-        std::fs::remove_dir_all(&folder).unwrap();
-        // Written down once from `scripts/check/event_files.py`, which builds and reads it with TensorBoard's own code.
+        let written = fs::read(&path).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        // By hand from the format; `scripts/check/event_files.py` reads whole files with TensorBoard's own code.
         let head = [24, 0, 0, 0, 0, 0, 0, 0, 163, 127, 75, 34, 9, 0, 0, 0, 0, 0, 0, 240, 63, 26, 13];
         assert_eq!(&written[..head.len()], head);
         assert_eq!(&written[23..36], b"brain.Event:2");

@@ -58,11 +58,14 @@ impl Recorder {
             let seconds = now - std::mem::replace(&mut state.step_began, now);
             let Some(pass) = &progress.pass else { return Ok(()) };
             let record = Record::of(domain, pass, (seconds, now));
+            // A program that was killed before the checkpoint makes the same pass once more.
+            if state.records.iter().any(|known| known.key() == record.key()) {
+                return Ok(());
+            }
             state.log.add(&record)?;
             for scalar in scalars_of(&record) {
                 state.events.add(&scalar)?;
             }
-            state.records.retain(|old| old.key() != record.key());
             state.records.push(record);
             Ok(())
         });
