@@ -107,8 +107,10 @@ struct Setting<'a> {
 impl<'a> Setting<'a> {
     fn new(stage: &'a Stage) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let model = Behavior::new(&small(), &stage.dataset.items, (TARGET, Scope::All), &mut rng).unwrap();
+        let mut model =
+            Behavior::new(&small(), &stage.dataset.items, (TARGET, Scope::All), &mut rng).unwrap();
         let examples = Example::all_of(&stage.split.train, &model.rows, 10);
+        model.count_targets(&examples);
         Self { model, examples, judge: stage.valid(), n_steps: Cell::new(0) }
     }
 
