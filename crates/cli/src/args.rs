@@ -11,7 +11,7 @@ const AFTER_HELP: &str = "\
 Start with `segue demo`, or: segue import FILE --to DATA · segue train DATA · segue recommend RUN --user ID
 
 Settings: flag > environment (SEGUE_…) > segue.toml > default; `segue config` shows every key and where it was set.
-Exit codes: 0 done · 1 a check or an input failed · 2 the command line or the config is wrong";
+Exit codes: 0 done · 1 a check or an input failed · 2 the command line or the config is wrong · 130 Ctrl-C";
 
 /// Recommendations across domains: what is known about people in one place helps in another, with proof.
 #[derive(Debug, Parser)]

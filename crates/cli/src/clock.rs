@@ -16,6 +16,11 @@ pub(crate) fn stamp() -> String {
     now_rounded().strftime("%Y%m%d-%H%M%S").to_string()
 }
 
+/// Now, in seconds since 1970.
+pub(crate) fn unix_seconds() -> f64 {
+    jiff::Timestamp::now().as_millisecond() as f64 / 1e3
+}
+
 /// The day of a Unix time, as `2026-11-24`; the number itself where it is no day.
 pub(crate) fn day(seconds: i64) -> String {
     match jiff::Timestamp::from_second(seconds) {

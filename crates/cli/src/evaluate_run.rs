@@ -15,6 +15,7 @@ use crate::run_dir::{RunDir, read_model};
 use crate::run_split;
 use crate::run_tables;
 use crate::screen::Screen;
+use crate::tracking;
 use crate::train_run::measured_train;
 
 #[derive(Serialize)]
@@ -40,7 +41,8 @@ pub(crate) fn run(path: &Path, report: Option<&Path>, screen: Screen) -> Result<
     }
     run_tables::show_verdicts(screen, &measured)?;
     if let Some(to) = report {
-        let page = report_page::of_run(&recommender, &measured, &config, &manifest)?;
+        let passes = tracking::read(path)?;
+        let page = report_page::of_run(&recommender, &measured, &config, (&manifest, &passes))?;
         write_page(&page, to)?;
     }
     screen.document(&Document { run: path, reproduced, figures: &measured })?;

@@ -3,10 +3,14 @@
 use std::fmt;
 use std::io;
 
+use crate::interrupt;
+
 /// Exit code when a check or an input failed.
 pub(crate) const FAILED: u8 = 1;
 /// Exit code when the command line or the config is wrong.
 pub(crate) const WRONG_USAGE: u8 = 2;
+/// Exit code when Ctrl-C ended the command: 128 and the number of the signal, as shells say it.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// The command line or the config asks for something that cannot be meant.
 #[derive(Debug)]
@@ -35,6 +39,9 @@ pub(crate) fn failed(problem: impl fmt::Display, remedy: impl fmt::Display) -> a
 
 /// The exit code of an error.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    if interrupt::is_stopped(error) {
+        return INTERRUPTED;
+    }
     if error.chain().any(<dyn std::error::Error>::is::<Usage>) { WRONG_USAGE } else { FAILED }
 }
 

@@ -6,7 +6,7 @@ use segue_data::leak::LeakCounts;
 use segue_eval::metric_table::Comparison;
 use segue_eval::summary::Summary;
 use segue_models::ExpertId;
-use segue_train::{FittedBlend, Trial};
+use segue_train::{ExpertCurve, FittedBlend, Trial};
 use serde::{Deserialize, Serialize};
 
 use crate::facts::DataFacts;
@@ -62,6 +62,9 @@ pub(crate) struct DomainFigures {
     pub(crate) trials: Vec<Trial>,
     /// Experts that stood aside, and why.
     pub(crate) aside: Vec<(ExpertId, String)>,
+    /// Passes of the experts that were trained by gradient steps, on train.
+    #[serde(default)]
+    pub(crate) curves: Vec<ExpertCurve>,
     /// Test figures.
     pub(crate) test: TestFigures,
 }

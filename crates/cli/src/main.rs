@@ -1,6 +1,7 @@
 //! The `segue` command: the only reader of arguments, environment and terminal; it holds no algorithm.
 //!
-//! Exit codes: 0 = done, 1 = a check or an input failed, 2 = the command line or the config is wrong.
+//! Exit codes: 0 = done, 1 = a check or an input failed, 2 = the command line or the config is wrong,
+//! 130 = Ctrl-C ended it; a run that was stopped so can be gone on with.
 
 mod args;
 mod commands;
@@ -11,6 +12,7 @@ mod facts;
 mod figures;
 mod measure;
 mod train_run;
+mod tracking;
 
 mod encode;
 
@@ -22,9 +24,12 @@ mod list_file;
 mod words;
 
 mod manifest;
+mod mlflow;
 mod report_page;
 mod run_diff;
 mod run_dir;
+mod run_state;
+mod new_run;
 mod run_split;
 mod run_tables;
 mod verdicts;
@@ -35,7 +40,9 @@ mod config_layers;
 
 mod clock;
 mod failure;
+mod fit_bar;
 mod grid;
+mod interrupt;
 mod machine;
 mod number;
 mod screen;

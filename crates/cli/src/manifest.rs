@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{self, Stopwatch, Timing};
 use crate::config::RunConfig;
 use crate::machine;
+use crate::run_state::RunState;
 
 /// Version of the run folder's layout.
 pub(crate) const FORMAT_VERSION: u32 = 1;
@@ -15,6 +16,9 @@ pub(crate) const FORMAT_VERSION: u32 = 1;
 pub(crate) struct RunManifest {
     /// Version of the run folder's layout.
     pub(crate) format_version: u32,
+    /// Finished, in this manifest.
+    #[serde(default)]
+    pub(crate) state: RunState,
     /// Name of the run: its folder.
     pub(crate) name: String,
     /// When it was finished, UTC.
@@ -93,6 +97,7 @@ impl RunManifest {
     ) -> Self {
         Self {
             format_version: FORMAT_VERSION,
+            state: RunState::Finished,
             name: name.to_owned(),
             finished: clock::now(),
             command: std::env::args().collect(),

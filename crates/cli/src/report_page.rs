@@ -17,6 +17,7 @@ use crate::explained::{ExplainedItem, explain_list, newest_titles};
 use crate::figures::{CaseGroup, DomainFigures, HEADLINE, RunFigures, SystemFigures, SystemKind};
 use crate::manifest::RunManifest;
 use crate::number;
+use crate::tracking::{Record, curves_of};
 use crate::verdicts;
 
 /// The page of a run.
@@ -24,7 +25,7 @@ pub(crate) fn of_run(
     recommender: &Recommender,
     figures: &RunFigures,
     config: &RunConfig,
-    manifest: &RunManifest,
+    (manifest, passes): (&RunManifest, &[Record]),
 ) -> Result<Report> {
     let mut examples = Vec::new();
     for model in &recommender.domains {
@@ -40,8 +41,9 @@ pub(crate) fn of_run(
         dataset: data_facts(figures),
         domains: figures.domains.iter().map(|domain| of_domain(domain, config)).collect(),
         examples,
-        curves: Vec::new(),
+        curves: curves_of(passes),
         provenance: provenance(manifest),
+        refresh_seconds: None,
     })
 }
 

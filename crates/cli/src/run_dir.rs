@@ -1,91 +1,23 @@
-//! A run on disk: `config.toml`, `manifest.json`, `metrics.json`, `report.html` and `artifact/`; it appears whole or not at
-//! all.
+//! A run on disk: `config.toml`, `manifest.json`, `metrics.json`, `curves.jsonl`, `report.html`, `tensorboard/` and
+//! `artifact/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use segue_data::{hash, store};
+use segue_data::hash;
 use segue_recommend::{Recommender, artifact};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock;
 use crate::config::RunConfig;
-use crate::failure::{failed, usage};
+use crate::failure::failed;
 use crate::figures::RunFigures;
-use crate::manifest::{ArtifactHashes, RunManifest};
+use crate::manifest::RunManifest;
+use crate::run_state::{self, RunState, UnfinishedManifest};
 
 /// Where runs go without `--to`.
 pub(crate) const RUNS: &str = "runs";
-
-/// A run folder under construction.
-pub(crate) struct NewRun {
-    to: PathBuf,
-    aside: PathBuf,
-}
-
-impl NewRun {
-    /// Reserves the folder `to`, which must not exist.
-    pub(crate) fn create(to: &Path) -> Result<Self> {
-        if to.exists() {
-            let problem = format!("`{}` already exists", to.display());
-            return Err(usage(problem, "name another folder with --to; a run is never overwritten"));
-        }
-        let name = to.file_name().context("the run folder needs a name")?.to_string_lossy();
-        let aside = to.with_file_name(format!(".{name}.partial-{}", std::process::id()));
-        fs::create_dir_all(&aside).with_context(|| format!("cannot create `{}`", aside.display()))?;
-        Ok(Self { to: to.to_owned(), aside })
-    }
-
-    /// Name of the run: its folder's.
-    pub(crate) fn name(&self) -> String {
-        self.to.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-    }
-
-    /// Writes a file of the run.
-    pub(crate) fn put(&self, file: &str, content: &str) -> Result<()> {
-        let path = self.aside.join(file);
-        fs::write(&path, content).with_context(|| format!("cannot write `{}`", path.display()))?;
-        fs::File::open(&path)
-            .and_then(|f| f.sync_all())
-            .with_context(|| format!("cannot sync `{}`", path.display()))
-    }
-
-    /// Writes a JSON file of the run.
-    pub(crate) fn put_json(&self, file: &str, content: &impl Serialize) -> Result<()> {
-        self.put(file, &serde_json::to_string_pretty(content)?)
-    }
-
-    /// Writes the model.
-    pub(crate) fn put_artifact(&self, recommender: &Recommender, seed: u64) -> Result<ArtifactHashes> {
-        let folder = self.aside.join("artifact");
-        artifact::write(recommender, seed, &folder)?;
-        Ok(ArtifactHashes {
-            head: hash::of_file(&folder.join("artifact.json"))?,
-            data: store::read_head(&folder.join("dataset"))?.data_sha256(),
-        })
-    }
-
-    /// Makes the run visible under its name.
-    pub(crate) fn publish(self) -> Result<PathBuf> {
-        fs::rename(&self.aside, &self.to)
-            .with_context(|| format!("cannot rename to `{}`", self.to.display()))?;
-        let parent =
-            self.to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::File::open(parent)
-            .and_then(|folder| folder.sync_all())
-            .with_context(|| format!("cannot sync `{}`", parent.display()))?;
-        Ok(self.to.clone())
-    }
-}
-
-impl Drop for NewRun {
-    fn drop(&mut self) {
-        // Nothing is left of a run that failed; after publishing there is nothing to remove.
-        let _ = fs::remove_dir_all(&self.aside);
-    }
-}
 
 /// A folder name for a run of this data with this config: `runs/<time>-<data>-<short hash>`.
 pub(crate) fn default_name(data: &str, data_sha256: &str, config: &RunConfig) -> Result<PathBuf> {
@@ -103,10 +35,15 @@ pub(crate) struct RunDir {
 }
 
 impl RunDir {
-    /// The run in this folder.
+    /// The finished run in this folder.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         if path.join("manifest.json").is_file() {
-            return Ok(Self { path: path.to_owned() });
+            let state = run_state::read(path)?;
+            if state == RunState::Finished {
+                return Ok(Self { path: path.to_owned() });
+            }
+            let problem = format!("the run `{}` is not finished: {}", path.display(), state.name());
+            return Err(failed(problem, format!("go on with `segue train --resume {}`", path.display())));
         }
         let problem = format!("`{}` is not a run: it has no manifest.json", path.display());
         Err(failed(problem, "make one with `segue train DATA`; `segue runs list` shows those that exist"))
@@ -114,6 +51,11 @@ impl RunDir {
 
     /// Its manifest.
     pub(crate) fn manifest(&self) -> Result<RunManifest> {
+        self.json("manifest.json")
+    }
+
+    /// The manifest of an unfinished run.
+    pub(crate) fn unfinished_manifest(&self) -> Result<UnfinishedManifest> {
         self.json("manifest.json")
     }
 

@@ -1,25 +1,29 @@
 //! One training run from data to folder: filter, split, fit every target, measure, write.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use segue_data::{Dataset, DomainIdx, Split, TrainSet, filter, kcore, leak};
 use segue_models::ItemVectors;
 use segue_recommend::{DomainModel, Recommender};
-use segue_train::{Judge, MaskRule, Material, fit_domain, refit_domain};
+use segue_train::{Judge, Keeping, MaskRule, Material, Progress, Session, fit_domain, refit_domain};
 
 use crate::clock::Stopwatch;
 use crate::config::{RunConfig, SplitName};
 use crate::facts::DataFacts;
 use crate::failure::{closest, usage};
 use crate::figures::{DomainFigures, Regime, RunFigures};
+use crate::fit_bar;
+use crate::interrupt;
 use crate::manifest::{DataOrigin, RunManifest};
 use crate::measure::Examination;
+use crate::new_run::NewRun;
 use crate::number::count;
 use crate::report_page;
-use crate::run_dir::NewRun;
 use crate::run_split;
 use crate::screen::Screen;
+use crate::tracking::{Record, Recorder};
 
 /// What to train on and where to put it.
 pub(crate) struct Job<'a> {
@@ -31,9 +35,22 @@ pub(crate) struct Job<'a> {
     pub(crate) origin: DataOrigin,
     /// The settings.
     pub(crate) config: &'a RunConfig,
-    /// The run folder, which must not exist.
-    pub(crate) to: &'a Path,
+    /// The run folder.
+    pub(crate) to: Place<'a>,
+    /// Once it is set, the work stops where it can be gone on with.
+    pub(crate) stop: &'a AtomicBool,
 }
+
+/// Where a run goes.
+pub(crate) enum Place<'a> {
+    /// To a folder that must not exist.
+    New(&'a Path),
+    /// To the folder of an interrupted run, whose trainings go on.
+    Again(NewRun),
+}
+
+/// Steps between two checkpoints within a pass: about a minute of work.
+const STEPS_PER_CHECKPOINT: u64 = 500;
 
 /// A run that is on disk.
 pub(crate) struct FinishedRun {
@@ -49,10 +66,45 @@ pub(crate) struct FinishedRun {
 
 /// Trains, measures and writes.
 pub(crate) fn train_run(job: Job<'_>, screen: Screen) -> Result<FinishedRun> {
+    let targets = targets(&job.dataset, job.config)?;
+    let mut run = match job.to {
+        Place::New(to) => NewRun::create(to, job.origin.clone(), job.config)?,
+        Place::Again(run) => run,
+    };
+    let made = make(
+        &run,
+        Work { targets, dataset: job.dataset, vectors: job.vectors, config: job.config, stop: job.stop },
+        screen,
+    );
+    if let Err(error) = &made
+        && interrupt::is_stopped(error)
+    {
+        run.keep();
+    }
+    let Made { recommender, figures, passes, mut stopwatch } = made?;
+    let manifest = write(&run, &recommender, &figures, (job.config, job.origin), &passes, &mut stopwatch)?;
+    Ok(FinishedRun { path: run.publish(&manifest)?, recommender, figures, manifest })
+}
+
+struct Work<'a> {
+    targets: Vec<DomainIdx>,
+    dataset: Dataset,
+    vectors: Option<ItemVectors>,
+    config: &'a RunConfig,
+    stop: &'a AtomicBool,
+}
+
+struct Made {
+    recommender: Recommender,
+    figures: RunFigures,
+    passes: Vec<Record>,
+    stopwatch: Stopwatch,
+}
+
+fn make(run: &NewRun, work: Work<'_>, screen: Screen) -> Result<Made> {
     let mut stopwatch = Stopwatch::start();
-    let Job { mut dataset, vectors, origin, config, to } = job;
-    let targets = targets(&dataset, config)?;
-    let run = NewRun::create(to)?;
+    let Work { targets, mut dataset, vectors, config, stop } = work;
+    let recorder = Recorder::open(run.path(), format!("Segue: {}", run.manifest().name))?;
     for note in apply_filters(&mut dataset, config)? {
         screen.say(note)?;
     }
@@ -62,7 +114,21 @@ pub(crate) fn train_run(job: Job<'_>, screen: Screen) -> Result<FinishedRun> {
     let mut domains = Vec::new();
     for domain in targets {
         let name = dataset.domains[domain.at()].name.clone();
-        let target = Target { dataset: &dataset, vectors: vectors.as_ref(), split: &split, config, domain };
+        let checkpoints = run.checkpoints().join(domain.at().to_string());
+        let keeping = Keeping {
+            folder: run.is_resumable().then_some(&*checkpoints),
+            every_steps: STEPS_PER_CHECKPOINT,
+            stop,
+        };
+        let target = Target {
+            dataset: &dataset,
+            vectors: vectors.as_ref(),
+            split: &split,
+            config,
+            domain,
+            keeping,
+            recorder: &recorder,
+        };
         let (model, figures) =
             target.fit(&mut stopwatch, screen).with_context(|| format!("domain `{name}`"))?;
         models.push(model);
@@ -76,9 +142,8 @@ pub(crate) fn train_run(job: Job<'_>, screen: Screen) -> Result<FinishedRun> {
         leaks: leak::count(train, &split.test.0, dataset.n_items(), dataset.has_timestamps),
         domains,
     };
-    let recommender = Recommender { dataset, domains: models };
-    write(&run, &recommender, &figures, (config, origin), stopwatch)
-        .and_then(|manifest| Ok(FinishedRun { path: run.publish()?, recommender, figures, manifest }))
+    let passes = recorder.finish(&figures)?;
+    Ok(Made { recommender: Recommender { dataset, domains: models }, figures, passes, stopwatch })
 }
 
 fn write(
@@ -86,17 +151,17 @@ fn write(
     recommender: &Recommender,
     figures: &RunFigures,
     (config, origin): (&RunConfig, DataOrigin),
-    mut stopwatch: Stopwatch,
+    passes: &[Record],
+    stopwatch: &mut Stopwatch,
 ) -> Result<RunManifest> {
     let config_text = toml::to_string(config)?;
-    run.put("config.toml", &config_text)?;
     run.put_json("metrics.json", figures)?;
     let artifact = run.put_artifact(recommender, config.seed)?;
     stopwatch.lap("write");
-    let manifest = RunManifest::of(&run.name(), origin, (config, &config_text), artifact, &stopwatch);
-    let report = report_page::of_run(recommender, figures, config, &manifest)?;
+    let name = &run.manifest().name;
+    let manifest = RunManifest::of(name, origin, (config, &config_text), artifact, stopwatch);
+    let report = report_page::of_run(recommender, figures, config, (&manifest, passes))?;
     run.put("report.html", &segue_eval::report::render(&report))?;
-    run.put_json("manifest.json", &manifest)?;
     Ok(manifest)
 }
 
@@ -149,6 +214,8 @@ struct Target<'a> {
     split: &'a Split,
     config: &'a RunConfig,
     domain: DomainIdx,
+    keeping: Keeping<'a>,
+    recorder: &'a Recorder,
 }
 
 impl Target<'_> {
@@ -159,29 +226,33 @@ impl Target<'_> {
             Judge::new(&self.split.valid.0, items, self.domain, MaskRule::Seen, None).context("valid")?;
         let bar = screen.bar(1, name);
         let material = Material { train: &self.split.train, items, vectors: self.vectors };
-        let outcome = fit_domain(&plan, material, &valid, &|progress| {
-            bar.set_length(progress.total as u64 + 2);
-            bar.set_position(progress.done as u64);
-            bar.set_message(progress.step.clone());
-        })?;
+        let observer = |progress: &Progress| {
+            fit_bar::show(&bar, progress);
+            self.recorder.see(name, progress);
+        };
+        let session = Session { observer: &observer, keeping: self.keeping };
+        let outcome = fit_domain(&plan, material, &valid, session)?;
         stopwatch.lap(format!("{name}: search and blend"));
         let mut model = outcome.model;
         if self.config.fit.refit {
             bar.set_message("refit");
-            model = refit_domain(&model, material.with_train(&self.split.train_valid), plan.seed)?;
+            model = refit_domain(&model, material.with_train(&self.split.train_valid), plan.seed, session)?;
             stopwatch.lap(format!("{name}: refit"));
         }
+        interrupt::go_on(self.keeping.stop)?;
         let train = measured_train(self.split, self.config);
         let settings = self.config.table_settings();
         let examination =
             Examination::new(&self.split.test, train, (items, self.domain), settings).context("test")?;
         bar.set_length(Examination::n_systems(&model) as u64);
         bar.set_position(0);
+        bar.reset_eta();
         let test = examination.measure(&model, &outcome.fitted.single_domain, |system| {
             bar.set_message(format!("test {system}"));
             bar.inc(1);
         })?;
         bar.finish_and_clear();
+        interrupt::go_on(self.keeping.stop)?;
         stopwatch.lap(format!("{name}: test"));
         let figures = DomainFigures {
             domain: name.clone(),
@@ -189,6 +260,7 @@ impl Target<'_> {
             fitted: outcome.fitted,
             trials: outcome.trials,
             aside: outcome.aside,
+            curves: outcome.curves,
             test,
         };
         Ok((model, figures))

@@ -11,6 +11,7 @@ use segue_nn::{Gradients, Params};
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean};
 use crate::learn::{Epoch, LearnPlan, Learner, learn};
+use crate::session::Keeping;
 
 /// Sequences below which there is nothing to learn from.
 const FEWEST_EXAMPLES: usize = 50;
@@ -32,13 +33,14 @@ pub struct Validation<'a> {
 /// the number of passes found, so that a refit without `valid` can repeat them.
 ///
 /// # Errors
-/// When there is too little to learn from (it stands aside), or training diverges.
+/// When there is too little to learn from (it stands aside), training diverges, or as [`learn`] where `keeping` says so.
 pub fn fit_behavior(
     (id, domain): (ExpertId, DomainIdx),
     config: &BehaviorConfig,
     (train, items): (&TrainSet, &ItemCatalog),
     valid: Option<Validation<'_>>,
     seed: u64,
+    keeping: Keeping<'_>,
     observe: impl FnMut(&Epoch),
 ) -> Result<(Expert, Vec<Epoch>), TrainError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -65,7 +67,7 @@ pub fn fit_behavior(
         seed,
     };
     let mut learner = BehaviorLearner { model, examples, step: BehaviorStep::default(), valid };
-    let curve = learn(&mut learner, &plan, observe)?;
+    let curve = learn(&mut learner, &plan, keeping, observe)?;
     let mut model = learner.model.trained();
     model.refresh();
     model.config.epochs = best_epoch(&curve);

@@ -21,6 +21,7 @@ use crate::learn::Epoch;
 use crate::material::Material;
 use crate::pool::Pool;
 use crate::search::{Trial, climb, starts_of};
+use crate::session::{Keeping, Session, Stage};
 
 /// What to train and how much to try.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,35 +74,36 @@ pub struct DomainFit {
     pub trials: Vec<Trial>,
     /// Experts that stood aside, and why.
     pub aside: Vec<(ExpertId, String)>,
+    /// Passes of the experts that were trained by gradient steps.
+    pub curves: Vec<ExpertCurve>,
 }
 
-/// A step of the work, for whoever shows progress.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// What is being done, in words.
-    pub step: String,
-    /// Steps done in this domain.
-    pub done: usize,
-    /// Steps in all.
-    pub total: usize,
+/// The passes of one training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExpertCurve {
+    /// The expert.
+    pub expert: ExpertId,
+    /// Its passes, from the first.
+    pub passes: Vec<Epoch>,
 }
-
-/// Observes progress; for display only.
-pub type Observer<'a> = &'a (dyn Fn(&Progress) + Sync);
 
 /// Trains all experts of the plan for one domain and blends them. `valid` holds the valid cases of the domain.
 ///
+/// With a folder in `session`, trainings by gradient steps go on from their checkpoints; what is solved in closed form is solved
+/// again. The outcome does not depend on either.
+///
 /// # Errors
-/// When no expert can be fitted or a score is not finite.
+/// When no expert can be fitted, a score is not finite, or it was stopped.
 pub fn fit_domain(
     plan: &FitPlan,
     material: Material<'_>,
     valid: &Judge<'_>,
-    observer: Observer<'_>,
+    session: Session<'_>,
 ) -> Result<DomainFit, TrainError> {
     let Material { train, items, .. } = material;
     let mut work = Work {
         plan,
+        session,
         train,
         items,
         text_space: material.text_space(),
@@ -110,13 +112,14 @@ pub fn fit_domain(
         experts: Vec::new(),
         trials: Vec::new(),
         aside: Vec::new(),
+        curves: Vec::new(),
     };
     let ids = wanted(plan, items.n_domains());
     for (done, &id) in ids.iter().enumerate() {
-        observer(&Progress { step: format!("search {id}"), done, total: ids.len() + 1 });
-        work.search(id, observer)?;
+        session.show(format!("search {id}"), done, ids.len() + 1);
+        work.search(id)?;
     }
-    observer(&Progress { step: "blend".into(), done: ids.len(), total: ids.len() + 1 });
+    session.show("blend".into(), ids.len(), ids.len() + 1);
     let judge = valid.sample(plan.blend_cases);
     let mut model = DomainModel {
         domain: valid.domain(),
@@ -125,20 +128,21 @@ pub fn fit_domain(
         cold: cold_flags(train, items, valid.domain()),
     };
     let mut fitted = work.blend(&mut model, &judge)?;
-    if work.tune_inside(&mut model, observer)? {
+    if work.tune_inside(&mut model)? {
         fitted = work.blend(&mut model, &judge)?;
     }
-    Ok(DomainFit { model, fitted, trials: work.trials, aside: work.aside })
+    Ok(DomainFit { model, fitted, trials: work.trials, aside: work.aside, curves: work.curves })
 }
 
 /// The same experts with the same settings and blend, fitted on more events (train and valid): the refit regime.
 ///
 /// # Errors
-/// When an expert that could be fitted before cannot now.
+/// When an expert that could be fitted before cannot now, or it was stopped.
 pub fn refit_domain(
     model: &DomainModel,
     material: Material<'_>,
     seed: u64,
+    session: Session<'_>,
 ) -> Result<DomainModel, TrainError> {
     let Material { train, items, .. } = material;
     let text_space = material.text_space();
@@ -147,8 +151,10 @@ pub fn refit_domain(
     // Content first: the text prior of the linear expert comes from it.
     let mut order: Vec<usize> = (0..model.experts.len()).collect();
     order.sort_by_key(|&at| model.experts[at].id.kind != ExpertKind::Content);
-    for &at in &order {
+    for (done, &at) in order.iter().enumerate() {
+        session.go_on()?;
         let old = &model.experts[at];
+        session.show(format!("refit {}", old.id), done, order.len());
         let context = FitContext {
             items,
             domain: model.domain,
@@ -157,7 +163,10 @@ pub fn refit_domain(
         };
         let expert = match old.config() {
             ExpertConfig::Behavior(config) => {
-                fit_behavior((old.id, model.domain), config, (train, items), None, seed, |_| ())?.0
+                let folder = session.keeping.folder_of(old.id, Stage::Refit);
+                let keeping = Keeping { folder: folder.as_deref(), ..session.keeping };
+                let show = |epoch: &Epoch| session.show_pass((old.id, Stage::Refit), config.epochs, epoch);
+                fit_behavior((old.id, model.domain), config, (train, items), None, seed, keeping, show)?.0
             }
             config => Expert::fit(old.id, config, train, context).map_err(|source| failed(old.id, source))?,
         };
@@ -211,6 +220,7 @@ const REST_BYTES: usize = 128 << 20;
 
 struct Work<'a> {
     plan: &'a FitPlan,
+    session: Session<'a>,
     train: &'a TrainSet,
     items: &'a ItemCatalog,
     text_space: Option<TextSpace<'a>>,
@@ -219,12 +229,13 @@ struct Work<'a> {
     experts: Vec<Expert>,
     trials: Vec<Trial>,
     aside: Vec<(ExpertId, String)>,
+    curves: Vec<ExpertCurve>,
 }
 
 impl Work<'_> {
-    fn search(&mut self, id: ExpertId, observer: Observer<'_>) -> Result<(), TrainError> {
+    fn search(&mut self, id: ExpertId) -> Result<(), TrainError> {
         if id.kind == ExpertKind::Behavior {
-            return self.train_behavior(id, observer);
+            return self.train_behavior(id);
         }
         let starts = starts_of(id.kind).into_iter().map(|config| self.for_search(config)).collect();
         let mut rng = ChaCha8Rng::seed_from_u64(self.plan.seed);
@@ -262,17 +273,16 @@ impl Work<'_> {
     }
 
     // One training run; valid decides its length.
-    fn train_behavior(&mut self, id: ExpertId, observer: Observer<'_>) -> Result<(), TrainError> {
-        let config = self.plan.behavior.clone();
-        let show = |epoch: &Epoch| {
-            let metric = epoch.metric.unwrap_or_default();
-            let step = format!("{id}: pass {}, loss {:.3}, NDCG@10 {metric:.4}", epoch.epoch, epoch.loss);
-            observer(&Progress { step, done: epoch.epoch, total: config.max_epochs });
-        };
+    fn train_behavior(&mut self, id: ExpertId) -> Result<(), TrainError> {
+        let (config, session) = (self.plan.behavior.clone(), self.session);
+        let show = |epoch: &Epoch| session.show_pass((id, Stage::Fit), config.max_epochs, epoch);
+        let folder = session.keeping.folder_of(id, Stage::Fit);
+        let keeping = Keeping { folder: folder.as_deref(), ..session.keeping };
         let valid = Validation { judge: &self.valid, objective: self.plan.objective };
         let place = (id, self.valid.domain());
         let data = (self.train, self.items);
-        let (expert, curve) = match fit_behavior(place, &config, data, Some(valid), self.plan.seed, show) {
+        let seed = self.plan.seed;
+        let (expert, curve) = match fit_behavior(place, &config, data, Some(valid), seed, keeping, show) {
             Err(TrainError::Model { source: ModelError::StandsAside { reason, .. }, .. }) => {
                 self.aside.push((id, reason));
                 return Ok(());
@@ -281,6 +291,7 @@ impl Work<'_> {
         };
         let score = curve.iter().filter_map(|epoch| epoch.metric).fold(0.0, f64::max);
         self.trials.push(Trial { expert: id, config: expert.config().clone(), score, chosen: true });
+        self.curves.push(ExpertCurve { expert: id, passes: curve });
         self.experts.push(self.with_measured_spread(expert));
         Ok(())
     }
@@ -294,7 +305,7 @@ impl Work<'_> {
 
     // A second search for every member of the blend, judged by what the blend reaches with it: settings that are best alone
     // are often not best beside others. Returns whether anything changed.
-    fn tune_inside(&mut self, model: &mut DomainModel, observer: Observer<'_>) -> Result<bool, TrainError> {
+    fn tune_inside(&mut self, model: &mut DomainModel) -> Result<bool, TrainError> {
         let active: Vec<usize> = model.blend.active().collect();
         let searched = |at: &usize| model.experts[*at].id.kind != ExpertKind::Behavior;
         if active.len() < 2 || self.plan.budget < 2 {
@@ -306,7 +317,7 @@ impl Work<'_> {
         for (done, at) in active.iter().copied().filter(searched).collect::<Vec<_>>().into_iter().enumerate()
         {
             let id = model.experts[at].id;
-            observer(&Progress { step: format!("tune {id} in the blend"), done, total: active.len() });
+            self.session.show(format!("tune {id} in the blend"), done, active.len());
             changed |= self.tune_member(model, at, &valid)?;
         }
         Ok(changed)
@@ -400,6 +411,7 @@ impl Work<'_> {
     }
 
     fn fit(&self, id: ExpertId, config: &ExpertConfig) -> Result<Expert, TrainError> {
+        self.session.go_on()?;
         let context = FitContext {
             items: self.items,
             domain: self.valid.domain(),

@@ -25,6 +25,14 @@ pub enum TrainError {
         /// Loss of the step.
         loss: f64,
     },
+    /// Somebody wanted it to stop.
+    #[error(
+        "the training was stopped before it was done\n  hint: start it again with the same folder of checkpoints: it goes on"
+    )]
+    Stopped,
+    /// A checkpoint could not be written or read.
+    #[error(transparent)]
+    Checkpoint(#[from] segue_nn::checkpoint::CheckpointError),
     /// Scores could not be judged.
     #[error(transparent)]
     Eval(#[from] segue_eval::error::Error),

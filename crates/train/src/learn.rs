@@ -3,11 +3,13 @@
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use segue_nn::adamw::{AdamW, AdamWConfig};
 use segue_nn::dropout::DropoutKey;
 use segue_nn::{Gradients, Params};
+use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
+use crate::session::Keeping;
+use crate::training::Training;
 
 /// What can be trained by gradient steps.
 pub trait Learner {
@@ -47,8 +49,15 @@ pub struct LearnPlan {
     pub seed: u64,
 }
 
+impl LearnPlan {
+    /// Most passes.
+    pub fn n_epochs(&self) -> usize {
+        if self.epochs > 0 { self.epochs } else { self.max_epochs }
+    }
+}
+
 /// What happened in one pass.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Counted from 1.
     pub epoch: usize,
@@ -61,52 +70,51 @@ pub struct Epoch {
 /// Trains, and leaves the best parameters in the learner. Returns the curve; the best pass is the one with the highest metric,
 /// or the last when the number of passes was fixed.
 ///
+/// With a folder in `keeping` it goes on from the checkpoint there, if there is one, and leaves one after each pass: whatever
+/// stops it and however often, the outcome has the same bytes. `observe` sees the passes that are made in this call.
+///
 /// # Errors
-/// When a loss is not finite or a validation fails.
+/// When a loss is not finite, a validation fails, it was stopped, or a checkpoint cannot be written or is of another training.
 pub fn learn(
     learner: &mut impl Learner,
     plan: &LearnPlan,
+    keeping: Keeping<'_>,
     mut observe: impl FnMut(&Epoch),
 ) -> Result<Vec<Epoch>, TrainError> {
-    let config = AdamWConfig { weight_decay: plan.weight_decay, ..AdamWConfig::default() };
-    let mut optimizer = AdamW::new(config, learner.params());
+    let mut training = Training::new(plan, learner.params());
+    if let Some(folder) = keeping.folder {
+        training.load(plan, learner.params(), folder)?;
+    }
     let mut gradients = learner.params().gradients();
-    let mut best: Option<(f64, usize, Params)> = None;
-    let mut curve = Vec::new();
-    let n_epochs = if plan.epochs > 0 { plan.epochs } else { plan.max_epochs };
-    for epoch in 1..=n_epochs {
-        let loss = pass(learner, plan, epoch, &mut optimizer, &mut gradients)?;
+    while !training.is_done(plan) {
+        pass(learner, plan, keeping, &mut training, &mut gradients)?;
+        stop_if_asked(learner, plan, keeping, &training)?;
         let metric = if plan.epochs > 0 { None } else { Some(learner.validate()?) };
-        curve.push(Epoch { epoch, loss, metric });
-        observe(&Epoch { epoch, loss, metric });
-        let Some(metric) = metric else { continue };
-        if best.as_ref().is_none_or(|(top, _, _)| metric > *top) {
-            best = Some((metric, epoch, learner.params().clone()));
-        } else if best.as_ref().is_some_and(|(_, at, _)| epoch - at >= plan.patience) {
-            break;
-        }
+        observe(&training.end_pass(plan, metric, learner.params()));
+        keep(learner, plan, keeping, &training)?;
     }
-    if let Some((_, _, params)) = best {
-        *learner.params() = params;
+    if let Some(best) = training.best {
+        *learner.params() = best.params;
     }
-    Ok(curve)
+    Ok(training.curve)
 }
 
-// One pass over all examples in a new order; the mean loss.
+// The steps that are left of the running pass over all examples, in an order of its own.
 fn pass(
     learner: &mut impl Learner,
     plan: &LearnPlan,
-    epoch: usize,
-    optimizer: &mut AdamW,
+    keeping: Keeping<'_>,
+    training: &mut Training,
     gradients: &mut Gradients,
-) -> Result<f64, TrainError> {
+) -> Result<(), TrainError> {
+    let epoch = training.curve.len() + 1;
     let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
     rng.set_stream(epoch as u64);
     let mut order: Vec<usize> = (0..plan.n_examples).collect();
     order.shuffle(&mut rng);
     let key = DropoutKey::new(plan.seed).of(epoch as u64);
-    let mut total = 0.0;
-    for (step, batch) in order.chunks(plan.batch_size).enumerate() {
+    for (step, batch) in order.chunks(plan.batch_size).enumerate().skip(training.n_steps) {
+        stop_if_asked(learner, plan, keeping, training)?;
         gradients.clear();
         let loss = learner.losses(batch, key.of(step as u64), gradients);
         let norm = norm_of(gradients);
@@ -114,11 +122,38 @@ fn pass(
             return Err(TrainError::Diverged { epoch, step, loss });
         }
         let scale = if norm > f64::from(plan.clip_norm) { plan.clip_norm / norm as f32 } else { 1.0 };
+        let optimizer = &mut training.optimizer;
         let warm = (optimizer.step + 1) as f32 / plan.warmup_steps.max(1) as f32;
         optimizer.step(learner.params(), gradients, plan.learning_rate * warm.min(1.0), scale);
-        total += loss * batch.len() as f64;
+        training.total += loss * batch.len() as f64;
+        training.n_steps = step + 1;
+        if keeping.every_steps > 0 && training.optimizer.step.is_multiple_of(keeping.every_steps) {
+            keep(learner, plan, keeping, training)?;
+        }
     }
-    Ok(total / plan.n_examples.max(1) as f64)
+    Ok(())
+}
+
+fn stop_if_asked(
+    learner: &mut impl Learner,
+    plan: &LearnPlan,
+    keeping: Keeping<'_>,
+    training: &Training,
+) -> Result<(), TrainError> {
+    if !keeping.is_stopped() {
+        return Ok(());
+    }
+    keep(learner, plan, keeping, training)?;
+    Err(TrainError::Stopped)
+}
+
+fn keep(
+    learner: &mut impl Learner,
+    plan: &LearnPlan,
+    keeping: Keeping<'_>,
+    training: &Training,
+) -> Result<(), TrainError> {
+    keeping.folder.map_or(Ok(()), |folder| Ok(training.save(plan, learner.params(), folder)?))
 }
 
 fn norm_of(gradients: &Gradients) -> f64 {

@@ -5,6 +5,8 @@
 pub mod judge;
 pub mod search;
 pub mod learn;
+mod training;
+pub mod session;
 pub mod behavior_fit;
 pub mod pool;
 pub mod blend_fit;
@@ -14,8 +16,9 @@ pub mod floor;
 mod error;
 
 pub use blend_fit::{Evidence, FittedBlend};
-pub use domain_fit::{DomainFit, FitPlan, Progress, fit_domain, refit_domain};
+pub use domain_fit::{DomainFit, ExpertCurve, FitPlan, fit_domain, refit_domain};
 pub use error::TrainError;
 pub use judge::{Judge, MaskRule, Objective, SampledNegatives};
 pub use material::Material;
 pub use search::Trial;
+pub use session::{Keeping, Pass, Progress, Session, Stage};

@@ -16,12 +16,13 @@ use crate::explained::{ExplainedList, explain_list, newest_titles};
 use crate::facts::DataFacts;
 use crate::failure::failed;
 use crate::figures::RunFigures;
+use crate::interrupt;
 use crate::manifest::DataOrigin;
 use crate::number::count;
 use crate::run_dir;
 use crate::run_tables;
 use crate::screen::Screen;
-use crate::train_run::{Job, train_run};
+use crate::train_run::{Job, Place, train_run};
 
 /// Arguments of `segue demo`.
 #[derive(Debug, clap::Args)]
@@ -87,7 +88,9 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         Some(to) => to.clone(),
         None => run_dir::default_name("demo", "", &config)?,
     };
-    let finished = train_run(Job { dataset, vectors: None, origin, config: &config, to: &to }, screen)?;
+    let (to, stop) = (Place::New(&to), interrupt::listen()?);
+    let job = Job { dataset, vectors: None, origin, config: &config, to, stop };
+    let finished = train_run(job, screen)?;
     for domain in &finished.figures.domains {
         run_tables::show_weights(screen, domain)?;
         run_tables::show_test(screen, domain)?;

@@ -10,9 +10,11 @@ use crate::config::RunConfig;
 use crate::figures::{HEADLINE, RunFigures, SystemKind};
 use crate::grid::Grid;
 use crate::manifest::RunManifest;
+use crate::mlflow::{Exported, Server};
 use crate::number;
 use crate::run_diff::RunDiff;
 use crate::run_dir::{RUNS, RunDir, locate};
+use crate::run_state::{self, RunState, UnfinishedManifest};
 use crate::run_tables;
 use crate::screen::Screen;
 
@@ -43,6 +45,17 @@ enum Action {
         /// The second run
         after: PathBuf,
     },
+    /// Send a run to an `MLflow` tracking server
+    Export {
+        /// Run folder, or its name under runs/
+        run: PathBuf,
+        /// Address of the server, without a path
+        #[arg(long, value_name = "URL")]
+        mlflow: String,
+        /// Experiment that the run joins; made where it is missing
+        #[arg(long, default_value = "segue", value_name = "NAME")]
+        experiment: String,
+    },
 }
 
 /// Does what was asked.
@@ -54,13 +67,29 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
             let (before, after) = (RunDir::open(&locate(before))?, RunDir::open(&locate(after))?);
             RunDiff::of(&before, &after)?.show(screen)
         }
+        Action::Export { run, mlflow, experiment } => {
+            export(&RunDir::open(&locate(run))?, (mlflow, experiment), screen)
+        }
     }
+}
+
+fn export(run: &RunDir, (address, experiment): (&str, &str), screen: Screen) -> Result<()> {
+    let Exported { run_id, n_params, n_metrics } = Server::new(address)?.export(run, experiment)?;
+    screen.document(&serde_json::json!({
+        "run": run.path,
+        "run_id": run_id,
+        "n_params": n_params,
+        "n_metrics": n_metrics,
+    }))?;
+    screen.say(format!("{n_params} settings and {n_metrics} figures are in `{experiment}` as run {run_id}"))
 }
 
 #[derive(Serialize)]
 struct ListedRun {
     path: PathBuf,
-    finished: String,
+    state: RunState,
+    /// When it was finished, or begun where it is not.
+    time: String,
     data: String,
     seed: u64,
     /// NDCG@10 of the blend on test, by domain.
@@ -74,16 +103,16 @@ fn list(dir: &Path, screen: Screen) -> Result<()> {
             let path = entry.with_context(|| format!("cannot read `{}`", dir.display()))?.path();
             let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
             if !is_hidden && path.join("manifest.json").is_file() {
-                runs.push(listed(&RunDir { path })?);
+                runs.push(listed(RunDir { path })?);
             }
         }
     }
-    runs.sort_by(|a, b| (&a.finished, &a.path).cmp(&(&b.finished, &b.path)));
+    runs.sort_by(|a, b| (&a.time, &a.path).cmp(&(&b.time, &b.path)));
     screen.document(&runs)?;
     if runs.is_empty() {
         return screen.say(format!("no run in `{}`; make one with `segue train DATA`", dir.display()));
     }
-    let mut grid = Grid::new(&["run", "finished", "data", ">seed", "blend, NDCG@10 on test"]);
+    let mut grid = Grid::new(&["run", "state", "time", "data", ">seed", "blend, NDCG@10 on test"]);
     for run in &runs {
         let figures: Vec<String> = run
             .ndcg_at_10
@@ -92,24 +121,42 @@ fn list(dir: &Path, screen: Screen) -> Result<()> {
             .collect();
         grid.row(&[
             run.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-            run.finished.clone(),
+            run.state.name().to_owned(),
+            run.time.clone(),
             run.data.clone(),
             run.seed.to_string(),
             figures.join(" · "),
         ]);
     }
-    screen.say(grid.text())
+    screen.say(grid.text())?;
+    match runs.iter().find(|run| run.state == RunState::Interrupted) {
+        Some(run) => screen.say(format!("go on with `segue train --resume {}`", run.path.display())),
+        None => Ok(()),
+    }
 }
 
-fn listed(run: &RunDir) -> Result<ListedRun> {
+fn listed(run: RunDir) -> Result<ListedRun> {
+    let state = run_state::read(&run.path)?;
+    if state != RunState::Finished {
+        let UnfinishedManifest { started, data, seed, .. } = run.unfinished_manifest()?;
+        return Ok(ListedRun {
+            path: run.path,
+            state,
+            time: started,
+            data: data.name,
+            seed,
+            ndcg_at_10: vec![],
+        });
+    }
     let (manifest, figures) = (run.manifest()?, run.figures()?);
     let headline = |domain: &crate::figures::DomainFigures| {
         let value = domain.test.system(SystemKind::Blend)?.summary.masked.mean(HEADLINE)?;
         Some((domain.domain.clone(), value))
     };
     Ok(ListedRun {
-        path: run.path.clone(),
-        finished: manifest.finished,
+        path: run.path,
+        state,
+        time: manifest.finished,
         data: manifest.data.name,
         seed: manifest.seed,
         ndcg_at_10: figures.domains.iter().filter_map(headline).collect(),

@@ -2,31 +2,38 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use segue_data::store;
+use anyhow::{Context, Result};
+use segue_data::{Dataset, store};
+use segue_models::ItemVectors;
 use serde::Serialize;
 use toml::Value;
 
 use crate::config::{RunConfig, SplitName};
 use crate::config_layers::{FlagValue, Resolved, resolve};
 use crate::encode::read_vectors;
+use crate::failure::{failed, usage};
 use crate::figures::RunFigures;
+use crate::interrupt;
 use crate::manifest::{DataOrigin, RunManifest};
+use crate::new_run::NewRun;
 use crate::number;
-use crate::run_dir;
+use crate::run_dir::{self, RunDir};
 use crate::run_tables;
 use crate::screen::Screen;
-use crate::train_run::{FinishedRun, Job, train_run};
+use crate::train_run::{FinishedRun, Job, Place, train_run};
 
 /// Arguments of `segue train`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Data set folder, made with `segue import`
-    #[arg(value_name = "DATA")]
-    data: PathBuf,
+    #[arg(value_name = "DATA", required_unless_present = "resume")]
+    data: Option<PathBuf>,
     /// Run folder to write [default: runs/<time>-<data>-<hash>]
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
+    /// Go on with an interrupted run, with its data and its settings
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "to"])]
+    resume: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
 }
@@ -116,19 +123,10 @@ struct Document<'a> {
 
 /// Trains.
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
-    let config = args.settings.resolve()?.config;
-    let (dataset, head) = store::read(&args.data)?;
-    let vectors = read_vectors(&args.data, &dataset.items)?;
-    let origin = DataOrigin {
-        name: dataset.name.clone(),
-        path: args.data.display().to_string(),
-        sha256: head.data_sha256(),
+    let (finished, config) = match &args.resume {
+        Some(run) => resumed(args, &run_dir::locate(run), screen)?,
+        None => trained(args, screen)?,
     };
-    let to = match &args.to {
-        Some(to) => to.clone(),
-        None => run_dir::default_name(&dataset.name, &origin.sha256, &config)?,
-    };
-    let finished = train_run(Job { dataset, vectors, origin, config: &config, to: &to }, screen)?;
     screen.say(format!("{}: {}", finished.figures.data.name, finished.figures.data.in_words()))?;
     run_tables::show_run(screen, &finished.figures)?;
     show_end(screen, &finished)?;
@@ -138,6 +136,56 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         config: &config,
         figures: &finished.figures,
     })
+}
+
+fn trained(args: &Args, screen: Screen) -> Result<(FinishedRun, RunConfig)> {
+    let path = args.data.as_deref().context("DATA is required without --resume")?;
+    let config = args.settings.resolve()?.config;
+    let (dataset, vectors, origin) = read(path)?;
+    let to = match &args.to {
+        Some(to) => to.clone(),
+        None => run_dir::default_name(&dataset.name, &origin.sha256, &config)?,
+    };
+    let (place, stop) = (Place::New(&to), interrupt::listen()?);
+    let job = Job { dataset, vectors, origin, config: &config, to: place, stop };
+    let finished = train_run(job, screen).map_err(|error| with_way_on(error, &to))?;
+    Ok((finished, config))
+}
+
+fn resumed(args: &Args, path: &Path, screen: Screen) -> Result<(FinishedRun, RunConfig)> {
+    if let Some((key, _)) = args.settings.flags().first() {
+        let problem = format!("`{key}` cannot be set for a run that was begun: it has its settings");
+        return Err(usage(problem, "leave all settings out, or train anew with `segue train DATA`"));
+    }
+    let run = NewRun::resume(path)?;
+    let config = RunDir { path: path.to_owned() }.config()?;
+    let before = run.manifest().data.clone();
+    let (dataset, vectors, origin) = read(Path::new(&before.path))
+        .with_context(|| format!("the data of `{}`, read at the place where it was then", path.display()))?;
+    if origin.sha256 != before.sha256 {
+        let problem = format!("`{}` has changed since `{}` was begun", before.path, path.display());
+        return Err(failed(problem, "put the old data back, or train anew with `segue train DATA`"));
+    }
+    let (place, stop) = (Place::Again(run), interrupt::listen()?);
+    let job = Job { dataset, vectors, origin, config: &config, to: place, stop };
+    let finished = train_run(job, screen).map_err(|error| with_way_on(error, path))?;
+    Ok((finished, config))
+}
+
+fn read(path: &Path) -> Result<(Dataset, Option<ItemVectors>, DataOrigin)> {
+    let (dataset, head) = store::read(path)?;
+    let vectors = read_vectors(path, &dataset.items)?;
+    let (name, path) = (dataset.name.clone(), path.display().to_string());
+    let origin = DataOrigin { name, path, sha256: head.data_sha256() };
+    Ok((dataset, vectors, origin))
+}
+
+fn with_way_on(error: anyhow::Error, run: &Path) -> anyhow::Error {
+    if !interrupt::is_stopped(&error) {
+        return error;
+    }
+    let way_on = format!("interrupted\n  hint: go on with `segue train --resume {}`", run.display());
+    error.context(way_on)
 }
 
 /// Where the run is and what it took.

@@ -9,5 +9,7 @@ mod data;
 mod determinism;
 mod end_to_end;
 mod lists;
+mod mlflow;
 mod readme;
+mod resume;
 mod usage;

@@ -37,36 +37,50 @@ struct Chart<'a> {
     curve: &'a Curve,
     x: Scale,
     y: Scale,
+    right: Scale,
 }
 
 impl<'a> Chart<'a> {
     fn of(curve: &'a Curve) -> Self {
         let points = || curve.series.iter().flat_map(|series| &series.points);
-        let (x, y) = (points().map(|point| point.0), points().map(|point| point.1));
-        Self { curve, x: Scale::covering(x), y: Scale::covering(y) }
+        let heights = |on_right: bool| {
+            let series = curve.series.iter().filter(move |series| series.is_on_right == on_right);
+            Scale::covering(series.flat_map(|series| &series.points).map(|point| point.1))
+        };
+        let x = Scale::covering(points().map(|point| point.0));
+        Self { curve, x, y: heights(false), right: heights(true) }
+    }
+
+    fn scale_of(&self, series: &Series) -> &Scale {
+        if series.is_on_right { &self.right } else { &self.y }
     }
 
     fn is_drawable(&self) -> bool {
-        !self.x.is_empty() && !self.y.is_empty()
+        !self.x.is_empty() && !(self.y.is_empty() && self.right.is_empty())
     }
 }
 
 fn figure(h: &mut Html, cx: &Context, chart: &Chart) {
-    let Curve { title, x_label, y_label, series } = chart.curve;
+    let Curve { title, x_label, series, marker, .. } = chart.curve;
     let (series, n_left_out) = first(series, cx.limits.curves);
     h.within("figure", "", |h| {
         h.within("figcaption", "", |h| {
             h.name(title);
-            h.leaf("span", "aside", &format!(" {y_label} by {x_label}"));
+            h.leaf("span", "aside", &format!(" {} by {x_label}", heights(chart)));
         });
-        h.within_with("svg", &[("class", "curve"), ("role", "img")], |h| {
-            h.leaf("title", "", &format!("{title}: {y_label} by {x_label}"));
+        let class = if chart.right.is_empty() { "curve" } else { "curve two" };
+        h.within_with("svg", &[("class", class), ("role", "img")], |h| {
+            h.leaf("title", "", &format!("{title}: {} by {x_label}", heights(chart)));
             axes(h, &chart.x, &chart.y);
+            right_axis(h, &chart.right);
+            if let Some(marker) = marker {
+                mark_place(h, chart.x.place(marker.x));
+            }
             let frame = [("height", "180"), ("viewBox", "0 0 100 100"), ("preserveAspectRatio", "none")];
             h.within_with("svg", &frame, |h| {
                 for (place, series) in series.iter().enumerate() {
                     let points = thinned(&series.points, cx.limits.points);
-                    line(h, chart, mark_of(cx, place, series), &points);
+                    line(h, (&chart.x, chart.scale_of(series)), mark_of(cx, place, series), &points);
                 }
             });
         });
@@ -74,9 +88,22 @@ fn figure(h: &mut Html, cx: &Context, chart: &Chart) {
             for (place, series) in series.iter().enumerate() {
                 legend(h, mark_of(cx, place, series), series);
             }
+            if let Some(marker) = marker {
+                h.leaf("span", "", &marker.label);
+            }
         });
         h.left_out(n_left_out, "lines");
     });
+}
+
+/// What the vertical axes show.
+fn heights(chart: &Chart) -> String {
+    let Curve { y_label, right_label, .. } = chart.curve;
+    match (chart.y.is_empty(), chart.right.is_empty()) {
+        (false, false) => format!("{y_label} (left) and {right_label} (right)"),
+        (true, false) => right_label.clone(),
+        _ => y_label.clone(),
+    }
 }
 
 fn legend(h: &mut Html, mark: Mark, series: &Series) {
@@ -110,6 +137,20 @@ fn axes(h: &mut Html, x: &Scale, y: &Scale) {
     }
 }
 
+/// Ticks of the second axis; its grid would not be that of the first.
+fn right_axis(h: &mut Html, y: &Scale) {
+    for tick in y.ticks() {
+        let text = format!("{:.1}", 180.0 * (1.0 - y.place(tick) / 100.0) + 4.0);
+        let attributes = [("class", "right"), ("x", "100%"), ("dx", "8"), ("y", &*text)];
+        h.leaf_with("text", &attributes, &decimals(tick, y.tick_decimals()));
+    }
+}
+
+fn mark_place(h: &mut Html, place: f64) {
+    let place = place_text(place);
+    h.empty("line", &[("class", "r"), ("x1", &place), ("x2", &place), ("y1", "0"), ("y2", "180")]);
+}
+
 /// At most about `n` points: the lowest and the highest of each run of neighbours, so that no spike is lost.
 fn thinned(points: &[(f64, f64)], n: usize) -> Vec<(f64, f64)> {
     if points.len() <= n {
@@ -135,14 +176,14 @@ fn place(percent: f64) -> String {
 }
 
 /// One line for each stretch of known points.
-fn line(h: &mut Html, chart: &Chart, mark: Mark, points: &[(f64, f64)]) {
+fn line(h: &mut Html, (across, up): (&Scale, &Scale), mark: Mark, points: &[(f64, f64)]) {
     for stretch in
         points.split(|point| !(point.0.is_finite() && point.1.is_finite())).filter(|s| !s.is_empty())
     {
         let mut path = String::new();
         for (position, point) in stretch.iter().enumerate() {
             path.push(if position == 0 { 'M' } else { ' ' });
-            let (x, y) = (chart.x.place(point.0), 100.0 - chart.y.place(point.1));
+            let (x, y) = (across.place(point.0), 100.0 - up.place(point.1));
             path.push_str(&place(x));
             path.push(' ');
             path.push_str(&place(y));

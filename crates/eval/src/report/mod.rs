@@ -33,8 +33,8 @@ mod sample;
 mod tests;
 
 pub use model::{
-    Curve, DomainReport, Estimate, Example, ExampleItem, MetricRow, ModelKind, Report, Sentence, Series,
-    SliceRow, Tone, TransferRow, TrialRow, WeightRow,
+    Curve, DomainReport, Estimate, Example, ExampleItem, Marker, MetricRow, ModelKind, Report, Sentence,
+    Series, SliceRow, Tone, TransferRow, TrialRow, WeightRow,
 };
 
 /// A page is never longer than this.

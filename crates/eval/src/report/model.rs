@@ -29,6 +29,8 @@ pub struct Report {
     pub curves: Vec<Curve>,
     /// What reproduces the page as (name, value): seed, versions, data hash, command.
     pub provenance: Vec<(String, String)>,
+    /// Seconds after which a browser reads the page anew; `None` for a page that does not change.
+    pub refresh_seconds: Option<u32>,
 }
 
 /// A verdict in one sentence, such as "Other domains add +.004 [.001, .007] NDCG@10 in films".
@@ -260,8 +262,22 @@ pub struct Curve {
     pub x_label: String,
     /// Name of the vertical axis.
     pub y_label: String,
+    /// Name of the second vertical axis, for lines that stand on it.
+    pub right_label: String,
     /// The lines.
     pub series: Vec<Series>,
+    /// A place on the horizontal axis, such as the best pass.
+    pub marker: Option<Marker>,
+}
+
+/// A marked place of a plot.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Marker {
+    /// Where it is.
+    #[serde(deserialize_with = "null::number")]
+    pub x: f64,
+    /// What is there.
+    pub label: String,
 }
 
 /// One line of a plot.
@@ -273,4 +289,6 @@ pub struct Series {
     /// Its points as (x, y), in order of x.
     #[serde(deserialize_with = "null::points")]
     pub points: Vec<(f64, f64)>,
+    /// Whether it is measured by the second vertical axis.
+    pub is_on_right: bool,
 }

@@ -38,6 +38,9 @@ fn head(h: &mut Html, report: &Report) {
         h.empty("meta", &[("name", "viewport"), ("content", "width=device-width, initial-scale=1")]);
         h.empty("meta", &[("name", "color-scheme"), ("content", "light dark")]);
         h.empty("meta", &[("http-equiv", "Content-Security-Policy"), ("content", POLICY)]);
+        if let Some(seconds) = report.refresh_seconds {
+            h.empty("meta", &[("http-equiv", "refresh"), ("content", &seconds.to_string())]);
+        }
         h.leaf("title", "", title(report));
         h.within("style", "", |h| h.constant(STYLE));
     });

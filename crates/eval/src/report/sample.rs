@@ -27,8 +27,22 @@ pub(super) fn small() -> Report {
             title: "Loss".into(),
             x_label: "step".into(),
             y_label: "loss".into(),
-            series: vec![Series { name: "train".into(), points: vec![(0.0, 1.0), (1.0, 0.5), (2.0, 0.25)] }],
+            right_label: "NDCG@10".into(),
+            series: vec![
+                Series {
+                    name: "train".into(),
+                    points: vec![(0.0, 1.0), (1.0, 0.5), (2.0, 0.25)],
+                    is_on_right: false,
+                },
+                Series {
+                    name: "valid".into(),
+                    points: vec![(0.0, 0.05), (1.0, 0.12), (2.0, 0.11)],
+                    is_on_right: true,
+                },
+            ],
+            marker: Some(Marker { x: 1.0, label: "best step 1".into() }),
         }],
+        refresh_seconds: None,
         provenance: vec![("seed".into(), "7".into())],
     }
 }
@@ -119,6 +133,7 @@ pub(super) fn large(size: &Size) -> Report {
             .map(|curve| long_curve(curve, size.examples * 200))
             .collect(),
         provenance: provenance.into_iter().cycle().take(12).collect(),
+        refresh_seconds: None,
     }
 }
 
@@ -202,7 +217,8 @@ fn large_example(size: &Size, user: usize) -> Example {
 fn long_curve(curve: Curve, n_points: usize) -> Curve {
     let points =
         |seed: usize| (0..n_points).map(|x| (x as f64, 1.0 / (1.0 + x as f64) + noise(x + seed))).collect();
-    let series =
-        (0..3).map(|place| Series { name: format!("line {place}"), points: points(place) }).collect();
+    let series = (0..3)
+        .map(|place| Series { name: format!("line {place}"), points: points(place), is_on_right: place == 2 })
+        .collect();
     Curve { series, ..curve }
 }

@@ -5,5 +5,6 @@ mod chance;
 mod choice;
 mod one_path;
 mod repetition;
+mod resume;
 mod story;
 mod transfer;

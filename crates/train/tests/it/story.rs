@@ -10,7 +10,7 @@ use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, FitContext};
 use segue_recommend::recommender::Scratch;
 use segue_recommend::{Blend, DomainModel, Member};
 use segue_train::domain_fit::cold_flags;
-use segue_train::{DomainFit, FitPlan, Judge, MaskRule, Material, fit_domain};
+use segue_train::{DomainFit, FitPlan, Judge, MaskRule, Material, Session, fit_domain};
 
 /// The source is imported first, so that a candidate's place is never its item index.
 pub(crate) const SOURCE: DomainIdx = DomainIdx(0);
@@ -180,7 +180,7 @@ impl Stage {
     }
 
     pub(crate) fn fit(&self, plan: &FitPlan) -> DomainFit {
-        let fitted = fit_domain(plan, self.material(), &self.valid(), &|_| ());
+        let fitted = fit_domain(plan, self.material(), &self.valid(), Session::watched_by(&|_| ()));
         fitted.expect("the data can be learned")
     }
 

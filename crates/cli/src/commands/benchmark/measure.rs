@@ -12,7 +12,7 @@ use segue_models::{ItemVectors, Query};
 use segue_recommend::DomainModel;
 use segue_recommend::recommender::Scratch;
 use segue_train::floor::Floor;
-use segue_train::{DomainFit, Judge, MaskRule, Material, fit_domain, refit_domain};
+use segue_train::{DomainFit, Judge, MaskRule, Material, Progress, Session, fit_domain, refit_domain};
 
 use super::Protocol;
 use super::published::Published;
@@ -57,14 +57,16 @@ pub(super) fn measure(subject: &Subject, data: &ProtocolData, published: &Publis
         let meter = Meter::start();
         let plan = protocol.plan(budget, seed);
         let material = Material { train: &data.split.train, items, vectors: subject.vectors.as_ref() };
-        let fit = fit_domain(&plan, material, &valid, &|p| progress.show(p))?;
+        let show = |step: &Progress| progress.show(step);
+        let session = Session::watched_by(&show);
+        let fit = fit_domain(&plan, material, &valid, session)?;
         let test = Judge::new(&data.split.test.0, items, domain, protocol.mask(), negatives)?;
         let mut sheet = Sheet { protocol, seed, name: &name, domain, test: &test, out: &mut measured };
         progress.note("measure on test");
         sheet.regime("train", &fit.model, &data.split.train, published, &meter)?;
         let meter = Meter::start();
         progress.note("refit on train and valid");
-        let refitted = refit_domain(&fit.model, material.with_train(&data.split.train_valid), seed)?;
+        let refitted = refit_domain(&fit.model, material.with_train(&data.split.train_valid), seed, session)?;
         sheet.regime("refit", &refitted, &data.split.train_valid, published, &meter)?;
         progress.finish();
         measured.fits.push((name, fit));

@@ -3,6 +3,8 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use segue_train::Progress;
 
+use crate::fit_bar;
+
 /// Shows the steps of one domain.
 pub(super) struct Steps {
     bar: ProgressBar,
@@ -23,9 +25,7 @@ impl Steps {
 
     /// Shows where the fit is.
     pub(super) fn show(&self, progress: &Progress) {
-        self.bar.set_length(progress.total as u64);
-        self.bar.set_position(progress.done as u64);
-        self.bar.set_message(progress.step.clone());
+        fit_bar::show(&self.bar, progress);
     }
 
     /// Shows what is being done now.

@@ -1,0 +1,125 @@
+//! Who watches a fit, where it keeps the state of what takes long, and what ends it before it is done.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use segue_models::ExpertId;
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainError;
+use crate::learn::Epoch;
+
+/// A step of the work, for whoever shows progress.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// What is being done, in words.
+    pub step: String,
+    /// Steps done in this domain.
+    pub done: usize,
+    /// Steps in all.
+    pub total: usize,
+    /// The pass that has just ended; `None` where the step is another.
+    pub pass: Option<Pass>,
+}
+
+/// Whether valid decides how long an expert is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// On train; valid decides.
+    Fit,
+    /// On train and valid, as many passes as were found.
+    Refit,
+}
+
+impl Stage {
+    /// The name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fit => "fit",
+            Self::Refit => "refit",
+        }
+    }
+}
+
+/// A pass of an expert that is trained by gradient steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pass {
+    /// The expert.
+    pub expert: ExpertId,
+    /// Which of its trainings.
+    pub stage: Stage,
+    /// What the pass gave.
+    pub epoch: Epoch,
+    /// Most passes that this training can take.
+    pub n_max: usize,
+}
+
+/// Observes progress; for display and records only.
+pub type Observer<'a> = &'a (dyn Fn(&Progress) + Sync);
+
+/// Where a training keeps its state, and what stops it.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeping<'a> {
+    /// Folder of the checkpoints, made where it is missing; `None`: nothing is kept.
+    pub folder: Option<&'a Path>,
+    /// Steps between two checkpoints within a pass; 0: one after each pass only.
+    pub every_steps: u64,
+    /// Once it is set, the training stops before its next step.
+    pub stop: &'a AtomicBool,
+}
+
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+impl Keeping<'static> {
+    /// Keeps nothing and is never stopped.
+    pub fn nothing() -> Self {
+        Self { folder: None, every_steps: 0, stop: &NEVER }
+    }
+}
+
+impl Keeping<'_> {
+    /// Whether somebody wants the training to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Where one training of an expert keeps its state.
+    pub(crate) fn folder_of(&self, expert: ExpertId, stage: Stage) -> Option<PathBuf> {
+        Some(self.folder?.join(format!("{expert}-{}", stage.name())))
+    }
+}
+
+/// What surrounds the fit of a domain.
+#[derive(Clone, Copy)]
+pub struct Session<'a> {
+    /// Sees each step.
+    pub observer: Observer<'a>,
+    /// Where trainings keep their state, one folder per training inside its own; what stops the fit.
+    pub keeping: Keeping<'a>,
+}
+
+impl<'a> Session<'a> {
+    /// A fit that keeps nothing and is never stopped.
+    pub fn watched_by(observer: Observer<'a>) -> Self {
+        Self { observer, keeping: Keeping::nothing() }
+    }
+
+    /// Shows a step that is no pass.
+    pub(crate) fn show(&self, step: String, done: usize, total: usize) {
+        (self.observer)(&Progress { step, done, total, pass: None });
+    }
+
+    /// Shows a pass.
+    pub(crate) fn show_pass(&self, (expert, stage): (ExpertId, Stage), n_max: usize, epoch: &Epoch) {
+        let metric = epoch.metric.map_or_else(String::new, |metric| format!(", NDCG@10 {metric:.4}"));
+        let step = format!("{expert}: pass {}, loss {:.3}{metric}", epoch.epoch, epoch.loss);
+        let pass = Some(Pass { expert, stage, epoch: *epoch, n_max });
+        (self.observer)(&Progress { step, done: epoch.epoch, total: n_max, pass });
+    }
+
+    /// Goes on unless somebody wants the fit to stop.
+    pub(crate) fn go_on(&self) -> Result<(), TrainError> {
+        if self.keeping.is_stopped() { Err(TrainError::Stopped) } else { Ok(()) }
+    }
+}
