@@ -1,7 +1,7 @@
 //! Chooses blend weights on valid: an expert enters only if the interval of its gain excludes zero.
 //!
-//! Every expert that is tried is one more chance to be lucky, so intervals of gains are those of `1 − .05 / n_experts`
-//! (Bonferroni): a set of experts that all know nothing is let in with 5 % at most.
+//! Intervals have 95 %, but for experts of other domains: each one that is tried is one more chance to let in a domain that knows
+//! nothing, so theirs have `1 − .05 / n` for n of them (Bonferroni).
 
 use segue_eval::bootstrap::{Bootstrap, Interval};
 use segue_models::{Expert, ExpertId, Scope};
@@ -20,7 +20,7 @@ pub struct Evidence {
     /// NDCG@10 on its own, 95 % interval.
     pub alone: Interval,
     /// NDCG@10 of the blend with it minus the blend without it, before cold items are treated apart (for a refused
-    /// expert: at the weight tried last). Interval of `1 − .05 / n_experts`.
+    /// expert: at the weight tried last). Interval of 95 %, or of `1 − .05 / n` for one of n experts of other domains.
     pub gain: Interval,
     /// Whether it is in the blend.
     pub kept: bool,
@@ -62,9 +62,8 @@ pub fn fit_blend(
     seed: u64,
 ) -> Result<FittedBlend, TrainError> {
     let ids: Vec<ExpertId> = experts.iter().map(|expert| expert.id).collect();
-    let alone = Bootstrap { seed, ..Bootstrap::default() };
-    let confidence = 1.0 - (1.0 - alone.confidence) / ids.len().max(1) as f64;
-    let fit = Fit { pool, users, alone, gains: Bootstrap { seed, confidence, n_resamples: GAIN_RESAMPLES } };
+    let n_others = ids.iter().filter(|id| id.scope != Scope::Target).count();
+    let fit = Fit { pool, users, ids: &ids, own: Bootstrap { seed, ..Bootstrap::default() }, n_others };
     let own: Vec<usize> = (0..ids.len()).filter(|&at| ids[at].scope == Scope::Target).collect();
     let others: Vec<usize> = (0..ids.len()).filter(|&at| ids[at].scope != Scope::Target).collect();
     let mut weights = fit.best_of_starts(&own)?;
@@ -77,7 +76,8 @@ pub fn fit_blend(
     }
     let before_cold = weights.clone();
     let gain_of_cold = fit.treat_cold_apart(&mut weights)?;
-    let gain_of_sources = if others.is_empty() { None } else { Some(fit.difference(&before_cold, &single)?) };
+    let gain_of_sources =
+        if others.is_empty() { None } else { Some(fit.difference(&before_cold, &single, fit.own)?) };
     // Measured on the weights that members were chosen with: what cold items add stands apart, in `gain_of_cold`.
     let evidence =
         (0..ids.len()).map(|at| fit.evidence(&before_cold, ids[at], at)).collect::<Result<_, _>>()?;
@@ -93,8 +93,9 @@ pub fn fit_blend(
 struct Fit<'a> {
     pool: &'a Pool,
     users: &'a [u32],
-    alone: Bootstrap,
-    gains: Bootstrap,
+    ids: &'a [ExpertId],
+    own: Bootstrap,
+    n_others: usize,
 }
 
 impl Fit<'_> {
@@ -102,11 +103,25 @@ impl Fit<'_> {
         mean(&self.pool.ndcg(weights))
     }
 
+    // How the gain of an expert is judged.
+    fn judge_of(&self, at: usize) -> Bootstrap {
+        if self.ids[at].scope == Scope::Target {
+            return self.own;
+        }
+        let confidence = 1.0 - (1.0 - self.own.confidence) / self.n_others as f64;
+        Bootstrap { confidence, n_resamples: GAIN_RESAMPLES, ..self.own }
+    }
+
     // NDCG@10 of `with` minus `without`, paired, cases of one user drawn together.
-    fn difference(&self, with: &Weights, without: &Weights) -> Result<Interval, TrainError> {
+    fn difference(
+        &self,
+        with: &Weights,
+        without: &Weights,
+        judge: Bootstrap,
+    ) -> Result<Interval, TrainError> {
         let (with, without) = (self.pool.ndcg(with), self.pool.ndcg(without));
         let differences: Vec<f64> = with.iter().zip(&without).map(|(a, b)| a - b).collect();
-        Ok(self.gains.means_by_user(&[&differences], self.users)?[0])
+        Ok(judge.means_by_user(&[&differences], self.users)?[0])
     }
 
     // Greedy addition depends on where it starts: from each of the best few experts alone, the best end is taken.
@@ -144,15 +159,15 @@ impl Fit<'_> {
 
     fn add_greedily(&self, weights: &mut Weights, candidates: &[usize]) -> Result<(), TrainError> {
         loop {
-            let mut best: Option<(f64, Weights)> = None;
+            let mut best: Option<(f64, usize, Weights)> = None;
             for &at in candidates.iter().filter(|&&at| weights.warm[at] == 0.0) {
                 let (score, tried) = self.best_entry(weights, at);
-                if best.as_ref().is_none_or(|(top, _)| score > *top) {
-                    best = Some((score, tried));
+                if best.as_ref().is_none_or(|(top, _, _)| score > *top) {
+                    best = Some((score, at, tried));
                 }
             }
-            let Some((_, tried)) = best else { return Ok(()) };
-            if self.difference(&tried, weights)?.lo <= 0.0 {
+            let Some((_, at, tried)) = best else { return Ok(()) };
+            if self.difference(&tried, weights, self.judge_of(at))?.lo <= 0.0 {
                 return Ok(());
             }
             *weights = tried;
@@ -207,7 +222,7 @@ impl Fit<'_> {
             for at in active {
                 let mut without = weights.clone();
                 without.set(at, 0.0);
-                let gain = self.difference(weights, &without)?;
+                let gain = self.difference(weights, &without, self.judge_of(at))?;
                 if gain.lo <= 0.0 && weakest.as_ref().is_none_or(|(mean, _)| gain.mean < *mean) {
                     weakest = Some((gain.mean, without));
                 }
@@ -235,7 +250,7 @@ impl Fit<'_> {
                 }
             }
         }
-        let gain = self.difference(&best.1, weights)?;
+        let gain = self.difference(&best.1, weights, self.own)?;
         if gain.lo <= 0.0 {
             return Ok(None);
         }
@@ -248,11 +263,11 @@ impl Fit<'_> {
         let gain = if kept {
             let mut without = weights.clone();
             without.set(at, 0.0);
-            self.difference(weights, &without)?
+            self.difference(weights, &without, self.judge_of(at))?
         } else {
-            self.difference(&self.best_entry(weights, at).1, weights)?
+            self.difference(&self.best_entry(weights, at).1, weights, self.judge_of(at))?
         };
-        let alone = self.alone.means_by_user(&[&self.pool.ndcg(&self.only(at))], self.users)?[0];
+        let alone = self.own.means_by_user(&[&self.pool.ndcg(&self.only(at))], self.users)?[0];
         Ok(Evidence { expert, alone, gain, kept })
     }
 }
