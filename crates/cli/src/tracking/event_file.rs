@@ -4,7 +4,7 @@
 //! have four kinds of fields only, which are written by hand: `wall_time` (1, double), `step` (2, varint), `file_version`
 //! (3, string) and `summary` (5) with values (1) of `tag` (1, string) and `simple_value` (2, float).
 
-use fs::{self, File};
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
