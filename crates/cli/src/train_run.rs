@@ -46,7 +46,7 @@ pub(crate) enum Place<'a> {
     /// To a folder that must not exist.
     New(&'a Path),
     /// To the folder of an interrupted run, whose trainings go on.
-    Again(NewRun),
+    Again(Box<NewRun>),
 }
 
 /// Steps between two checkpoints within a pass: about a minute of work.
@@ -69,7 +69,7 @@ pub(crate) fn train_run(job: Job<'_>, screen: Screen) -> Result<FinishedRun> {
     let targets = targets(&job.dataset, job.config)?;
     let mut run = match job.to {
         Place::New(to) => NewRun::create(to, job.origin.clone(), job.config)?,
-        Place::Again(run) => run,
+        Place::Again(run) => *run,
     };
     let made = make(
         &run,

@@ -40,8 +40,7 @@ pub fn fit_behavior(
     (train, items): (&TrainSet, &ItemCatalog),
     valid: Option<Validation<'_>>,
     seed: u64,
-    keeping: Keeping<'_>,
-    observe: impl FnMut(&Epoch),
+    (keeping, observe): (Keeping<'_>, impl FnMut(&Epoch)),
 ) -> Result<(Expert, Vec<Epoch>), TrainError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(id.scope as u64 + 1);

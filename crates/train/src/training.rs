@@ -83,7 +83,8 @@ impl Training {
             }
         }
         save_training(&folder.join(STATE), (params, &self.optimizer), &[], &self.numbers(plan))?;
-        remove_others(folder, self.best.as_ref().map(|best| best_file(best.epoch)))
+        let best = self.best.as_ref().map(|best| best_file(best.epoch));
+        remove_others(folder, best.as_deref())
     }
 
     /// Goes back to a checkpoint of the same plan; without one nothing changes.
@@ -204,12 +205,12 @@ fn read(path: &Path, params: &mut Params) -> Result<(), CheckpointError> {
 }
 
 // Best passes of before; the state no longer names them.
-fn remove_others(folder: &Path, kept: Option<String>) -> Result<(), CheckpointError> {
+fn remove_others(folder: &Path, kept: Option<&str>) -> Result<(), CheckpointError> {
     let entries = fs::read_dir(folder).map_err(|source| io("read", folder, source))?;
     for entry in entries {
         let entry = entry.map_err(|source| io("read", folder, source))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with("best-") && Some(&name) != kept.as_ref() {
+        if name.starts_with("best-") && Some(&*name) != kept {
             fs::remove_file(entry.path()).map_err(|source| io("remove", &entry.path(), source))?;
         }
     }

@@ -107,8 +107,8 @@ struct Setting<'a> {
 impl<'a> Setting<'a> {
     fn new(stage: &'a Stage) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut model =
-            Behavior::new(&small(), &stage.dataset.items, (TARGET, Scope::All), &mut rng).unwrap();
+        let model = Behavior::new(&small(), &stage.dataset.items, (TARGET, Scope::All), &mut rng);
+        let mut model = model.expect("the items can be modeled");
         let examples = Example::all_of(&stage.split.train, &model.rows, 10);
         model.count_targets(&examples);
         Self { model, examples, judge: stage.valid(), n_steps: Cell::new(0) }
@@ -172,9 +172,8 @@ fn an_expert_from_its_checkpoints_is_the_same_expert() {
     let train = |keeping: Keeping<'_>, stop_at: usize| -> Result<(Expert, Vec<Epoch>), TrainError> {
         let valid = Validation { judge: &judge, objective: Objective::Masked };
         let data = (&stage.split.train, &stage.dataset.items);
-        fit_behavior((id, TARGET), &config, data, Some(valid), 0, keeping, |epoch| {
-            keeping.stop.store(epoch.epoch == stop_at, Ordering::Relaxed);
-        })
+        let show = |epoch: &Epoch| keeping.stop.store(epoch.epoch == stop_at, Ordering::Relaxed);
+        fit_behavior((id, TARGET), &config, data, Some(valid), 0, (keeping, show))
     };
     let stop = AtomicBool::new(false);
     let keeping = Keeping { folder: None, every_steps: 0, stop: &stop };
