@@ -98,38 +98,39 @@ impl Training {
         if !path.is_file() {
             return Ok(());
         }
-        let different = |difference: String| CheckpointError::Different { path: path.clone(), difference };
         let start = params.clone();
         let numbers = load_training(&path, (&mut *params, &mut self.optimizer), &mut [])?;
-        for (name, wanted) in plan_numbers(plan) {
-            if numbers.get(&name) != Some(&wanted) {
-                *params = start;
-                return Err(different(format!(
-                    "`{name}` is {:?} in the file, {wanted:?} here",
-                    numbers.get(&name)
-                )));
-            }
-        }
-        let count =
-            |name: &str| count_of(&numbers, name).ok_or_else(|| different(format!("no count `{name}`")));
-        let real =
-            |name: &str| real_of(&numbers, name).ok_or_else(|| different(format!("no number `{name}`")));
-        (self.n_steps, self.total) = (count("n_steps")?, real("total")?);
-        for epoch in 1..=count("n_passes")? {
-            let loss = real(&format!("pass.{epoch}.loss"))?;
-            self.curve.push(Epoch {
-                epoch,
-                loss,
-                metric: real_of(&numbers, &format!("pass.{epoch}.metric")),
-            });
-        }
-        let epoch = count("best_epoch")?;
-        if let Some(metric) = self.curve.get(epoch.wrapping_sub(1)).and_then(|pass| pass.metric) {
+        let best = self.take(&numbers, plan).map_err(|difference| {
+            params.clone_from(&start);
+            CheckpointError::Different { path, difference }
+        })?;
+        if let Some((epoch, metric)) = best {
             let mut best = Best { metric, epoch, params: start };
             read(&folder.join(best_file(epoch)), &mut best.params)?;
             self.best = Some(best);
         }
         Ok(())
+    }
+
+    // Position and curve from a checkpoint's numbers; the best pass and its metric. Or what does not fit.
+    fn take(&mut self, numbers: &Scalars, plan: &LearnPlan) -> Result<Option<(usize, f64)>, String> {
+        for (name, wanted) in plan_numbers(plan) {
+            let stored = numbers.get(&name);
+            if stored != Some(&wanted) {
+                return Err(format!("`{name}` is {stored:?} in the file, {wanted:?} here"));
+            }
+        }
+        let count = |name: &str| count_of(numbers, name).ok_or_else(|| format!("no count `{name}`"));
+        let real = |name: &str| real_of(numbers, name).ok_or_else(|| format!("no number `{name}`"));
+        (self.n_steps, self.total) = (count("n_steps")?, real("total")?);
+        for epoch in 1..=count("n_passes")? {
+            let loss = real(&format!("pass.{epoch}.loss"))?;
+            let metric = real_of(numbers, &format!("pass.{epoch}.metric"));
+            self.curve.push(Epoch { epoch, loss, metric });
+        }
+        let epoch = count("best_epoch")?;
+        let metric = self.curve.get(epoch.wrapping_sub(1)).and_then(|pass| pass.metric);
+        Ok(metric.map(|metric| (epoch, metric)))
     }
 
     fn numbers(&self, plan: &LearnPlan) -> Scalars {
