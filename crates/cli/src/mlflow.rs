@@ -94,7 +94,7 @@ impl Server {
     fn experiment(&self, name: &str) -> Result<String> {
         let address = self.method("experiments/get-by-name");
         let asked = self.agent.get(&address).query("experiment_name", name).call();
-        let (status, answer) = self.answer(asked, &address)?;
+        let (status, answer) = Self::answer(asked, &address)?;
         match status {
             200 => self.text_at(&answer, "/experiment/experiment_id"),
             404 => {
@@ -108,7 +108,7 @@ impl Server {
     fn post(&self, method: &str, body: &Value) -> Result<Value> {
         let address = self.method(method);
         let request = self.agent.post(&address).header("Content-Type", "application/json");
-        let (status, answer) = self.answer(request.send(body.to_string()), &address)?;
+        let (status, answer) = Self::answer(request.send(body.to_string()), &address)?;
         if status == 200 { Ok(answer) } else { Err(self.refused(&address, status, &answer)) }
     }
 
@@ -117,7 +117,6 @@ impl Server {
     }
 
     fn answer(
-        &self,
         response: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
         address: &str,
     ) -> Result<(u16, Value)> {

@@ -97,6 +97,9 @@ pub(crate) fn locate(given: &Path) -> PathBuf {
 /// The model of a run folder, or of an artifact folder.
 pub(crate) fn read_model(path: &Path) -> Result<Recommender> {
     let artifact_of_run = path.join("artifact");
+    if path.join("manifest.json").is_file() {
+        RunDir::open(path)?;
+    }
     if artifact_of_run.join("artifact.json").is_file() {
         check_seal(&RunDir::open(path)?, &artifact_of_run)?;
         return Ok(artifact::read(&artifact_of_run)?);

@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
+use indicatif::ProgressBar;
 use segue_data::{Dataset, DomainIdx, Split, TrainSet, filter, kcore, leak};
 use segue_models::ItemVectors;
-use segue_recommend::{DomainModel, Recommender};
+use segue_recommend::{Blend, DomainModel, Recommender};
 use segue_train::{Judge, Keeping, MaskRule, Material, Progress, Session, fit_domain, refit_domain};
 
 use crate::clock::Stopwatch;
 use crate::config::{RunConfig, SplitName};
 use crate::facts::DataFacts;
 use crate::failure::{closest, usage};
-use crate::figures::{DomainFigures, Regime, RunFigures};
+use crate::figures::{DomainFigures, Regime, RunFigures, TestFigures};
 use crate::fit_bar;
 use crate::interrupt;
 use crate::manifest::{DataOrigin, RunManifest};
@@ -46,7 +47,7 @@ pub(crate) enum Place<'a> {
     /// To a folder that must not exist.
     New(&'a Path),
     /// To the folder of an interrupted run, whose trainings go on.
-    Again(NewRun),
+    Again(Box<NewRun>),
 }
 
 /// Steps between two checkpoints within a pass: about a minute of work.
@@ -69,7 +70,7 @@ pub(crate) fn train_run(job: Job<'_>, screen: Screen) -> Result<FinishedRun> {
     let targets = targets(&job.dataset, job.config)?;
     let mut run = match job.to {
         Place::New(to) => NewRun::create(to, job.origin.clone(), job.config)?,
-        Place::Again(run) => run,
+        Place::Again(run) => *run,
     };
     let made = make(
         &run,
@@ -115,11 +116,8 @@ fn make(run: &NewRun, work: Work<'_>, screen: Screen) -> Result<Made> {
     for domain in targets {
         let name = dataset.domains[domain.at()].name.clone();
         let checkpoints = run.checkpoints().join(domain.at().to_string());
-        let keeping = Keeping {
-            folder: run.is_resumable().then_some(&*checkpoints),
-            every_steps: STEPS_PER_CHECKPOINT,
-            stop,
-        };
+        let folder = run.is_resumable().then_some(&*checkpoints);
+        let keeping = Keeping { folder, every_steps: STEPS_PER_CHECKPOINT, stop };
         let target = Target {
             dataset: &dataset,
             vectors: vectors.as_ref(),
@@ -240,18 +238,7 @@ impl Target<'_> {
             stopwatch.lap(format!("{name}: refit"));
         }
         interrupt::go_on(self.keeping.stop)?;
-        let train = measured_train(self.split, self.config);
-        let settings = self.config.table_settings();
-        let examination =
-            Examination::new(&self.split.test, train, (items, self.domain), settings).context("test")?;
-        bar.set_length(Examination::n_systems(&model) as u64);
-        bar.set_position(0);
-        bar.reset_eta();
-        let test = examination.measure(&model, &outcome.fitted.single_domain, |system| {
-            bar.set_message(format!("test {system}"));
-            bar.inc(1);
-        })?;
-        bar.finish_and_clear();
+        let test = self.measure(&model, &outcome.fitted.single_domain, &bar)?;
         interrupt::go_on(self.keeping.stop)?;
         stopwatch.lap(format!("{name}: test"));
         let figures = DomainFigures {
@@ -264,5 +251,22 @@ impl Target<'_> {
             test,
         };
         Ok((model, figures))
+    }
+
+    fn measure(&self, model: &DomainModel, single_domain: &Blend, bar: &ProgressBar) -> Result<TestFigures> {
+        let items = &self.dataset.items;
+        let train = measured_train(self.split, self.config);
+        let settings = self.config.table_settings();
+        let examination =
+            Examination::new(&self.split.test, train, (items, self.domain), settings).context("test")?;
+        bar.set_length(Examination::n_systems(model) as u64);
+        bar.set_position(0);
+        bar.reset_eta();
+        let test = examination.measure(model, single_domain, |system| {
+            bar.set_message(format!("test {system}"));
+            bar.inc(1);
+        })?;
+        bar.finish_and_clear();
+        Ok(test)
     }
 }

@@ -17,6 +17,9 @@ pub mod behavior;
 pub mod expert;
 pub mod tensors;
 
+/// The numbers, gradients and optimizers that models are trained with, for the training loop.
+pub use segue_nn as nn;
+
 pub use expert::{Expert, ExpertConfig, ExpertId, ExpertKind, FitContext};
 pub use item_vectors::{ItemVectors, TextSpace};
 pub use query::{Query, Scope};

@@ -10,6 +10,7 @@ use segue_models::behavior::BehaviorConfig;
 use segue_models::{ExpertId, ExpertKind, Scope};
 use segue_train::behavior_fit::{Validation, fit_behavior};
 use segue_train::judge::mean;
+use segue_train::learn::Epoch;
 use segue_train::{Judge, Keeping, MaskRule, Objective, SampledNegatives};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -42,24 +43,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let id = ExpertId { kind: ExpertKind::Behavior, scope };
             let start = Instant::now();
             let valid = Some(Validation { judge: &judge, objective });
-            let (expert, _) = fit_behavior(
-                (id, domain),
-                &config,
-                (&data.split.train, items),
-                valid,
-                0,
-                Keeping::nothing(),
-                |epoch| {
-                    println!(
-                        "{} {scope:?} {:>3} loss {:.4} valid {:.4} {:.1} s",
-                        domain.0,
-                        epoch.epoch,
-                        epoch.loss,
-                        epoch.metric.unwrap_or_default(),
-                        start.elapsed().as_secs_f64()
-                    );
-                },
-            )?;
+            let show = |epoch: &Epoch| {
+                println!(
+                    "{} {scope:?} {:>3} loss {:.4} valid {:.4} {:.1} s",
+                    domain.0,
+                    epoch.epoch,
+                    epoch.loss,
+                    epoch.metric.unwrap_or_default(),
+                    start.elapsed().as_secs_f64()
+                );
+            };
+            let data = (&data.split.train, items);
+            let (expert, _) =
+                fit_behavior((id, domain), &config, data, valid, 0, (Keeping::nothing(), show))?;
             let ndcg = mean(&test.ndcg(objective, |query, scores| expert.score(query, items, scores))?);
             println!("{} {scope:?} test NDCG@10 {ndcg:.4}", domain.0);
         }

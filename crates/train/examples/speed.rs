@@ -12,10 +12,10 @@ use segue_data::{DomainIdx, Event, ItemCatalog, ItemIdx, Sequences, TrainSet, Vo
 use segue_eval::full_ranking::{RankingCase, RankingPlan, rank_blocks};
 use segue_eval::rank::TieRule;
 use segue_models::linear::{Linear, LinearConfig};
+use segue_models::nn::{Matrix, matmul};
 use segue_models::query::Scope;
 use segue_models::similarity::ItemSimilarity;
 use segue_models::window::{Window, WindowConfig};
-use segue_nn::{Matrix, matmul};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 

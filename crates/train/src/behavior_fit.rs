@@ -4,9 +4,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use segue_data::{DomainIdx, ItemCatalog, TrainSet};
 use segue_models::behavior::{Behavior, BehaviorConfig, BehaviorStep, Example};
+use segue_models::nn::dropout::DropoutKey;
+use segue_models::nn::{Gradients, Params};
 use segue_models::{Expert, ExpertId, ModelError};
-use segue_nn::dropout::DropoutKey;
-use segue_nn::{Gradients, Params};
 
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean};
@@ -40,8 +40,7 @@ pub fn fit_behavior(
     (train, items): (&TrainSet, &ItemCatalog),
     valid: Option<Validation<'_>>,
     seed: u64,
-    keeping: Keeping<'_>,
-    observe: impl FnMut(&Epoch),
+    (keeping, observe): (Keeping<'_>, impl FnMut(&Epoch)),
 ) -> Result<(Expert, Vec<Epoch>), TrainError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(id.scope as u64 + 1);

@@ -166,7 +166,7 @@ pub fn refit_domain(
                 let folder = session.keeping.folder_of(old.id, Stage::Refit);
                 let keeping = Keeping { folder: folder.as_deref(), ..session.keeping };
                 let show = |epoch: &Epoch| session.show_pass((old.id, Stage::Refit), config.epochs, epoch);
-                fit_behavior((old.id, model.domain), config, (train, items), None, seed, keeping, show)?.0
+                fit_behavior((old.id, model.domain), config, (train, items), None, seed, (keeping, show))?.0
             }
             config => Expert::fit(old.id, config, train, context).map_err(|source| failed(old.id, source))?,
         };
@@ -282,7 +282,7 @@ impl Work<'_> {
         let place = (id, self.valid.domain());
         let data = (self.train, self.items);
         let seed = self.plan.seed;
-        let (expert, curve) = match fit_behavior(place, &config, data, Some(valid), seed, keeping, show) {
+        let (expert, curve) = match fit_behavior(place, &config, data, Some(valid), seed, (keeping, show)) {
             Err(TrainError::Model { source: ModelError::StandsAside { reason, .. }, .. }) => {
                 self.aside.push((id, reason));
                 return Ok(());

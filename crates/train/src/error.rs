@@ -32,7 +32,7 @@ pub enum TrainError {
     Stopped,
     /// A checkpoint could not be written or read.
     #[error(transparent)]
-    Checkpoint(#[from] segue_nn::checkpoint::CheckpointError),
+    Checkpoint(#[from] segue_models::nn::checkpoint::CheckpointError),
     /// Scores could not be judged.
     #[error(transparent)]
     Eval(#[from] segue_eval::error::Error),

@@ -3,8 +3,8 @@
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use segue_nn::dropout::DropoutKey;
-use segue_nn::{Gradients, Params};
+use segue_models::nn::dropout::DropoutKey;
+use segue_models::nn::{Gradients, Params};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
@@ -157,5 +157,5 @@ fn keep(
 }
 
 fn norm_of(gradients: &Gradients) -> f64 {
-    segue_nn::sum_of_squares(gradients).sqrt()
+    segue_models::nn::sum_of_squares(gradients).sqrt()
 }

@@ -6,10 +6,10 @@
 use std::fs;
 use std::path::Path;
 
-use segue_nn::Params;
-use segue_nn::adamw::{AdamW, AdamWConfig};
-use segue_nn::checkpoint::{Array, Checkpoint, CheckpointError, Scalar, Scalars, Values, save};
-use segue_nn::training_state::{load_training, save_training};
+use segue_models::nn::Params;
+use segue_models::nn::adamw::{AdamW, AdamWConfig};
+use segue_models::nn::checkpoint::{Array, Checkpoint, CheckpointError, Scalar, Scalars, Values, save};
+use segue_models::nn::training_state::{load_training, save_training};
 
 use crate::learn::{Epoch, LearnPlan};
 
@@ -83,7 +83,8 @@ impl Training {
             }
         }
         save_training(&folder.join(STATE), (params, &self.optimizer), &[], &self.numbers(plan))?;
-        remove_others(folder, self.best.as_ref().map(|best| best_file(best.epoch)))
+        let best = self.best.as_ref().map(|best| best_file(best.epoch));
+        remove_others(folder, best.as_deref())
     }
 
     /// Goes back to a checkpoint of the same plan; without one nothing changes.
@@ -97,38 +98,39 @@ impl Training {
         if !path.is_file() {
             return Ok(());
         }
-        let different = |difference: String| CheckpointError::Different { path: path.clone(), difference };
         let start = params.clone();
         let numbers = load_training(&path, (&mut *params, &mut self.optimizer), &mut [])?;
-        for (name, wanted) in plan_numbers(plan) {
-            if numbers.get(&name) != Some(&wanted) {
-                *params = start;
-                return Err(different(format!(
-                    "`{name}` is {:?} in the file, {wanted:?} here",
-                    numbers.get(&name)
-                )));
-            }
-        }
-        let count =
-            |name: &str| count_of(&numbers, name).ok_or_else(|| different(format!("no count `{name}`")));
-        let real =
-            |name: &str| real_of(&numbers, name).ok_or_else(|| different(format!("no number `{name}`")));
-        (self.n_steps, self.total) = (count("n_steps")?, real("total")?);
-        for epoch in 1..=count("n_passes")? {
-            let loss = real(&format!("pass.{epoch}.loss"))?;
-            self.curve.push(Epoch {
-                epoch,
-                loss,
-                metric: real_of(&numbers, &format!("pass.{epoch}.metric")),
-            });
-        }
-        let epoch = count("best_epoch")?;
-        if let Some(metric) = self.curve.get(epoch.wrapping_sub(1)).and_then(|pass| pass.metric) {
+        let best = self.take(&numbers, plan).map_err(|difference| {
+            params.clone_from(&start);
+            CheckpointError::Different { path, difference }
+        })?;
+        if let Some((epoch, metric)) = best {
             let mut best = Best { metric, epoch, params: start };
             read(&folder.join(best_file(epoch)), &mut best.params)?;
             self.best = Some(best);
         }
         Ok(())
+    }
+
+    // Position and curve from a checkpoint's numbers; the best pass and its metric. Or what does not fit.
+    fn take(&mut self, numbers: &Scalars, plan: &LearnPlan) -> Result<Option<(usize, f64)>, String> {
+        for (name, wanted) in plan_numbers(plan) {
+            let stored = numbers.get(&name);
+            if stored != Some(&wanted) {
+                return Err(format!("`{name}` is {stored:?} in the file, {wanted:?} here"));
+            }
+        }
+        let count = |name: &str| count_of(numbers, name).ok_or_else(|| format!("no count `{name}`"));
+        let real = |name: &str| real_of(numbers, name).ok_or_else(|| format!("no number `{name}`"));
+        (self.n_steps, self.total) = (count("n_steps")?, real("total")?);
+        for epoch in 1..=count("n_passes")? {
+            let loss = real(&format!("pass.{epoch}.loss"))?;
+            let metric = real_of(numbers, &format!("pass.{epoch}.metric"));
+            self.curve.push(Epoch { epoch, loss, metric });
+        }
+        let epoch = count("best_epoch")?;
+        let metric = self.curve.get(epoch.wrapping_sub(1)).and_then(|pass| pass.metric);
+        Ok(metric.map(|metric| (epoch, metric)))
     }
 
     fn numbers(&self, plan: &LearnPlan) -> Scalars {
@@ -204,12 +206,12 @@ fn read(path: &Path, params: &mut Params) -> Result<(), CheckpointError> {
 }
 
 // Best passes of before; the state no longer names them.
-fn remove_others(folder: &Path, kept: Option<String>) -> Result<(), CheckpointError> {
+fn remove_others(folder: &Path, kept: Option<&str>) -> Result<(), CheckpointError> {
     let entries = fs::read_dir(folder).map_err(|source| io("read", folder, source))?;
     for entry in entries {
         let entry = entry.map_err(|source| io("read", folder, source))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with("best-") && Some(&name) != kept.as_ref() {
+        if name.starts_with("best-") && Some(&*name) != kept {
             fs::remove_file(entry.path()).map_err(|source| io("remove", &entry.path(), source))?;
         }
     }

@@ -166,7 +166,7 @@ fn resumed(args: &Args, path: &Path, screen: Screen) -> Result<(FinishedRun, Run
         let problem = format!("`{}` has changed since `{}` was begun", before.path, path.display());
         return Err(failed(problem, "put the old data back, or train anew with `segue train DATA`"));
     }
-    let (place, stop) = (Place::Again(run), interrupt::listen()?);
+    let (place, stop) = (Place::Again(Box::new(run)), interrupt::listen()?);
     let job = Job { dataset, vectors, origin, config: &config, to: place, stop };
     let finished = train_run(job, screen).map_err(|error| with_way_on(error, path))?;
     Ok((finished, config))

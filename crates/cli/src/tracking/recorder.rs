@@ -56,6 +56,7 @@ impl Recorder {
         let now = clock::unix_seconds();
         let noted = self.with_state(|state| {
             let seconds = now - std::mem::replace(&mut state.step_began, now);
+            let seconds = (seconds * 1e3).round() / 1e3;
             let Some(pass) = &progress.pass else { return Ok(()) };
             let record = Record::of(domain, pass, (seconds, now));
             // A program that was killed before the checkpoint makes the same pass once more.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::command::Folder;
 
-const N_USERS: u64 = 150;
+const N_USERS: u64 = 240;
 const N_TASTES: u64 = 3;
 const ITEMS_PER_TASTE: u64 = 20;
 const TASTES: [&str; 3] = ["whale", "robot", "castle"];

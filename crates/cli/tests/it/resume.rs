@@ -11,7 +11,7 @@ use crate::command::{Folder, stderr};
 use crate::data;
 use crate::determinism::files;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 const CONFIG: &str = "[fit]\nexperts = [\"popularity\", \"window\", \"behavior\"]\nbudget = 2\n";
 
 fn train(folder: &Folder, run: &str) -> Command {

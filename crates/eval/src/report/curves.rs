@@ -56,7 +56,7 @@ impl<'a> Chart<'a> {
     }
 
     fn is_drawable(&self) -> bool {
-        !self.x.is_empty() && !(self.y.is_empty() && self.right.is_empty())
+        !(self.x.is_empty() || self.y.is_empty() && self.right.is_empty())
     }
 }
 

@@ -27,7 +27,7 @@ fn trained(stage: &Stage, config: &BehaviorConfig, scope: Scope) -> (Expert, Vec
     let judge = stage.valid();
     let valid = Validation { judge: &judge, objective: Objective::Masked };
     let data = (&stage.split.train, &stage.dataset.items);
-    fit_behavior((id, TARGET), config, data, Some(valid), 0, Keeping::nothing(), |_| ())
+    fit_behavior((id, TARGET), config, data, Some(valid), 0, (Keeping::nothing(), |_| ()))
         .expect("the data can be learned")
 }
 
@@ -78,7 +78,7 @@ fn one_two_and_four_threads_give_the_same_bytes_and_a_refit_repeats_the_passes()
     let segue_models::ExpertConfig::Behavior(found) = expert.config() else { panic!("other settings") };
     let data = (&stage.split.train, &stage.dataset.items);
     let (again, repeated) =
-        fit_behavior((expert.id, TARGET), found, data, None, 0, Keeping::nothing(), |_| ()).unwrap();
+        fit_behavior((expert.id, TARGET), found, data, None, 0, (Keeping::nothing(), |_| ())).unwrap();
     assert_eq!(repeated.len(), found.epochs);
     assert_eq!(repeated.last().unwrap().loss, curve[found.epochs - 1].loss);
     assert!(again.save().to_bytes().unwrap() == expert.save().to_bytes().unwrap());

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue_models::behavior::{Behavior, BehaviorConfig, BehaviorStep, Example};
+use segue_models::nn::dropout::DropoutKey;
+use segue_models::nn::{Gradients, Params};
 use segue_models::{Expert, ExpertId, ExpertKind, Scope};
-use segue_nn::dropout::DropoutKey;
-use segue_nn::{Gradients, Params};
 use segue_train::behavior_fit::{Validation, fit_behavior};
 use segue_train::judge::mean;
 use segue_train::learn::{Epoch, LearnPlan, Learner, learn};
@@ -174,9 +174,8 @@ fn an_expert_from_its_checkpoints_is_the_same_expert() {
     let train = |keeping: Keeping<'_>, stop_at: usize| -> Result<(Expert, Vec<Epoch>), TrainError> {
         let valid = Validation { judge: &judge, objective: Objective::Masked };
         let data = (&stage.split.train, &stage.dataset.items);
-        fit_behavior((id, TARGET), &config, data, Some(valid), 0, keeping, |epoch| {
-            keeping.stop.store(epoch.epoch == stop_at, Ordering::Relaxed);
-        })
+        let show = |epoch: &Epoch| keeping.stop.store(epoch.epoch == stop_at, Ordering::Relaxed);
+        fit_behavior((id, TARGET), &config, data, Some(valid), 0, (keeping, show))
     };
     let stop = AtomicBool::new(false);
     let keeping = Keeping { folder: None, every_steps: 0, stop: &stop };
