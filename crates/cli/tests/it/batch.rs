@@ -13,7 +13,7 @@ fn a_parquet_of_all_users_equals_single_recommendations() {
     data::import(&folder);
     data::train(&folder, "run", "--target films");
     let counts = folder.json("recommend run --all-users --to lists.parquet -n 7");
-    assert_eq!((&counts["n_users"], &counts["n_rows"]), (&150.into(), &(150 * 7).into()));
+    assert_eq!((&counts["n_users"], &counts["n_rows"]), (&240.into(), &(240 * 7).into()));
     let rows = read(&folder.join("lists.parquet"));
     for user in ["u0", "u5", "u44", "u149"] {
         let list = folder.json(&format!("recommend run --user {user} -n 7"));

@@ -8,7 +8,7 @@ fn import_train_recommend_explain_evaluate_and_compare() {
     let folder = Folder::new("end-to-end");
     let imported = data::import(&folder);
     assert_eq!(imported["n_skipped"], 0);
-    assert_eq!(imported["facts"]["n_users"], 150);
+    assert_eq!(imported["facts"]["n_users"], 240);
     let described = folder.json("describe data");
     assert_eq!(described["domains"][1]["name"], "films");
 
