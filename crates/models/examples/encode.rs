@@ -11,9 +11,8 @@ use segue_models::encoder::TextEncoder;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (folder, lines, out) = match arguments.as_slice() {
-        [folder, lines, out, ..] => (folder, lines, out),
-        _ => return Err("usage: encode FOLDER LINES OUT [--tokens]".into()),
+    let [folder, lines, out, ..] = arguments.as_slice() else {
+        return Err("usage: encode FOLDER LINES OUT [--tokens]".into());
     };
     let encoder = TextEncoder::open(Path::new(folder), None)?;
     let text = std::fs::read_to_string(lines)?;

@@ -1,4 +1,4 @@
-//! AdamW over all trained arrays of a model (Loshchilov and Hutter, 2019, algorithm 2).
+//! `AdamW` over all trained arrays of a model (Loshchilov and Hutter, 2019, algorithm 2).
 
 use rayon::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The `behavior` expert: a causal transformer over a user's events (SASRec: Kang and McAuley, 2018; trained with full
+//! The `behavior` expert: a causal transformer over a user's events (`SASRec`: Kang and `McAuley`, 2018; trained with full
 //! cross-entropy at every position: Klenitskiy and Vasilev, 2023).
 //!
 //! An event is the sum of the vectors of its item, its place counted from the newest event, its domain, its kind, and the time
@@ -248,7 +248,7 @@ impl Behavior {
 fn check(config: &BehaviorConfig, scope: Scope) -> Result<(), ModelError> {
     let reason = if scope == Scope::Sources {
         "it reads other domains as part of one mixed sequence (scope `all`)".to_owned()
-    } else if config.width == 0 || config.n_heads == 0 || config.width % config.n_heads != 0 {
+    } else if config.width == 0 || config.n_heads == 0 || !config.width.is_multiple_of(config.n_heads) {
         format!("width {} is not a multiple of n_heads {}", config.width, config.n_heads)
     } else if config.max_len == 0 || config.max_len > usize::from(u16::MAX) {
         format!("max_len {} is not between 1 and {}", config.max_len, u16::MAX)

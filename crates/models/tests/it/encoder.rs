@@ -17,7 +17,7 @@ fn open(model: &TinyModel) -> TextEncoder {
 }
 
 fn vectors(encoder: &TextEncoder, texts: &[&str]) -> Vec<f32> {
-    encoder.encode(texts, &|_| {}).unwrap()
+    encoder.encode(texts, &|_| {}).expect("the test's own data")
 }
 
 fn far(a: &[f32], b: &[f32]) -> f32 {
@@ -28,7 +28,7 @@ fn far(a: &[f32], b: &[f32]) -> f32 {
 #[test]
 fn the_folder_decides_and_the_tokenizers_own_cutting_and_padding_do_not() {
     let encoder = open(&TinyModel::new());
-    let tokens = encoder.tokens().of(&TEXTS).unwrap();
+    let tokens = encoder.tokens().of(&TEXTS).expect("the test's own data");
     assert_eq!(tokens[0], [2, 4, 6, 8, 3]);
     assert_eq!(tokens[2], [2, 3], "an empty text has its two special tokens");
     assert_eq!(tokens[4].len(), 12, "longer than the 4 of tokenizer.json");
@@ -40,10 +40,18 @@ fn the_folder_decides_and_the_tokenizers_own_cutting_and_padding_do_not() {
         "config_sentence_transformers.json",
         &json!({ "prompts": { "query": "q: ", "passage": "p: " } }),
     );
-    let encoder = TextEncoder::open(&model.folder, None).unwrap();
-    assert_eq!(encoder.tokens().of(&TEXTS).unwrap()[4], [2, 4, 4, 4, 5, 3]);
+    let encoder = TextEncoder::open(&model.folder, None).expect("the test's own data");
+    assert_eq!(encoder.tokens().of(&TEXTS).expect("the test's own data")[4], [2, 4, 4, 4, 5, 3]);
     assert_eq!(encoder.usage.prefix, "p: ");
-    assert_eq!(TextEncoder::open(&model.folder, Some(5)).unwrap().tokens().of(&TEXTS).unwrap()[4].len(), 5);
+    assert_eq!(
+        TextEncoder::open(&model.folder, Some(5))
+            .expect("the test's own data")
+            .tokens()
+            .of(&TEXTS)
+            .expect("the test's own data")[4]
+            .len(),
+        5
+    );
 }
 
 #[test]
@@ -57,7 +65,8 @@ fn a_vector_depends_on_its_text_alone_and_on_no_thread() {
     }
     let many: Vec<&str> = TEXTS.iter().copied().cycle().take(600).collect();
     let with = |n_threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+        let pool =
+            rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().expect("the test's own data");
         pool.install(|| vectors(&encoder, &many))
     };
     assert_eq!(with(1), with(4));
@@ -127,29 +136,29 @@ fn broken_folders_are_refused_with_the_place() {
     for file in ["config.json", "tokenizer.json", "model.safetensors"] {
         let model = TinyModel::new();
         model.write();
-        fs::write(model.folder.join(file), b"{\"a\": ").unwrap();
+        fs::write(model.folder.join(file), b"{\"a\": ").expect("the test's own data");
         assert!(refusal(&model).contains(file));
-        fs::remove_file(model.folder.join(file)).unwrap();
+        fs::remove_file(model.folder.join(file)).expect("the test's own data");
         assert!(refusal(&model).contains(file));
     }
     let model = TinyModel::new();
     model.write();
     let path = model.folder.join("model.safetensors");
-    let whole = fs::read(&path).unwrap();
+    let whole = fs::read(&path).expect("the test's own data");
     for n in [0, 7, 8, 100, whole.len() / 2, whole.len() - 1] {
-        fs::write(&path, &whole[..n]).unwrap();
+        fs::write(&path, &whole[..n]).expect("the test's own data");
         assert!(refusal(&model).contains("model.safetensors"), "{n} bytes");
     }
     for claimed in [u64::MAX, u64::MAX / 2, 1 << 40, whole.len() as u64] {
         let mut damaged = whole.clone();
         damaged[..8].copy_from_slice(&claimed.to_le_bytes());
-        fs::write(&path, &damaged).unwrap();
+        fs::write(&path, &damaged).expect("the test's own data");
         assert!(refusal(&model).contains("header"), "{claimed}");
     }
     let mut nan = whole.clone();
     let n = nan.len();
     nan[n - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
-    fs::write(&path, &nan).unwrap();
+    fs::write(&path, &nan).expect("the test's own data");
     assert!(refusal(&model).contains("finite"));
 }
 
@@ -158,12 +167,12 @@ fn damage_anywhere_in_the_header_never_panics() {
     let model = TinyModel::new();
     model.write();
     let path = model.folder.join("model.safetensors");
-    let whole = fs::read(&path).unwrap();
-    let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    let whole = fs::read(&path).expect("the test's own data");
+    let header = 8 + u64::from_le_bytes(whole[..8].try_into().expect("the test's own data")) as usize;
     for at in (8..header).step_by(3) {
         let mut damaged = whole.clone();
         damaged[at] = if damaged[at].is_ascii_digit() { b'9' } else { damaged[at] ^ 1 };
-        fs::write(&path, &damaged).unwrap();
+        fs::write(&path, &damaged).expect("the test's own data");
         // Changed white space is no damage; whatever opens must also run.
         if let Ok(encoder) = TextEncoder::open(&model.folder, None) {
             vectors(&encoder, &TEXTS);
@@ -191,7 +200,10 @@ fn gradients_agree_with_finite_differences_in_every_array() {
         encoder.network.backward(&params, &batch, pass, (&mut trace, &wanted), &mut gradients);
         for id in params.ids().collect::<Vec<_>>() {
             let n = params.get(id).len();
-            let name = params.arrays()[params.ids().position(|other| other == id).unwrap()].name.clone();
+            let name = params.arrays()
+                [params.ids().position(|other| other == id).expect("the test's own data")]
+            .name
+            .clone();
             assert!(gradients.get(id).iter().any(|&g| g != 0.0), "{name} has no gradient");
             for at in (0..n).step_by(1 + n / 12) {
                 let (before, step) = (params.get(id)[at], 4e-3);

@@ -42,7 +42,7 @@ impl TinyModel {
     }
 
     pub(crate) fn write(&self) -> &Path {
-        fs::create_dir_all(self.folder.join("1_Pooling")).unwrap();
+        fs::create_dir_all(self.folder.join("1_Pooling")).expect("the test's own data");
         self.put("config.json", &self.config);
         self.put(
             "modules.json",
@@ -54,12 +54,12 @@ impl TinyModel {
         );
         self.put("1_Pooling/config.json", &json!({ "pooling_mode_mean_tokens": true }));
         self.put("tokenizer.json", &tokenizer());
-        fs::write(self.folder.join("model.safetensors"), self.weights()).unwrap();
+        fs::write(self.folder.join("model.safetensors"), self.weights()).expect("the test's own data");
         &self.folder
     }
 
     pub(crate) fn put(&self, name: &str, content: &Value) {
-        fs::write(self.folder.join(name), content.to_string()).unwrap();
+        fs::write(self.folder.join(name), content.to_string()).expect("the test's own data");
     }
 
     fn weights(&self) -> Vec<u8> {
@@ -79,9 +79,9 @@ impl TinyModel {
             }
         }
         let views = arrays.iter().map(|(name, shape, bytes)| {
-            (name.as_str(), TensorView::new(self.dtype, shape.clone(), bytes).unwrap())
+            (name.as_str(), TensorView::new(self.dtype, shape.clone(), bytes).expect("the test's own data"))
         });
-        safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap()
+        safetensors::serialize(views.collect::<Vec<_>>(), None).expect("the test's own data")
     }
 }
 

@@ -109,8 +109,8 @@ struct Setting<'a> {
 impl<'a> Setting<'a> {
     fn new(stage: &'a Stage) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut model =
-            Behavior::new(&small(), &stage.dataset.items, (TARGET, Scope::All), &mut rng).unwrap();
+        let model = Behavior::new(&small(), &stage.dataset.items, (TARGET, Scope::All), &mut rng);
+        let mut model = model.expect("the items can be modeled");
         let examples = Example::all_of(&stage.split.train, &model);
         model.count_targets(&examples);
         Self { model, examples, judge: stage.valid(), n_steps: Cell::new(0) }
