@@ -278,7 +278,8 @@ impl Work<'_> {
         let show = |epoch: &Epoch| session.show_pass((id, Stage::Fit), config.max_epochs, epoch);
         let folder = session.keeping.folder_of(id, Stage::Fit);
         let keeping = Keeping { folder: folder.as_deref(), ..session.keeping };
-        let valid = Validation { judge: &self.valid, objective: self.plan.objective };
+        let judge = self.valid.sample(affordable_cases(&self.valid, config.max_len));
+        let valid = Validation { judge: &judge, objective: self.plan.objective };
         let place = (id, self.valid.domain());
         let data = (self.train, self.items);
         let seed = self.plan.seed;
@@ -420,6 +421,14 @@ impl Work<'_> {
         };
         Expert::fit(id, config, self.train, context).map_err(|source| failed(id, source))
     }
+}
+
+/// Events that a validation after a pass may look at: with long histories, fewer cases are judged.
+const VALIDATION_EVENTS: usize = 100_000;
+
+fn affordable_cases(valid: &Judge<'_>, max_len: usize) -> usize {
+    let n_events: usize = (0..valid.n_cases()).map(|at| valid.query(at).history.len().min(max_len)).sum();
+    VALIDATION_EVENTS * valid.n_cases() / n_events.max(VALIDATION_EVENTS)
 }
 
 fn with_linear_budget(config: ExpertConfig, budget_bytes: u64) -> ExpertConfig {
