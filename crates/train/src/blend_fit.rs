@@ -70,6 +70,9 @@ pub fn fit_blend(
     let single = weights.clone();
     fit.add_greedily(&mut weights, &others)?;
     fit.drop_useless(&mut weights)?;
+    // Where a member came or went, one that was of no use before may be of use now.
+    fit.add_greedily(&mut weights, &(0..ids.len()).collect::<Vec<_>>())?;
+    fit.drop_useless(&mut weights)?;
     // One that came and went has still moved the others' weights.
     if others.iter().all(|&at| weights.warm[at] == 0.0) {
         weights = single.clone();

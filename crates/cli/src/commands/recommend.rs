@@ -30,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long, requires = "to")]
     all_users: bool,
     /// File for the lists of all users: .parquet, .csv or .jsonl
-    #[arg(long, value_name = "FILE", requires = "all_users")]
+    #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
     /// Take only events before the run's test split, so that `segue evaluate --truth RUN` can judge the lists
     #[arg(long, conflicts_with = "history")]
@@ -47,6 +47,10 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         recommender.dataset.sequences = run_split::cut(&recommender.dataset, &config)?.train_valid.sequences;
     }
     match &args.to {
+        Some(_) if !args.all_users => Err(usage(
+            "--to writes the lists of all users",
+            "give --all-users instead of --user or --history, or leave --to out and use --json for one list",
+        )),
         Some(to) => all_users(args, &recommender, to, screen),
         None => one(args, &recommender, screen),
     }
