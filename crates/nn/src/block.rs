@@ -212,13 +212,10 @@ impl Block {
         let hidden = (&mut scratch.hidden, &mut scratch.hidden2);
         self.feed_forward_backward(params, (a, dx, b), dropping, (cache, hidden), gradients);
         self.norm2.backward(params, (&cache.middle, &cache.stats2), b, dx, gradients);
-        copy(dx, &mut scratch.a);
-        dropping.apply(1, &mut scratch.a);
-        self.out.backward(params, &cache.attended, &scratch.a, Some(b), gradients);
-        let d_qkv = sized(&mut scratch.hidden2, cache.qkv.len());
-        self.attention().backward(&cache.qkv, lengths, &cache.probabilities, b, d_qkv);
-        self.norm1.forward(params, &cache.input, &mut scratch.a, &mut stats);
-        self.qkv.backward(params, &scratch.a, d_qkv, Some(b), gradients);
+        self.attention_backward(params, dx, lengths, dropping, (cache, scratch), gradients);
+        let (a, b) = (&mut scratch.a, &mut scratch.b);
+        self.norm1.forward(params, &cache.input, a, &mut stats);
+        self.qkv.backward(params, a, &scratch.hidden2, Some(b), gradients);
         self.norm1.backward(params, (&cache.input, &cache.stats1), b, dx, gradients);
     }
 
@@ -245,13 +242,31 @@ impl Block {
         add(b, &d_sum); // the gradient of norm1's output
         d_sum.fill(0.0);
         self.norm1.backward(params, (&cache.middle, &cache.stats1), b, &mut d_sum, gradients);
-        copy(&d_sum, &mut scratch.a);
-        dropping.apply(1, &mut scratch.a);
-        self.out.backward(params, &cache.attended, &scratch.a, Some(b), gradients);
-        let d_qkv = sized(&mut scratch.hidden2, cache.qkv.len());
-        self.attention().backward(&cache.qkv, lengths, &cache.probabilities, b, d_qkv);
-        self.qkv.backward(params, &cache.input, d_qkv, Some(dx), gradients);
+        self.attention_backward(params, &d_sum, lengths, dropping, (cache, scratch), gradients);
+        self.qkv.backward(params, &cache.input, &scratch.hidden2, Some(dx), gradients);
         add(dx, &d_sum);
+    }
+
+    // From the gradient `dy` of the first half's output to that of queries, keys and values, into `hidden2`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a pass needs the weights, the way in, the way out and the room between"
+    )]
+    fn attention_backward(
+        &self,
+        params: &Params,
+        dy: &[f32],
+        lengths: &[usize],
+        dropping: Dropping,
+        (cache, scratch): (&BlockCache, &mut BlockScratch),
+        gradients: &mut Gradients,
+    ) {
+        copy(dy, &mut scratch.a);
+        dropping.apply(1, &mut scratch.a);
+        let d_attended = sized(&mut scratch.b, dy.len());
+        self.out.backward(params, &cache.attended, &scratch.a, Some(d_attended), gradients);
+        let d_qkv = sized(&mut scratch.hidden2, cache.qkv.len());
+        self.attention().backward(&cache.qkv, lengths, &cache.probabilities, d_attended, d_qkv);
     }
 
     // From the gradient `dy` of the second half's output to that of its input `x`, into `d_input`.
@@ -272,11 +287,6 @@ impl Block {
         gelu_backward(&cache.hidden, activated, d_hidden);
         self.down.backward(params, activated, d_input, None, gradients);
         self.up.backward(params, x, d_hidden, Some(d_input), gradients);
-    }
-
-    /// Attention probabilities of the last forward pass, by sequence, then by head, `[T, T]` each.
-    pub fn probabilities(cache: &BlockCache) -> &[f32] {
-        &cache.probabilities
     }
 }
 

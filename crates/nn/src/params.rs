@@ -4,9 +4,6 @@
 //! every array of a model in one place and in one order.
 
 use rand::Rng;
-use rayon::prelude::*;
-
-use crate::matmul::dot;
 
 /// Which array of a [`Params`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -192,15 +189,6 @@ impl Gradients {
     pub fn arrays_mut(&mut self) -> &mut [Vec<f32>] {
         &mut self.arrays
     }
-}
-
-/// Sum of the squares of all gradients, in f64 and in the order of the arrays.
-pub fn sum_of_squares(gradients: &Gradients) -> f64 {
-    const CHUNK: usize = 4096;
-    let part = |chunk: &[f32]| f64::from(dot(chunk, chunk));
-    let of_array =
-        |array: &Vec<f32>| array.par_chunks(CHUNK).map(part).collect::<Vec<f64>>().iter().sum::<f64>();
-    gradients.arrays.iter().map(of_array).sum()
 }
 
 /// Independent normal values (Box and Muller, 1958).

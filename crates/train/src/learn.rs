@@ -3,6 +3,7 @@
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use segue_models::nn::clip::{clip_factor, global_norm};
 use segue_models::nn::dropout::DropoutKey;
 use segue_models::nn::{Gradients, Params};
 use serde::{Deserialize, Serialize};
@@ -117,11 +118,9 @@ fn pass(
         stop_if_asked(learner, plan, keeping, training)?;
         gradients.clear();
         let loss = learner.losses(batch, key.of(step as u64), gradients);
-        let norm = norm_of(gradients);
-        if !loss.is_finite() || !norm.is_finite() {
-            return Err(TrainError::Diverged { epoch, step, loss });
-        }
-        let scale = if norm > f64::from(plan.clip_norm) { plan.clip_norm / norm as f32 } else { 1.0 };
+        let norm = global_norm(learner.params(), gradients, &[]).ok().filter(|_| loss.is_finite());
+        let norm = norm.ok_or(TrainError::Diverged { epoch, step, loss })?;
+        let scale = clip_factor(norm, f64::from(plan.clip_norm));
         let optimizer = &mut training.optimizer;
         let warm = (optimizer.step + 1) as f32 / plan.warmup_steps.max(1) as f32;
         optimizer.step(learner.params(), gradients, plan.learning_rate * warm.min(1.0), scale);
@@ -154,8 +153,4 @@ fn keep(
     training: &Training,
 ) -> Result<(), TrainError> {
     keeping.folder.map_or(Ok(()), |folder| Ok(training.save(plan, learner.params(), folder)?))
-}
-
-fn norm_of(gradients: &Gradients) -> f64 {
-    segue_models::nn::sum_of_squares(gradients).sqrt()
 }
