@@ -2,9 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::query_args::ItemArgs;
 use crate::commands::{
     benchmark, completions, config, demo, describe, encode, evaluate, import, model, recommend, runs, train,
-    why, why_not,
 };
 
 const AFTER_HELP: &str = "\
@@ -49,9 +49,9 @@ pub(crate) enum Command {
     /// Recommend items, with the reasons
     Recommend(recommend::Args),
     /// Say what carries an item for a user
-    Why(why::Args),
+    Why(ItemArgs),
     /// Say which stage keeps an item out of a user's list
-    WhyNot(why_not::Args),
+    WhyNot(ItemArgs),
     /// Reproduce published tables
     Benchmark(benchmark::Args),
     /// List, show and compare runs

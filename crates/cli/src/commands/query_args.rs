@@ -48,6 +48,20 @@ pub(crate) struct Model {
     pub(crate) run: PathBuf,
 }
 
+/// One item of one list: what `why` and `why-not` are asked.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ItemArgs {
+    #[command(flatten)]
+    pub(crate) model: Model,
+    #[command(flatten)]
+    pub(crate) whose: Whose,
+    /// The item; an id that two domains have is written DOMAIN:ID
+    #[arg(long, value_name = "ID")]
+    pub(crate) item: String,
+    #[command(flatten)]
+    pub(crate) wanted: Wanted,
+}
+
 impl Model {
     /// Reads it.
     pub(crate) fn read(&self) -> Result<Recommender> {

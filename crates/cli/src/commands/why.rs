@@ -4,26 +4,12 @@ use anyhow::Result;
 use segue_recommend::{Request, WhyNot};
 use serde::Serialize;
 
-use super::query_args::{Model, Wanted, Whose, domain_name, query};
+use super::query_args::{ItemArgs, domain_name, query};
 use crate::explained::{ExplainedItem, ReasonRecord, explain_item};
 use crate::failure::failed;
 use crate::grid::Grid;
 use crate::number::{count, ordinal};
 use crate::screen::Screen;
-
-/// Arguments of `segue why`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    model: Model,
-    #[command(flatten)]
-    whose: Whose,
-    /// The item; an id that two domains have is written DOMAIN:ID
-    #[arg(long, value_name = "ID")]
-    item: String,
-    #[command(flatten)]
-    wanted: Wanted,
-}
 
 #[derive(Serialize)]
 struct Document {
@@ -39,7 +25,7 @@ struct Document {
 const EFFECT_SHOWN_MIN: f32 = 0.0005;
 
 /// Explains.
-pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
+pub(crate) fn run(args: &ItemArgs, screen: Screen) -> Result<()> {
     let recommender = args.model.read()?;
     let item = recommender.item(&args.item)?;
     let domain = args.wanted.domain_for(&recommender, item)?;

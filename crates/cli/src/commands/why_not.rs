@@ -4,23 +4,9 @@ use anyhow::Result;
 use segue_recommend::WhyNot;
 use serde::Serialize;
 
-use super::query_args::{Model, Wanted, Whose, domain_name, query};
+use super::query_args::{ItemArgs, domain_name, query};
 use crate::number::{count, ordinal};
 use crate::screen::Screen;
-
-/// Arguments of `segue why-not`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    model: Model,
-    #[command(flatten)]
-    whose: Whose,
-    /// The item; an id that two domains have is written DOMAIN:ID
-    #[arg(long, value_name = "ID")]
-    item: String,
-    #[command(flatten)]
-    wanted: Wanted,
-}
 
 #[derive(Serialize)]
 struct Document {
@@ -34,7 +20,7 @@ struct Document {
 }
 
 /// Names the stage.
-pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
+pub(crate) fn run(args: &ItemArgs, screen: Screen) -> Result<()> {
     let recommender = args.model.read()?;
     let item = recommender.item(&args.item)?;
     let domain = args.wanted.domain_for(&recommender, item)?;
