@@ -5,7 +5,6 @@ use segue_data::split::SplitRule;
 use segue_eval::bootstrap::Bootstrap;
 use segue_eval::metric_table::TableSettings;
 use segue_models::ExpertKind;
-use segue_models::behavior::BehaviorConfig;
 use segue_train::{FitPlan, Objective};
 use serde::{Deserialize, Serialize};
 
@@ -212,8 +211,8 @@ impl RunConfig {
             objective: self.fit.objective,
             use_sources: self.fit.use_sources,
             linear_budget_bytes: self.fit.linear_budget_mib << 20,
-            behavior: BehaviorConfig::default(),
             seed: self.seed,
+            ..FitPlan::default()
         }
     }
 

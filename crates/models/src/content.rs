@@ -87,27 +87,41 @@ struct Vectors {
     dim: usize,
 }
 
+/// [`Content`]'s rows of all items as vectors of at most `dim` principal directions (`[n_items, dim']`, length 1 or 0), with `dim'`;
+/// `None` when no item has text.
+pub(crate) fn word_vectors(items: &ItemCatalog, dim: usize) -> Option<(Vec<f32>, usize)> {
+    let (_, rows) = weighted_features(&ContentConfig::default(), items);
+    let (values, dim) = svd::row_vectors(&rows, dim);
+    (dim > 0 && values.iter().any(|&x| x != 0.0)).then_some((values, dim))
+}
+
+// All words and bigrams, and each item's weights of them, of length 1.
+fn weighted_features(config: &ContentConfig, items: &ItemCatalog) -> (Vec<String>, ItemSimilarity) {
+    let (features, counts) = count_features(config, items);
+    let mut document_frequency = vec![0u32; features.len()];
+    for &column in counts.iter().flat_map(|(columns, _)| columns) {
+        document_frequency[column as usize] += 1;
+    }
+    let n = counts.iter().filter(|(columns, _)| !columns.is_empty()).count() as f32;
+    let idf: Vec<f32> =
+        document_frequency.iter().map(|&df| ((1.0 + n) / (1.0 + df as f32)).ln() + 1.0).collect();
+    let rows =
+        ItemSimilarity::build(items.len(), features.len(), || (), |(), item| weigh(&counts[item], &idf));
+    (features, rows)
+}
+
 impl Content {
     /// Reads the text of all items; candidates are the items of `domain`.
     ///
     /// # Errors
     /// Stands aside when no item of the domain has text in a field with weight.
     pub fn fit(config: &ContentConfig, items: &ItemCatalog, domain: DomainIdx) -> Result<Self, ModelError> {
-        let (features, counts) = count_features(config, items);
+        let (features, rows) = weighted_features(config, items);
         let target = items.range(domain);
-        if counts[target.clone()].iter().all(|(columns, _)| columns.is_empty()) {
+        if target.clone().all(|item| rows.row(item).0.is_empty()) {
             let reason = "no item of this domain has text (title, brand, categories, …)".into();
             return Err(ModelError::StandsAside { expert: "content", reason });
         }
-        let mut document_frequency = vec![0u32; features.len()];
-        for &column in counts.iter().flat_map(|(columns, _)| columns) {
-            document_frequency[column as usize] += 1;
-        }
-        let n = counts.iter().filter(|(columns, _)| !columns.is_empty()).count() as f32;
-        let idf: Vec<f32> =
-            document_frequency.iter().map(|&df| ((1.0 + n) / (1.0 + df as f32)).ln() + 1.0).collect();
-        let rows =
-            ItemSimilarity::build(items.len(), features.len(), || (), |(), item| weigh(&counts[item], &idf));
         let vectors = (config.svd_dim > 0).then(|| {
             let (values, dim) = svd::row_vectors(&rows, config.svd_dim);
             Vectors { values, dim }

@@ -5,7 +5,7 @@ use std::fmt;
 use segue_data::{DomainIdx, ItemCatalog, ItemIdx, TrainSet};
 use serde::{Deserialize, Serialize};
 
-use crate::behavior::{Behavior, BehaviorConfig};
+use crate::behavior::{Behavior, BehaviorConfig, TransferConfig};
 use crate::content::{Content, ContentConfig};
 use crate::item_vectors::TextSpace;
 use crate::linear::{Linear, LinearConfig};
@@ -34,11 +34,13 @@ pub enum ExpertKind {
     Encoder,
     /// [`Behavior`].
     Behavior,
+    /// [`Behavior`] with item vectors from text.
+    Transfer,
 }
 
 impl ExpertKind {
     /// All kinds, in the order of tables.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Popularity,
         Self::Recent,
         Self::Window,
@@ -46,6 +48,7 @@ impl ExpertKind {
         Self::Content,
         Self::Encoder,
         Self::Behavior,
+        Self::Transfer,
     ];
 
     /// The name in configs, tables and files.
@@ -58,6 +61,7 @@ impl ExpertKind {
             Self::Content => "content",
             Self::Encoder => "encoder",
             Self::Behavior => "behavior",
+            Self::Transfer => "transfer",
         }
     }
 
@@ -66,12 +70,17 @@ impl ExpertKind {
         !matches!(self, Self::Popularity | Self::Recent)
     }
 
+    /// Whether it is trained by gradient steps ([`Expert::of_behavior`], [`Expert::of_transfer`]) instead of [`Expert::fit`].
+    pub fn learns_by_steps(self) -> bool {
+        matches!(self, Self::Behavior | Self::Transfer)
+    }
+
     /// How it looks at other domains, if it can: by an expert of its own for them, or by one mixed sequence.
     pub fn scope_with_sources(self) -> Option<Scope> {
         match self {
             Self::Popularity | Self::Recent => None,
             Self::Window | Self::Linear | Self::Content | Self::Encoder => Some(Scope::Sources),
-            Self::Behavior => Some(Scope::All),
+            Self::Behavior | Self::Transfer => Some(Scope::All),
         }
     }
 }
@@ -111,6 +120,8 @@ pub enum ExpertConfig {
     Encoder(TextVectorsConfig),
     /// For [`ExpertKind::Behavior`].
     Behavior(BehaviorConfig),
+    /// For [`ExpertKind::Transfer`].
+    Transfer(TransferConfig),
 }
 
 impl ExpertConfig {
@@ -126,6 +137,7 @@ impl ExpertConfig {
             ExpertKind::Content => Self::Content(ContentConfig::default()),
             ExpertKind::Encoder => Self::Encoder(TextVectorsConfig::default()),
             ExpertKind::Behavior => Self::Behavior(BehaviorConfig::default()),
+            ExpertKind::Transfer => Self::Transfer(TransferConfig::default()),
         }
     }
 }
@@ -192,7 +204,9 @@ impl Expert {
             ExpertConfig::Encoder(config) => {
                 Model::Encoder(TextVectors::fit(config, context.text_space, items, domain)?)
             }
-            ExpertConfig::Behavior(_) => return Err(ModelError::NeedsTraining(id.kind.name())),
+            ExpertConfig::Behavior(_) | ExpertConfig::Transfer(_) => {
+                return Err(ModelError::NeedsTraining(id.kind.name()));
+            }
         };
         Ok(Self { id, domain, config: config.clone(), model, spread: 0.0 })
     }
@@ -200,6 +214,12 @@ impl Expert {
     /// The expert of a trained behavior model.
     pub fn of_behavior(id: ExpertId, domain: DomainIdx, model: Behavior) -> Self {
         let config = ExpertConfig::Behavior(model.config.clone());
+        Self { id, domain, config, model: Model::Behavior(Box::new(model)), spread: 0.0 }
+    }
+
+    /// The expert of a trained behavior model whose item vectors come from text; `config` is what it was trained with.
+    pub fn of_transfer(id: ExpertId, domain: DomainIdx, config: TransferConfig, model: Behavior) -> Self {
+        let config = ExpertConfig::Transfer(config);
         Self { id, domain, config, model: Model::Behavior(Box::new(model)), spread: 0.0 }
     }
 
@@ -245,7 +265,9 @@ impl Expert {
     /// fixed weights.
     pub fn history(&self, query: &Query<'_>, items: &ItemCatalog) -> Vec<(ItemIdx, f32)> {
         match &self.config {
-            ExpertConfig::Popularity(_) | ExpertConfig::Behavior(_) => Vec::new(),
+            ExpertConfig::Popularity(_) | ExpertConfig::Behavior(_) | ExpertConfig::Transfer(_) => {
+                Vec::new()
+            }
             ExpertConfig::Window(config) => config.history(query, items, self.id.scope),
             ExpertConfig::Linear(config) => config.history(query, items, self.id.scope),
             ExpertConfig::Content(config) => config.history(query, items, self.id.scope),
@@ -346,6 +368,10 @@ impl Expert {
             ExpertConfig::Encoder(_) => Model::Encoder(TextVectors::load(items.len(), target, tensors)?),
             ExpertConfig::Behavior(config) => {
                 Model::Behavior(Box::new(Behavior::load(config, items, (domain, id.scope), tensors)?))
+            }
+            ExpertConfig::Transfer(config) => {
+                let place = (domain, id.scope);
+                Model::Behavior(Box::new(Behavior::load_with_text(config, items, place, tensors)?))
             }
         };
         Ok(Self { id, domain, config, model, spread: 0.0 })

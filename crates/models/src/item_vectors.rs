@@ -3,6 +3,7 @@
 use segue_data::{ItemCatalog, TrainSet, hash};
 use sha2::{Digest, Sha256};
 
+use crate::content::word_vectors;
 use crate::tensors::{ModelError, Tensors};
 use crate::whitening::Spectrum;
 
@@ -19,7 +20,18 @@ pub struct ItemVectors {
     pub model_sha256: String,
 }
 
+/// Directions of [`ItemVectors::of_words`].
+const WORD_DIRECTIONS: usize = 128;
+
 impl ItemVectors {
+    /// Vectors without a pretrained encoder: the principal directions of the items' words and bigrams (TF-IDF of all fields but
+    /// descriptions, truncated SVD). `None` when no item has text.
+    pub fn of_words(items: &ItemCatalog) -> Option<Self> {
+        let (values, dim) = word_vectors(items, WORD_DIRECTIONS)?;
+        let model = format!("tfidf-svd-{WORD_DIRECTIONS}");
+        Some(Self { dim, values, model, model_sha256: String::new() })
+    }
+
     /// The bytes of a safetensors file, with the hash of the catalog whose items these are.
     ///
     /// # Errors

@@ -6,8 +6,9 @@
 //! no pass over the logits for the maximum of the whole row, and none to normalize.
 //! (The idea of the online softmax, Milakov and Gimelshein, 2018.)
 //!
-//! The catalog may also be a sample that holds every target ([`Sample`]): each other item then stands for `1 / π` items, π being the
-//! probability that it is in the sample, so that the sum under the logarithm is right on average (Bengio and Senécal, 2008).
+//! The catalog may also be a sample that holds every target ([`Denominator::bias`]): each other item then stands for `1 / π` items,
+//! π being the probability that it is in the sample, so that the sum under the logarithm is right on average (Bengio and
+//! Senécal, 2008). And items that are the target in all but name can be left out of it ([`Excluded`]).
 
 use rayon::prelude::*;
 
@@ -42,12 +43,37 @@ struct Tile {
     scaled: Vec<f32>,   // [rows, d]
 }
 
-/// How the items of a sample came into it.
-#[derive(Clone, Copy, Debug)]
-pub struct Sample<'a> {
-    /// `−ln π` of each item, `[V]`; of each row's own target it does not count, since that one is always there.
-    pub bias: &'a [f32],
+/// Which items stand in the denominator, and for how many each; the default is the whole catalog, each for one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Denominator<'a> {
+    /// `−ln π` of each item of a sample, `[V]`; of each row's own target it does not count, since that one is always there.
+    pub bias: Option<&'a [f32]>,
+    /// Items that do not compete with a target.
+    pub excluded: Option<Excluded<'a>>,
 }
+
+/// For each item, ascending, the items that are left out of the denominator when it is the target, such as other sizes of the same
+/// thing; never the item itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Excluded<'a> {
+    /// `[V + 1]`, where each item's list begins and ends.
+    pub offsets: &'a [usize],
+    /// The lists, one behind the other.
+    pub items: &'a [u32],
+}
+
+impl<'a> Excluded<'a> {
+    /// What is left out when `target` is the target.
+    ///
+    /// # Panics
+    /// When it is not below V.
+    pub fn of(&self, target: u32) -> &'a [u32] {
+        &self.items[self.offsets[target as usize]..self.offsets[target as usize + 1]]
+    }
+}
+
+/// In place of the logit of an item that is left out: its exponential is 0 beside any other.
+const LEFT_OUT: f32 = -1e30;
 
 /// Sum over the rows of `−log softmax(hidden · itemsᵀ)[target]`.
 ///
@@ -61,7 +87,7 @@ pub fn softmax_cross_entropy(
     targets: &[u32],
     scale: f32,
     (d_hidden, mut d_items): (&mut [f32], Option<&mut [f32]>),
-    (sample, scratch): (Option<Sample<'_>>, &mut SoftmaxScratch),
+    (denominator, scratch): (Denominator<'_>, &mut SoftmaxScratch),
 ) -> f64 {
     if targets.is_empty() {
         return 0.0;
@@ -71,7 +97,9 @@ pub fn softmax_cross_entropy(
     assert!(items.len() % width == 0, "items of the softmax");
     assert!(d_items.as_ref().is_none_or(|d_items| d_items.len() == items.len()), "gradient of the items");
     let n_items = items.len() / width;
-    assert!(sample.is_none_or(|sample| sample.bias.len() == n_items), "bias of the sample");
+    assert!(denominator.bias.is_none_or(|bias| bias.len() == n_items), "bias of the sample");
+    let lists = denominator.excluded.map(|excluded| excluded.offsets.len());
+    assert!(lists.is_none_or(|n| n == n_items + 1), "lists of excluded items");
     assert!(targets.iter().all(|&target| (target as usize) < n_items), "a target is not below {n_items}");
     scratch.tiles.resize_with(n_items.div_ceil(TILE), Tile::default);
     let mut loss = 0.0;
@@ -82,7 +110,7 @@ pub fn softmax_cross_entropy(
             items,
             targets: &targets[rows],
             width,
-            sample,
+            denominator,
         };
         loss += block.step(scale, d_hidden, d_items.as_deref_mut(), scratch);
     }
@@ -94,7 +122,7 @@ struct Block<'a> {
     items: &'a [f32],   // [V, d]
     targets: &'a [u32], // [rows]
     width: usize,
-    sample: Option<Sample<'a>>,
+    denominator: Denominator<'a>,
 }
 
 impl Block<'_> {
@@ -143,7 +171,15 @@ impl Block<'_> {
         tile.top.resize(n, 0.0);
         tile.sum.resize(n, 0.0);
         let (p, top, sum) = (&mut tile.p, &mut tile.top, &mut tile.sum);
-        let bias = self.sample.map(|sample| &sample.bias[at * TILE..at * TILE + n_items]);
+        let bias = self.denominator.bias.map(|bias| &bias[at * TILE..at * TILE + n_items]);
+        if let Some(excluded) = self.denominator.excluded {
+            for (row, &target) in p.chunks_exact_mut(n_items).zip(self.targets) {
+                let list = excluded.of(target);
+                let first = list.partition_point(|&item| (item as usize) < at * TILE);
+                let inside = list[first..].iter().map(|&item| item as usize - at * TILE);
+                inside.take_while(|&own| own < n_items).for_each(|own| row[own] = LEFT_OUT);
+            }
+        }
         if let Some(bias) = bias {
             // The target is there with certainty: one of it, not 1 / π, belongs in the sum.
             for (row, &target) in p.chunks_exact_mut(n_items).zip(self.targets) {
@@ -282,7 +318,7 @@ mod tests {
             let gradients = (d_hidden.as_mut_slice(), Some(d_items.as_mut_slice()));
             let mut scratch = SoftmaxScratch::default();
             let loss = pool.install(|| {
-                softmax_cross_entropy((&hidden, &items), &targets, 0.5, gradients, (None, &mut scratch))
+                softmax_cross_entropy((&hidden, &items), &targets, 0.5, gradients, (Denominator::default(), &mut scratch))
             });
             (loss, d_hidden, d_items)
         };
@@ -319,7 +355,7 @@ mod tests {
         };
         let (mut d_hidden, mut d_items) = (vec![0.0; hidden.len()], vec![0.0; items.len()]);
         let gradients = (d_hidden.as_mut_slice(), Some(d_items.as_mut_slice()));
-        let sample = Some(Sample { bias: &bias });
+        let sample = Denominator { bias: Some(&bias), excluded: None };
         let mut scratch = SoftmaxScratch::default();
         let received =
             softmax_cross_entropy((&hidden, &items), &targets, 1.0, gradients, (sample, &mut scratch));
@@ -350,5 +386,40 @@ mod tests {
                 d_items[at]
             );
         }
+    }
+
+    #[test]
+    fn an_excluded_item_is_as_if_it_were_not_there() {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let (n_items, width) = (2 * TILE + 3, 8);
+        let mut values = |n: usize| (0..n).map(|_| rng.random_range(-1.0f32..1.0)).collect::<Vec<_>>();
+        let (hidden, items) = (values(width), values(n_items * width));
+        let target = 7u32;
+        let left_out: Vec<u32> = (0..TILE as u32).filter(|&item| item != target).chain([300, 514]).collect();
+        let offsets: Vec<usize> =
+            (0..=n_items).map(|item| if item > target as usize { left_out.len() } else { 0 }).collect();
+        let excluded = Some(Excluded { offsets: &offsets, items: &left_out });
+        let mut scratch = SoftmaxScratch::default();
+        let (mut d_hidden, mut d_items) = (vec![0.0; width], vec![0.0; items.len()]);
+        let gradients = (d_hidden.as_mut_slice(), Some(d_items.as_mut_slice()));
+        let denominator = Denominator { bias: None, excluded };
+        let loss = softmax_cross_entropy(
+            (&hidden, &items),
+            &[target],
+            1.0,
+            gradients,
+            (denominator, &mut scratch),
+        );
+        let kept: Vec<u32> = (0..n_items as u32).filter(|item| !left_out.contains(item)).collect();
+        let rest: Vec<f32> =
+            kept.iter().flat_map(|&item| items[item as usize * width..][..width].iter().copied()).collect();
+        let place = kept.iter().position(|&item| item == target).unwrap() as u32;
+        let expected = plainly(&hidden, &rest, &[place], width);
+        assert!((loss - expected.0).abs() < 1e-5, "{loss} {}", expected.0);
+        for (at, d) in d_hidden.iter().enumerate() {
+            assert!((f64::from(*d) - expected.1[at]).abs() < 1e-5, "hidden {at}");
+        }
+        let zero = |item: &u32| d_items[*item as usize * width..][..width].iter().all(|&d| d == 0.0);
+        assert!(left_out.iter().all(zero));
     }
 }

@@ -7,8 +7,8 @@ use std::time::Instant;
 use segue_data::protocol::abxi::TieOrder;
 use segue_data::protocol::{abxi, minionerec, s3rec};
 use segue_models::behavior::BehaviorConfig;
-use segue_models::{ExpertId, ExpertKind, Scope};
-use segue_train::behavior_fit::{Validation, fit_behavior};
+use segue_models::{ExpertConfig, ExpertId, ExpertKind, Scope};
+use segue_train::behavior_fit::{Lessons, Validation, fit_behavior};
 use segue_train::judge::mean;
 use segue_train::learn::Epoch;
 use segue_train::{Judge, Keeping, MaskRule, Objective, SampledNegatives};
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (name, value) = given.split_once('=').ok_or("settings are NAME=VALUE")?;
         config[name] = serde_json::from_str(value)?;
     }
-    let config: BehaviorConfig = serde_json::from_value(config)?;
+    let config = ExpertConfig::Behavior(serde_json::from_value(config)?);
     let (data, mask, sampled) = match protocol.as_str() {
         "s3rec" => (s3rec::read(Path::new(data), 0)?, MaskRule::Seen, None),
         "minionerec" => (minionerec::read(Path::new(data), 0)?, MaskRule::SeenExceptTarget, None),
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     start.elapsed().as_secs_f64()
                 );
             };
-            let data = (&data.split.train, items);
+            let data = Lessons { train: &data.split.train, items, text_space: None };
             let (expert, _) =
                 fit_behavior((id, domain), &config, data, valid, 0, (Keeping::nothing(), show))?;
             let ndcg = mean(&test.ndcg(objective, |query, scores| expert.score(query, items, scores))?);

@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use segue_data::{DomainIdx, ItemCatalog, TrainSet};
-use segue_models::behavior::BehaviorConfig;
+use segue_models::behavior::{BehaviorConfig, TransferConfig};
 use segue_models::linear::LinearConfig;
 use segue_models::{
     Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemSimilarity, ModelError, Scope, TextSpace,
@@ -13,7 +13,7 @@ use segue_recommend::recommender::Scratch;
 use segue_recommend::{Blend, DomainModel, mean_and_deviation, standardize};
 use serde::{Deserialize, Serialize};
 
-use crate::behavior_fit::{Validation, fit_behavior};
+use crate::behavior_fit::{Lessons, Validation, fit_behavior};
 use crate::blend_fit::{FittedBlend, fit_blend};
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean, ndcg_of};
@@ -43,6 +43,8 @@ pub struct FitPlan {
     pub linear_budget_bytes: u64,
     /// Settings of the behavior expert; its number of passes is found on valid.
     pub behavior: BehaviorConfig,
+    /// Settings of the transfer expert; its number of passes is found on valid.
+    pub transfer: TransferConfig,
     /// Seed of the search, of training and of the intervals.
     pub seed: u64,
 }
@@ -58,7 +60,19 @@ impl Default for FitPlan {
             use_sources: true,
             linear_budget_bytes: 700 << 20,
             behavior: BehaviorConfig::default(),
+            transfer: TransferConfig::default(),
             seed: 0,
+        }
+    }
+}
+
+impl FitPlan {
+    // The settings with which a kind starts.
+    fn settings_of(&self, kind: ExpertKind) -> ExpertConfig {
+        match kind {
+            ExpertKind::Behavior => ExpertConfig::Behavior(self.behavior.clone()),
+            ExpertKind::Transfer => ExpertConfig::Transfer(self.transfer.clone()),
+            other => ExpertConfig::default_of(other),
         }
     }
 }
@@ -101,12 +115,14 @@ pub fn fit_domain(
     session: Session<'_>,
 ) -> Result<DomainFit, TrainError> {
     let Material { train, items, .. } = material;
+    let words = material.vectors_of_words();
     let mut work = Work {
         plan,
         session,
         train,
         items,
         text_space: material.text_space(),
+        learned_space: material.learned_space(words.as_ref()),
         valid: valid.sample(plan.search_cases),
         neighbors: None,
         experts: Vec::new(),
@@ -146,6 +162,8 @@ pub fn refit_domain(
 ) -> Result<DomainModel, TrainError> {
     let Material { train, items, .. } = material;
     let text_space = material.text_space();
+    let words = material.vectors_of_words();
+    let learned_space = material.learned_space(words.as_ref());
     let mut experts: Vec<Expert> = Vec::with_capacity(model.experts.len());
     let mut neighbors = None;
     // Content first: the text prior of the linear expert comes from it.
@@ -162,11 +180,13 @@ pub fn refit_domain(
             text_space: text_space.as_ref(),
         };
         let expert = match old.config() {
-            ExpertConfig::Behavior(config) => {
+            ExpertConfig::Behavior(sequence) | ExpertConfig::Transfer(TransferConfig { sequence, .. }) => {
                 let folder = session.keeping.folder_of(old.id, Stage::Refit);
                 let keeping = Keeping { folder: folder.as_deref(), ..session.keeping };
-                let show = |epoch: &Epoch| session.show_pass((old.id, Stage::Refit), config.epochs, epoch);
-                fit_behavior((old.id, model.domain), config, (train, items), None, seed, (keeping, show))?.0
+                let show = |epoch: &Epoch| session.show_pass((old.id, Stage::Refit), sequence.epochs, epoch);
+                let lessons = Lessons { train, items, text_space: learned_space.as_ref() };
+                let place = (old.id, model.domain);
+                fit_behavior(place, old.config(), lessons, None, seed, (keeping, show))?.0
             }
             config => Expert::fit(old.id, config, train, context).map_err(|source| failed(old.id, source))?,
         };
@@ -224,6 +244,7 @@ struct Work<'a> {
     train: &'a TrainSet,
     items: &'a ItemCatalog,
     text_space: Option<TextSpace<'a>>,
+    learned_space: Option<TextSpace<'a>>,
     valid: Judge<'a>,
     neighbors: Option<ItemSimilarity>,
     experts: Vec<Expert>,
@@ -234,7 +255,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn search(&mut self, id: ExpertId) -> Result<(), TrainError> {
-        if id.kind == ExpertKind::Behavior {
+        if id.kind.learns_by_steps() {
             return self.train_behavior(id);
         }
         let starts = starts_of(id.kind).into_iter().map(|config| self.for_search(config)).collect();
@@ -274,16 +295,22 @@ impl Work<'_> {
 
     // One training run; valid decides its length.
     fn train_behavior(&mut self, id: ExpertId) -> Result<(), TrainError> {
-        let (config, session) = (self.plan.behavior.clone(), self.session);
-        let show = |epoch: &Epoch| session.show_pass((id, Stage::Fit), config.max_epochs, epoch);
+        let (config, session) = (self.plan.settings_of(id.kind), self.session);
+        let sequence = match &config {
+            ExpertConfig::Transfer(config) => &config.sequence,
+            _ => &self.plan.behavior,
+        };
+        let show = |epoch: &Epoch| session.show_pass((id, Stage::Fit), sequence.max_epochs, epoch);
         let folder = session.keeping.folder_of(id, Stage::Fit);
         let keeping = Keeping { folder: folder.as_deref(), ..session.keeping };
-        let judge = self.valid.sample(affordable_cases(&self.valid, config.max_len));
+        let judge = self.valid.sample(affordable_cases(&self.valid, sequence.max_len));
         let valid = Validation { judge: &judge, objective: self.plan.objective };
         let place = (id, self.valid.domain());
-        let data = (self.train, self.items);
+        let lessons =
+            Lessons { train: self.train, items: self.items, text_space: self.learned_space.as_ref() };
         let seed = self.plan.seed;
-        let (expert, curve) = match fit_behavior(place, &config, data, Some(valid), seed, (keeping, show)) {
+        let (expert, curve) = match fit_behavior(place, &config, lessons, Some(valid), seed, (keeping, show))
+        {
             Err(TrainError::Model { source: ModelError::StandsAside { reason, .. }, .. }) => {
                 self.aside.push((id, reason));
                 return Ok(());
@@ -308,7 +335,7 @@ impl Work<'_> {
     // are often not best beside others. Returns whether anything changed.
     fn tune_inside(&mut self, model: &mut DomainModel) -> Result<bool, TrainError> {
         let active: Vec<usize> = model.blend.active().collect();
-        let searched = |at: &usize| model.experts[*at].id.kind != ExpertKind::Behavior;
+        let searched = |at: &usize| !model.experts[*at].id.kind.learns_by_steps();
         if active.len() < 2 || self.plan.budget < 2 {
             return Ok(false);
         }

@@ -24,4 +24,17 @@ impl<'a> Material<'a> {
     pub(crate) fn text_space(self) -> Option<TextSpace<'a>> {
         self.vectors.and_then(|vectors| TextSpace::new(vectors, self.train, self.items))
     }
+
+    // Vectors of the items' words, for models that need some where nothing was encoded.
+    pub(crate) fn vectors_of_words(self) -> Option<ItemVectors> {
+        if self.vectors.is_some() { None } else { ItemVectors::of_words(self.items) }
+    }
+
+    // What a model learns item vectors from: an encoder's vectors, or those of words.
+    pub(crate) fn learned_space<'b>(self, words: Option<&'b ItemVectors>) -> Option<TextSpace<'b>>
+    where
+        'a: 'b,
+    {
+        self.vectors.or(words).and_then(|vectors| TextSpace::new(vectors, self.train, self.items))
+    }
 }

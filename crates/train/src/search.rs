@@ -120,7 +120,7 @@ fn step(config: &ExpertConfig, kind: ExpertKind, rng: &mut ChaCha8Rng) -> Expert
         ExpertConfig::Content(config) => ExpertConfig::Content(step_content(config, rng)),
         ExpertConfig::Encoder(config) => ExpertConfig::Encoder(step_encoder(config, rng)),
         // One training run costs as much as all other searches together: its settings are not searched.
-        ExpertConfig::Behavior(_) => config.clone(),
+        ExpertConfig::Behavior(_) | ExpertConfig::Transfer(_) => config.clone(),
     }
 }
 

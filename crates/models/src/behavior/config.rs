@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::text::TextInputConfig;
+
 /// Settings of [`crate::behavior::Behavior`]; everything that decides what a training run gives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,5 +62,23 @@ impl Default for BehaviorConfig {
             max_epochs: 60,
             patience: 4,
         }
+    }
+}
+
+/// Settings of the `transfer` expert: a behavior model whose item vectors come from texts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransferConfig {
+    /// The sequence model.
+    pub sequence: BehaviorConfig,
+    /// Item vectors.
+    pub text: TextInputConfig,
+}
+
+impl Default for TransferConfig {
+    fn default() -> Self {
+        let sequence =
+            BehaviorConfig { width: 128, dropout: 0.3, learning_rate: 1e-3, ..BehaviorConfig::default() };
+        Self { sequence, text: TextInputConfig::default() }
     }
 }

@@ -9,6 +9,7 @@
 mod config;
 mod negatives;
 mod step;
+mod text;
 mod tokens;
 mod words;
 
@@ -17,14 +18,18 @@ use rayon::prelude::*;
 use segue_data::{DomainIdx, ItemCatalog};
 use segue_nn::attention::Mask;
 use segue_nn::block::{Block, BlockCache, BlockScratch, BlockShape, Dropping, NormOrder};
+use segue_nn::dropout::DropoutKey;
 use segue_nn::layer_norm::{LayerNorm, RowStats};
+use segue_nn::linear::Linear;
 use segue_nn::{Init, ParamId, Params};
 
-pub use config::BehaviorConfig;
+pub use config::{BehaviorConfig, TransferConfig};
 pub use step::{BehaviorStep, Example, NO_TARGET};
+pub use text::{TextInput, TextInputConfig};
 pub use tokens::{N_GAPS, Rows, Token, gap_bucket};
 pub use words::ItemWords;
 
+use crate::item_vectors::TextSpace;
 use crate::query::{Query, Scope};
 use crate::tensors::{ModelError, Tensors};
 
@@ -47,6 +52,72 @@ pub struct Net {
     asked: ParamId,
     blocks: Vec<Block>,
     norm: LayerNorm,
+    /// `[width, dim]`: from texts to item vectors; `None` without text input.
+    adaptor: Option<ParamId>,
+    /// Each domain's own low-rank adapter behind the blocks: `h + asked + up (down h)`.
+    by_domain: Vec<DomainAdapter>,
+}
+
+/// `down: [rank, width]` and `up: [width, rank]`; `up` starts at zero.
+#[derive(Clone, Debug, PartialEq)]
+struct DomainAdapter {
+    down: Linear,
+    up: Linear,
+}
+
+impl Net {
+    fn new(
+        config: &BehaviorConfig,
+        rows: &Rows,
+        (n_words, text): (usize, Option<&TextInput>),
+        params: &mut Params,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let width = config.width;
+        let n_domains = rows.of_domain.len();
+        let small = Init::Normal(config.init);
+        // With text, items start as their texts alone.
+        let own = if text.is_some() { Init::Zeros } else { small };
+        let items = params.add("items", &[rows.n_rows(), width], own, rng);
+        let mut table = |name: &str, n: usize| params.add(name, &[n, width], small, rng);
+        let positions = table("positions", config.max_len + 1);
+        let words = (n_words > 0).then(|| table("words", n_words));
+        let (domains, kinds) = (table("domains", n_domains), table("kinds", N_KINDS));
+        let (gaps, asked) = (table("gaps", N_GAPS), table("asked", n_domains));
+        let shape = BlockShape {
+            width,
+            n_heads: config.n_heads,
+            n_hidden: config.hidden_factor * width,
+            mask: Mask::Causal,
+            order: NormOrder::Pre,
+            epsilon: 1e-6,
+        };
+        let deviation = 1.0 / (width as f32).sqrt() / 2.0;
+        let blocks = (0..config.n_layers)
+            .map(|at| Block::new(params, &format!("blocks.{at}"), shape, deviation, rng))
+            .collect();
+        let norm = LayerNorm::new(params, "norm", width, 1e-6, rng);
+        let adaptor = text.map(|text| {
+            params.add_values("adaptor.weight", &[width, text.dim()], text.initial_adaptor(width))
+        });
+        let rank = text.map_or(0, |text| text.config.domain_rank);
+        let n_adapters = if rank > 0 && n_domains > 1 { n_domains } else { 0 };
+        let by_domain = (0..n_adapters).map(|at| DomainAdapter::new(params, at, (rank, width), rng)).collect();
+        Self { items, words, positions, domains, kinds, gaps, asked, blocks, norm, adaptor, by_domain }
+    }
+}
+
+impl DomainAdapter {
+    fn new(params: &mut Params, domain: usize, (rank, width): (usize, usize), rng: &mut impl Rng) -> Self {
+        let deviation = 1.0 / (width as f32).sqrt();
+        let mut linear = |part: &str, (n_in, n_out), init| {
+            let name = format!("domains.{domain}.{part}.weight");
+            let weight = params.add(name, &[n_out, n_in], init, rng);
+            Linear { weight, bias: None, n_in, n_out, deltas: Vec::new() }
+        };
+        let down = linear("down", (width, rank), Init::Normal(deviation));
+        Self { down, up: linear("up", (rank, width), Init::Zeros) }
+    }
 }
 
 /// Kinds of events that are told apart.
@@ -61,6 +132,8 @@ pub struct Behavior {
     pub rows: Rows,
     /// Which item has which tags.
     pub words: ItemWords,
+    /// The items' texts, where their vectors come from texts (the `transfer` expert).
+    pub text: Option<TextInput>,
     /// Structure.
     pub net: Net,
     /// Numbers.
@@ -72,7 +145,7 @@ pub struct Behavior {
 }
 
 impl Behavior {
-    /// A model before training.
+    /// A model before training whose item vectors are learned from events (and tags).
     ///
     /// # Errors
     /// When the settings contradict each other, or for [`Scope::Sources`]: other domains are read in [`Scope::All`].
@@ -85,46 +158,74 @@ impl Behavior {
         check(config, scope)?;
         let rows = Rows::new(items, target, scope);
         let words = ItemWords::of(items, &rows);
+        Ok(Self::build(config, rows, (words, None), rng))
+    }
+
+    /// A model before training whose item vectors come from texts.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and when no candidate has text.
+    pub fn with_text(
+        config: &TransferConfig,
+        (items, space): (&ItemCatalog, &TextSpace<'_>),
+        (target, scope): (DomainIdx, Scope),
+        rng: &mut impl Rng,
+    ) -> Result<Self, ModelError> {
+        check(&config.sequence, scope)?;
+        let rows = Rows::new(items, target, scope);
+        let text = TextInput::new(&config.text, space, &rows)?;
+        let words = tags(&config.text, items, &rows);
+        Ok(Self::build(&config.sequence, rows, (words, Some(text)), rng))
+    }
+
+    fn build(
+        config: &BehaviorConfig,
+        rows: Rows,
+        (words, text): (ItemWords, Option<TextInput>),
+        rng: &mut impl Rng,
+    ) -> Self {
         let mut params = Params::new();
-        let width = config.width;
-        let n_domains = rows.of_domain.len();
-        let small = Init::Normal(config.init);
-        let mut table = |name: &str, n: usize| params.add(name, &[n, width], small, rng);
-        let (items, positions) = (table("items", rows.n_rows()), table("positions", config.max_len + 1));
-        let of_words = (words.n_words() > 0).then(|| table("words", words.n_words()));
-        let (domains, kinds) = (table("domains", n_domains), table("kinds", N_KINDS));
-        let (gaps, asked) = (table("gaps", N_GAPS), table("asked", n_domains));
-        let shape = BlockShape {
-            width,
-            n_heads: config.n_heads,
-            n_hidden: config.hidden_factor * width,
-            mask: Mask::Causal,
-            order: NormOrder::Pre,
-            epsilon: 1e-6,
-        };
-        let deviation = 1.0 / (width as f32).sqrt() / 2.0;
-        let blocks = (0..config.n_layers)
-            .map(|at| Block::new(&mut params, &format!("blocks.{at}"), shape, deviation, rng))
-            .collect();
-        let norm = LayerNorm::new(&mut params, "norm", width, 1e-6, rng);
-        let net = Net { items, words: of_words, positions, domains, kinds, gaps, asked, blocks, norm };
+        let net = Net::new(config, &rows, (words.n_words(), text.as_ref()), &mut params, rng);
         let mut model = Self {
             config: config.clone(),
             rows,
             words,
+            text,
             net,
             params,
             vectors: Vec::new(),
             frequencies: Vec::new(),
         };
         model.refresh();
-        Ok(model)
+        model
     }
 
     /// Computes the item vectors again; needed whenever the numbers have changed.
     pub fn refresh(&mut self) {
+        self.refresh_for(None);
+    }
+
+    /// As [`refresh`](Self::refresh) for one training step: items' own vectors are kept within their bound, and those that `key`
+    /// says are left out.
+    pub fn refresh_step(&mut self, key: DropoutKey) {
+        if let Some(text) = &self.text {
+            text.bound(self.params.get_mut(self.net.items), self.config.width);
+        }
+        self.refresh_for(Some(key));
+    }
+
+    fn refresh_for(&mut self, step: Option<DropoutKey>) {
+        let width = self.config.width;
         let words = self.net.words.map_or(&[][..], |words| self.params.get(words));
-        self.words.add_to(self.params.get(self.net.items), words, self.config.width, &mut self.vectors);
+        let own = self.params.get(self.net.items);
+        let left_out = match (&self.text, step) {
+            (Some(text), Some(key)) => text.without_dropped(own, width, key),
+            _ => None,
+        };
+        self.words.add_to(left_out.as_deref().unwrap_or(own), words, width, &mut self.vectors);
+        if let (Some(text), Some(adaptor)) = (&self.text, self.net.adaptor) {
+            text.add_to(self.params.get(adaptor), &mut self.vectors);
+        }
     }
 
     /// Counts how often each item is a target, before training.
@@ -146,6 +247,11 @@ impl Behavior {
     #[must_use]
     pub fn trained(mut self) -> Self {
         self.frequencies = Vec::new();
+        if let Some(text) = &mut self.text {
+            text.bound(self.params.get_mut(self.net.items), self.config.width);
+            text.forget_duplicates();
+        }
+        self.refresh();
         self
     }
 
@@ -186,12 +292,28 @@ impl Behavior {
         let mut user = vec![0.0; width];
         let newest = &x[x.len() - width..];
         self.net.norm.forward(&self.params, newest, &mut user, &mut RowStats::new());
-        let asked = &self.params.get(self.net.asked)[self.rows.target.at() * width..][..width];
-        user.iter_mut().zip(asked).for_each(|(value, asked)| *value += asked);
+        self.ask(self.rows.target.at(), &mut user, &mut Vec::new());
         Some(user)
     }
 
+    // Turns vectors `[n, width]` towards a domain's items; leaves `down h` in `inner` (`[n, rank]`).
+    fn ask(&self, domain: usize, hidden: &mut [f32], inner: &mut Vec<f32>) {
+        let width = self.config.width;
+        if let Some(adapter) = self.net.by_domain.get(domain) {
+            inner.resize(hidden.len() / width * adapter.down.n_out, 0.0);
+            adapter.down.forward(&self.params, hidden, inner);
+            let mut turned = vec![0.0; hidden.len()]; // [n, width]
+            adapter.up.forward(&self.params, inner, &mut turned);
+            segue_nn::add_scaled(hidden, 1.0, &turned);
+        }
+        let asked = &self.params.get(self.net.asked)[domain * width..][..width];
+        hidden.chunks_exact_mut(width).for_each(|row| segue_nn::add_scaled(row, 1.0, asked));
+    }
+
     pub(crate) fn save(&self, tensors: &mut Tensors) {
+        if let Some(text) = &self.text {
+            text.save(tensors);
+        }
         for array in self.params.arrays() {
             tensors.put_f32(&array.name, array.values.clone());
         }
@@ -203,7 +325,24 @@ impl Behavior {
         (target, scope): (DomainIdx, Scope),
         tensors: &mut Tensors,
     ) -> Result<Self, ModelError> {
-        let mut model = Self::new(config, items, (target, scope), &mut Zeros)?;
+        Self::new(config, items, (target, scope), &mut Zeros)?.filled(tensors)
+    }
+
+    pub(crate) fn load_with_text(
+        config: &TransferConfig,
+        items: &ItemCatalog,
+        (target, scope): (DomainIdx, Scope),
+        tensors: &mut Tensors,
+    ) -> Result<Self, ModelError> {
+        check(&config.sequence, scope)?;
+        let rows = Rows::new(items, target, scope);
+        let text = TextInput::load(&config.text, &rows, tensors)?;
+        let words = tags(&config.text, items, &rows);
+        Self::build(&config.sequence, rows, (words, Some(text)), &mut Zeros).filled(tensors)
+    }
+
+    fn filled(self, tensors: &mut Tensors) -> Result<Self, ModelError> {
+        let mut model = self;
         for array in model.params.arrays_mut() {
             let values = tensors.take_f32(&array.name)?;
             if values.len() != array.values.len() {
@@ -243,6 +382,10 @@ impl Behavior {
         let gap = (self.config.time_gaps && token.gap > 0).then_some((net.gaps, token.gap as usize));
         std::iter::once((net.positions, token.position as usize)).chain(domain).chain(kind).chain(gap)
     }
+}
+
+fn tags(config: &TextInputConfig, items: &ItemCatalog, rows: &Rows) -> ItemWords {
+    if config.tags { ItemWords::of(items, rows) } else { ItemWords::default() }
 }
 
 fn check(config: &BehaviorConfig, scope: Scope) -> Result<(), ModelError> {

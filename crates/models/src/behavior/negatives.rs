@@ -1,6 +1,6 @@
 //! A sample of the catalog for one training step: its own targets, and others drawn evenly.
 
-use segue_nn::cross_entropy::{Sample, SoftmaxScratch, softmax_cross_entropy};
+use segue_nn::cross_entropy::{Denominator, Excluded, SoftmaxScratch, softmax_cross_entropy};
 use segue_nn::dropout::DropoutKey;
 
 use super::step::Head;
@@ -49,7 +49,7 @@ impl NegativeSample {
     /// As [`softmax_cross_entropy`] over the sample; gradients are added to the whole catalog's.
     pub(super) fn cross_entropy(
         &mut self,
-        (catalog, width): (&[f32], usize),
+        (catalog, width, excluded): (&[f32], usize, Option<Excluded<'_>>),
         head: &mut Head,
         scale: f32,
         d_catalog: Option<&mut [f32]>,
@@ -61,9 +61,11 @@ impl NegativeSample {
         }
         self.d_vectors.clear();
         self.d_vectors.resize(self.vectors.len(), 0.0);
+        let lists = excluded.map(|excluded| self.excluded_here(excluded));
         let inputs = (head.hidden.as_slice(), self.vectors.as_slice());
         let outputs = (head.d_hidden.as_mut_slice(), Some(self.d_vectors.as_mut_slice()));
-        let sample = Some(Sample { bias: &self.bias });
+        let excluded = lists.as_ref().map(|(offsets, items)| Excluded { offsets, items });
+        let sample = Denominator { bias: Some(&self.bias), excluded };
         let loss = softmax_cross_entropy(inputs, &self.targets, scale, outputs, (sample, scratch));
         if let Some(d_catalog) = d_catalog {
             for (&item, d) in self.items.iter().zip(self.d_vectors.chunks_exact(width)) {
@@ -72,5 +74,16 @@ impl NegativeSample {
             }
         }
         loss
+    }
+
+    // The same lists with positions in the sample.
+    fn excluded_here(&self, excluded: Excluded<'_>) -> (Vec<usize>, Vec<u32>) {
+        let (mut offsets, mut items) = (vec![0], Vec::new());
+        for &item in &self.items {
+            let found = excluded.of(item).iter().filter_map(|other| self.items.binary_search(other).ok());
+            items.extend(found.map(|at| at as u32));
+            offsets.push(items.len());
+        }
+        (offsets, items)
     }
 }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use segue_data::TrainSet;
 use segue_nn::block::{BlockCache, BlockScratch, Dropping};
-use segue_nn::cross_entropy::{SoftmaxScratch, softmax_cross_entropy};
+use segue_nn::cross_entropy::{Denominator, SoftmaxScratch, softmax_cross_entropy};
 use segue_nn::dropout::{DropoutKey, dropout};
 use segue_nn::layer_norm::RowStats;
 use segue_nn::{Gradients, Params};
@@ -83,12 +83,14 @@ pub(super) struct Head {
     pub(super) targets: Vec<u32>,
     pub(super) hidden: Vec<f32>,   // [n, width]
     pub(super) d_hidden: Vec<f32>, // [n, width]
+    before: Vec<f32>,              // [n, width], before the domain was asked for
+    inner: Vec<f32>,               // [n, rank], of the domain's adapter
 }
 
 impl BehaviorStep {
     /// Mean loss per position (in nats, weighted by domain), with its gradients added to `gradients`.
     ///
-    /// `key` decides the dropout of this step.
+    /// `key` decides the dropout of this step; with text input the model must have been refreshed for the same key.
     pub fn losses(
         &mut self,
         model: &Behavior,
@@ -102,7 +104,7 @@ impl BehaviorStep {
         self.d_vectors.resize(model.vectors.len(), 0.0);
         let loss = self.heads_of(model, key.of(N_LANES as u64), gradients);
         self.lanes.par_iter_mut().for_each(|lane| lane.backward(model));
-        self.gather(model, gradients);
+        self.gather(model, key, gradients);
         loss
     }
 
@@ -140,34 +142,40 @@ impl BehaviorStep {
         let mut loss = 0.0;
         for (domain, head) in self.heads.iter_mut().enumerate().filter(|(_, head)| !head.targets.is_empty()) {
             let scale = scale * weight(domain);
-            head.gather(&self.lanes, asked(model, domain), width);
+            head.gather(&self.lanes, width);
+            head.before.clone_from(&head.hidden);
+            model.ask(domain, &mut head.hidden, &mut head.inner);
             let range = rows.of_domain[domain].start * width..rows.of_domain[domain].end * width;
             let items = &model.vectors[range.clone()];
             let d_items = Some(&mut self.d_vectors[range]);
             let frequency = &model.frequencies[domain];
+            let excluded =
+                model.text.as_ref().and_then(|text| text.excluded(rows.of_domain[domain].clone()));
             let sampled =
                 self.sample.draw(&head.targets, frequency, model.config.n_negatives, key.of(domain as u64));
             let sum = if sampled {
-                self.sample.cross_entropy((items, width), head, scale, d_items, &mut self.softmax)
+                let catalog = (items, width, excluded);
+                self.sample.cross_entropy(catalog, head, scale, d_items, &mut self.softmax)
             } else {
+                let denominator = Denominator { bias: None, excluded };
                 let outputs = (head.d_hidden.as_mut_slice(), d_items);
                 softmax_cross_entropy(
                     (&head.hidden, items),
                     &head.targets,
                     scale,
                     outputs,
-                    (None, &mut self.softmax),
+                    (denominator, &mut self.softmax),
                 )
             };
             loss += f64::from(scale) * sum;
-            let d_asked = gradients.get_mut(model.net.asked).map(|all| &mut all[domain * width..][..width]);
-            head.scatter(&mut self.lanes, d_asked, width);
+            head.ask_backward(model, domain, gradients);
+            head.scatter(&mut self.lanes, width);
         }
         loss
     }
 
     // The lanes' gradients into one, in the order of the lanes; then those of the embedded rows, and of items and tags.
-    fn gather(&mut self, model: &Behavior, gradients: &mut Gradients) {
+    fn gather(&mut self, model: &Behavior, key: DropoutKey, gradients: &mut Gradients) {
         let parts: Vec<&Gradients> = self.lanes.iter().filter_map(|lane| lane.gradients.as_ref()).collect();
         gradients.arrays_mut().par_iter_mut().enumerate().for_each(|(at, own)| {
             for part in parts.iter().map(|part| &part.arrays()[at]) {
@@ -186,14 +194,15 @@ impl BehaviorStep {
             }
         }
         let [d_items, d_words] = gradients.pair_mut(model.net.items, model.net.words);
-        if let Some(d_items) = d_items {
-            model.words.add_gradients(&self.d_vectors, width, d_items, d_words);
+        model.words.add_gradients(&self.d_vectors, (width, model.rows.n_rows()), d_items, d_words);
+        let Some(text) = &model.text else { return };
+        if let Some(d_items) = gradients.get_mut(model.net.items) {
+            text.drop_gradients(d_items, width, key);
+        }
+        if let Some(d_adaptor) = model.net.adaptor.and_then(|adaptor| gradients.get_mut(adaptor)) {
+            text.add_gradient(&self.d_vectors, d_adaptor);
         }
     }
-}
-
-fn asked(model: &Behavior, domain: usize) -> &[f32] {
-    &model.params.get(model.net.asked)[domain * model.config.width..][..model.config.width]
 }
 
 impl Lane {
@@ -247,7 +256,9 @@ impl Net {
     // Gradients of everything but the embedding tables, whose rows are added once for all lanes.
     fn block_gradients(&self, params: &Params) -> Gradients {
         let tables = [self.items, self.positions, self.domains, self.kinds, self.gaps, self.asked];
-        params.gradients_but(&tables.into_iter().chain(self.words).collect::<Vec<_>>())
+        let adapters = self.by_domain.iter().flat_map(|adapter| [adapter.down.weight, adapter.up.weight]);
+        let others = tables.into_iter().chain(self.words).chain(self.adaptor).chain(adapters);
+        params.gradients_but(&others.collect::<Vec<_>>())
     }
 }
 
@@ -257,23 +268,32 @@ impl Head {
         self.targets.clear();
     }
 
-    fn gather(&mut self, lanes: &[Lane], asked: &[f32], width: usize) {
+    fn gather(&mut self, lanes: &[Lane], width: usize) {
         self.hidden.clear();
         for &(lane, position) in &self.places {
-            let row = &lanes[lane].hidden[position * width..][..width];
-            self.hidden.extend(row.iter().zip(asked).map(|(h, asked)| h + asked));
+            self.hidden.extend_from_slice(&lanes[lane].hidden[position * width..][..width]);
         }
         self.d_hidden.resize(self.hidden.len(), 0.0);
     }
 
-    fn scatter(&self, lanes: &mut [Lane], d_asked: Option<&mut [f32]>, width: usize) {
+    // The way back through `Behavior::ask`: `d_hidden` becomes the gradient of what was asked.
+    fn ask_backward(&mut self, model: &Behavior, domain: usize, gradients: &mut Gradients) {
+        let width = model.config.width;
+        if let Some(all) = gradients.get_mut(model.net.asked) {
+            let d_asked = &mut all[domain * width..][..width];
+            self.d_hidden.chunks_exact(width).for_each(|d| segue_nn::add_scaled(d_asked, 1.0, d));
+        }
+        let Some(adapter) = model.net.by_domain.get(domain) else { return };
+        let mut d_inner = vec![0.0; self.inner.len()]; // [n, rank]
+        adapter.up.backward(&model.params, &self.inner, &self.d_hidden, Some(&mut d_inner), gradients);
+        let mut d_before = vec![0.0; self.d_hidden.len()]; // [n, width]
+        adapter.down.backward(&model.params, &self.before, &d_inner, Some(&mut d_before), gradients);
+        segue_nn::add_scaled(&mut self.d_hidden, 1.0, &d_before);
+    }
+
+    fn scatter(&self, lanes: &mut [Lane], width: usize) {
         for (&(lane, position), d) in self.places.iter().zip(self.d_hidden.chunks_exact(width)) {
             lanes[lane].d_x[position * width..][..width].copy_from_slice(d);
-        }
-        if let Some(d_asked) = d_asked {
-            for d in self.d_hidden.chunks_exact(width) {
-                d_asked.iter_mut().zip(d).for_each(|(sum, d)| *sum += d);
-            }
         }
     }
 }

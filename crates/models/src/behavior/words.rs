@@ -110,15 +110,17 @@ impl ItemWords {
     pub(super) fn add_gradients(
         &self,
         d_vectors: &[f32],
-        width: usize,
-        d_items: &mut [f32],
+        (width, n_rows): (usize, usize),
+        d_items: Option<&mut [f32]>,
         d_words: Option<&mut [f32]>,
     ) {
-        let (of_items, of_words) = d_vectors.split_at(d_items.len());
-        d_items
-            .par_chunks_mut(4096)
-            .zip(of_items.par_chunks(4096))
-            .for_each(|(sums, d)| segue_nn::add_scaled(sums, 1.0, d));
+        let (of_items, of_words) = d_vectors.split_at(n_rows * width);
+        if let Some(d_items) = d_items {
+            d_items
+                .par_chunks_mut(4096)
+                .zip(of_items.par_chunks(4096))
+                .for_each(|(sums, d)| segue_nn::add_scaled(sums, 1.0, d));
+        }
         let Some(d_words) = d_words else { return };
         d_words.par_chunks_mut(width).enumerate().for_each(|(word, sums)| {
             segue_nn::add_scaled(sums, 1.0, &of_words[word * width..][..width]);

@@ -5,7 +5,9 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue_data::{DomainIdx, Event, Field, ItemCatalog, ItemIdx, Sequences, TrainSet, Vocabulary};
-use segue_models::behavior::{Behavior, BehaviorConfig, BehaviorStep, Example};
+use segue_models::behavior::{
+    Behavior, BehaviorConfig, BehaviorStep, Example, TextInputConfig, TransferConfig,
+};
 use segue_models::content::{Content, ContentConfig};
 use segue_models::linear::LinearConfig;
 use segue_models::popularity::PopularityConfig;
@@ -94,11 +96,22 @@ impl World {
     }
 
     pub(crate) fn fit(&self, subject: &Subject) -> Result<Expert, ModelError> {
-        if let ExpertConfig::Behavior(config) = &subject.config {
-            return self.trained(subject.id, config);
-        }
         let vectors = vectors(&self.items);
         let space = TextSpace::new(&vectors, &self.train, &self.items);
+        let place = (TARGET, subject.id.scope);
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        match &subject.config {
+            ExpertConfig::Behavior(config) => {
+                let model = self.trained(Behavior::new(config, &self.items, place, &mut rng)?);
+                return Ok(Expert::of_behavior(subject.id, TARGET, model));
+            }
+            ExpertConfig::Transfer(config) => {
+                let space = space.as_ref().expect("every item has a vector");
+                let model = Behavior::with_text(config, (&self.items, space), place, &mut rng)?;
+                return Ok(Expert::of_transfer(subject.id, TARGET, config.clone(), self.trained(model)));
+            }
+            _ => {}
+        }
         let context = FitContext {
             items: &self.items,
             domain: TARGET,
@@ -109,21 +122,20 @@ impl World {
     }
 
     // A few steps over all sequences: enough to move every number.
-    fn trained(&self, id: ExpertId, config: &BehaviorConfig) -> Result<Expert, ModelError> {
-        let mut rng = ChaCha8Rng::seed_from_u64(7);
-        let mut model = Behavior::new(config, &self.items, (TARGET, id.scope), &mut rng)?;
+    fn trained(&self, mut model: Behavior) -> Behavior {
         let examples = Example::all_of(&self.train, &model);
         model.count_targets(&examples);
         let batch: Vec<&Example> = examples.iter().collect();
         let mut optimizer = AdamW::new(AdamWConfig::default(), &model.params);
         let mut step = BehaviorStep::default();
         for at in 0..3 {
+            let key = DropoutKey::new(at);
+            model.refresh_step(key);
             let mut gradients = model.params.gradients();
-            step.losses(&model, &batch, DropoutKey::new(at), &mut gradients);
+            step.losses(&model, &batch, key, &mut gradients);
             optimizer.step(&mut model.params, &gradients, 1e-3, 1.0);
-            model.refresh();
         }
-        Ok(Expert::of_behavior(id, TARGET, model.trained()))
+        model.trained()
     }
 
     /// Scores of all books; the buffer starts as NaN, so a candidate that was not written is seen.
@@ -221,7 +233,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
         for scope in [Scope::Target, Scope::Sources, Scope::All] {
             let id = ExpertId { kind, scope };
             // Mixed sequences are its way of reading other domains.
-            let stands_aside = kind == ExpertKind::Behavior && scope == Scope::Sources;
+            let stands_aside = kind.learns_by_steps() && scope == Scope::Sources;
             for (form, config) in forms(kind).into_iter().filter(|_| !stands_aside) {
                 subjects.push(Subject { id, config, name: format!("{id} ({form})") });
             }
@@ -268,6 +280,16 @@ fn forms(kind: ExpertKind) -> Vec<(&'static str, ExpertConfig)> {
             forms = vec![
                 ("small", ExpertConfig::Behavior(small)),
                 ("short memory", ExpertConfig::Behavior(short)),
+            ];
+        }
+        (ExpertKind::Transfer, ExpertConfig::Transfer(config)) => {
+            let small = BehaviorConfig { width: 8, n_heads: 1, n_layers: 1, ..config.sequence };
+            let text = TextInputConfig { tags: false, id_bound: 0.0, domain_rank: 2, ..config.text.clone() };
+            let bare = TransferConfig { sequence: small.clone(), text };
+            let small = TransferConfig { sequence: small, text: config.text };
+            forms = vec![
+                ("small", ExpertConfig::Transfer(small)),
+                ("text alone", ExpertConfig::Transfer(bare)),
             ];
         }
         (ExpertKind::Encoder, ExpertConfig::Encoder(config)) => {

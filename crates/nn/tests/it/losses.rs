@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use segue_nn::binary_cross_entropy::{Reduction, binary_cross_entropy};
-use segue_nn::cross_entropy::{Sample, SoftmaxScratch, softmax_cross_entropy};
+use segue_nn::cross_entropy::{Denominator, SoftmaxScratch, softmax_cross_entropy};
 use segue_nn::info_nce::{Directions, InfoNce};
 use segue_nn::sampled_softmax::{LogQ, SampledSoftmax};
 use segue_nn::{Gradients, Init, ParamId, Params};
@@ -162,11 +162,11 @@ impl Full {
     fn run(&self, params: &Params, x: &[f32], d_table: Option<&mut [f32]>) -> (f64, Vec<f32>) {
         let targets: Vec<u32> = (0..x.len() / WIDTH).map(|row| (row * 7 % 20) as u32).collect();
         let mut dx = vec![0.0; x.len()];
-        let sample = self.bias.as_ref().map(|bias| Sample { bias });
+        let denominator = Denominator { bias: self.bias.as_deref(), excluded: None };
         let mut scratch = SoftmaxScratch::default();
         let gradients = (dx.as_mut_slice(), d_table);
         let arrays = (x, params.get(self.table));
-        let loss = softmax_cross_entropy(arrays, &targets, 1.0, gradients, (sample, &mut scratch));
+        let loss = softmax_cross_entropy(arrays, &targets, 1.0, gradients, (denominator, &mut scratch));
         (loss, dx)
     }
 }

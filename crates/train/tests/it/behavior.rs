@@ -2,8 +2,8 @@
 
 use segue_eval::leak::ChanceCheck;
 use segue_models::behavior::BehaviorConfig;
-use segue_models::{Expert, ExpertId, ExpertKind, Query, Scope};
-use segue_train::behavior_fit::{Validation, fit_behavior};
+use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, Query, Scope};
+use segue_train::behavior_fit::{Lessons, Validation, fit_behavior};
 use segue_train::judge::mean;
 use segue_train::learn::Epoch;
 use segue_train::{Judge, Keeping, Objective};
@@ -26,8 +26,9 @@ fn trained(stage: &Stage, config: &BehaviorConfig, scope: Scope) -> (Expert, Vec
     let id = ExpertId { kind: ExpertKind::Behavior, scope };
     let judge = stage.valid();
     let valid = Validation { judge: &judge, objective: Objective::Masked };
-    let data = (&stage.split.train, &stage.dataset.items);
-    fit_behavior((id, TARGET), config, data, Some(valid), 0, (Keeping::nothing(), |_| ()))
+    let data = Lessons { train: &stage.split.train, items: &stage.dataset.items, text_space: None };
+    let config = ExpertConfig::Behavior(config.clone());
+    fit_behavior((id, TARGET), &config, data, Some(valid), 0, (Keeping::nothing(), |_| ()))
         .expect("the data can be learned")
 }
 
@@ -76,9 +77,9 @@ fn one_two_and_four_threads_give_the_same_bytes_and_a_refit_repeats_the_passes()
     assert!(one == bytes(2) && one == bytes(4));
     let (expert, curve) = trained(&stage, &config, Scope::All);
     let segue_models::ExpertConfig::Behavior(found) = expert.config() else { panic!("other settings") };
-    let data = (&stage.split.train, &stage.dataset.items);
+    let data = Lessons { train: &stage.split.train, items: &stage.dataset.items, text_space: None };
     let (again, repeated) =
-        fit_behavior((expert.id, TARGET), found, data, None, 0, (Keeping::nothing(), |_| ())).unwrap();
+        fit_behavior((expert.id, TARGET), expert.config(), data, None, 0, (Keeping::nothing(), |_| ())).unwrap();
     assert_eq!(repeated.len(), found.epochs);
     assert_eq!(repeated.last().unwrap().loss, curve[found.epochs - 1].loss);
     assert!(again.save().to_bytes().unwrap() == expert.save().to_bytes().unwrap());

@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use segue_models::behavior::{Behavior, BehaviorConfig, BehaviorStep, Example};
 use segue_models::nn::dropout::DropoutKey;
 use segue_models::nn::{Gradients, Params};
-use segue_models::{Expert, ExpertId, ExpertKind, Scope};
-use segue_train::behavior_fit::{Validation, fit_behavior};
+use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, Scope};
+use segue_train::behavior_fit::{Lessons, Validation, fit_behavior};
 use segue_train::judge::mean;
 use segue_train::learn::{Epoch, LearnPlan, Learner, learn};
 use segue_train::{Judge, Keeping, Objective, TrainError};
@@ -168,12 +168,12 @@ fn stopped_at_any_step_it_gives_the_same_bytes_and_takes_no_step_twice() {
 #[test]
 fn an_expert_from_its_checkpoints_is_the_same_expert() {
     let stage = Story { n_users: 150, ..Story::default() }.stage();
-    let config = BehaviorConfig { max_epochs: 4, ..small() };
+    let config = ExpertConfig::Behavior(BehaviorConfig { max_epochs: 4, ..small() });
     let (judge, folder) = (stage.valid(), Folder::new("expert"));
     let id = ExpertId { kind: ExpertKind::Behavior, scope: Scope::Target };
     let train = |keeping: Keeping<'_>, stop_at: usize| -> Result<(Expert, Vec<Epoch>), TrainError> {
         let valid = Validation { judge: &judge, objective: Objective::Masked };
-        let data = (&stage.split.train, &stage.dataset.items);
+        let data = Lessons { train: &stage.split.train, items: &stage.dataset.items, text_space: None };
         let show = |epoch: &Epoch| keeping.stop.store(epoch.epoch == stop_at, Ordering::Relaxed);
         fit_behavior((id, TARGET), &config, data, Some(valid), 0, (keeping, show))
     };

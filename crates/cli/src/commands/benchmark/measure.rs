@@ -12,12 +12,12 @@ use segue_models::{ItemVectors, Query};
 use segue_recommend::DomainModel;
 use segue_recommend::recommender::Scratch;
 use segue_train::floor::Floor;
-use segue_train::{DomainFit, Judge, MaskRule, Material, Progress, Session, fit_domain, refit_domain};
+use segue_train::{DomainFit, FitPlan, Judge, MaskRule, Material, Progress, Session, fit_domain, refit_domain};
 
 use super::Protocol;
 use super::published::Published;
 use super::row::{Candidates, Difference, Kind, Row};
-use super::usage::Meter;
+use super::meter::Meter;
 
 /// All rows of one data set and seed.
 pub(super) struct Measured {
@@ -31,16 +31,18 @@ pub(super) struct Measured {
 /// How one data set is measured.
 pub(super) struct Subject {
     pub(super) protocol: Protocol,
-    /// Settings tried per expert.
-    pub(super) budget: usize,
-    pub(super) seed: u64,
+    /// The recipe.
+    pub(super) plan: FitPlan,
+    /// Whether it is measured after a refit too.
+    pub(super) refits: bool,
     /// Of the data set's items.
     pub(super) vectors: Option<ItemVectors>,
 }
 
 /// Measures all domains of one data set.
 pub(super) fn measure(subject: &Subject, data: &ProtocolData, published: &Published) -> Result<Measured> {
-    let &Subject { protocol, budget, seed, .. } = subject;
+    let &Subject { protocol, ref plan, .. } = subject;
+    let seed = plan.seed;
     let mut measured = Measured {
         sha256: data.sha256.clone(),
         rows: vec![],
@@ -55,19 +57,21 @@ pub(super) fn measure(subject: &Subject, data: &ProtocolData, published: &Publis
         let negatives = protocol.negatives(seed);
         let valid = Judge::new(&data.split.valid.0, items, domain, protocol.mask(), negatives)?;
         let meter = Meter::start();
-        let plan = protocol.plan(budget, seed);
         let material = Material { train: &data.split.train, items, vectors: subject.vectors.as_ref() };
         let show = |step: &Progress| progress.show(step);
         let session = Session::watched_by(&show);
-        let fit = fit_domain(&plan, material, &valid, session)?;
+        let fit = fit_domain(plan, material, &valid, session)?;
         let test = Judge::new(&data.split.test.0, items, domain, protocol.mask(), negatives)?;
         let mut sheet = Sheet { protocol, seed, name: &name, domain, test: &test, out: &mut measured };
         progress.note("measure on test");
         sheet.regime("train", &fit.model, &data.split.train, published, &meter)?;
-        let meter = Meter::start();
-        progress.note("refit on train and valid");
-        let refitted = refit_domain(&fit.model, material.with_train(&data.split.train_valid), seed, session)?;
-        sheet.regime("refit", &refitted, &data.split.train_valid, published, &meter)?;
+        if subject.refits {
+            let meter = Meter::start();
+            progress.note("refit on train and valid");
+            let both = &data.split.train_valid;
+            let refitted = refit_domain(&fit.model, material.with_train(both), seed, session)?;
+            sheet.regime("refit", &refitted, both, published, &meter)?;
+        }
         progress.finish();
         measured.fits.push((name, fit));
     }

@@ -11,14 +11,15 @@ use segue_train::{FitPlan, MaskRule, Objective, SampledNegatives};
 use self::measure::{Subject, measure};
 use self::published::Published;
 use crate::encode::{Provider, encode_items};
+use crate::failure::usage;
 use crate::screen::Screen;
 
 mod measure;
+mod meter;
 mod print;
 mod published;
 mod row;
 mod steps;
-mod usage;
 
 /// Arguments of `segue benchmark`.
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,15 @@ pub(crate) struct Args {
     /// Use ids only: leave out all item text
     #[arg(long)]
     ids_only: bool,
+    /// Kinds of experts to train, comma-separated; all without the flag
+    #[arg(long, value_delimiter = ',', value_name = "KIND")]
+    experts: Vec<String>,
+    /// Another value for a setting of the recipe, for experiments: `transfer.sequence.width=64` (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Leave out the refit on train and valid
+    #[arg(long)]
+    no_refit: bool,
     /// Order of events with equal timestamps (abxi)
     #[arg(long, value_enum, default_value_t = Order::Published)]
     order: Order,
@@ -80,13 +90,13 @@ impl Protocol {
     }
 
     /// The one recipe under this protocol: only what the protocol fixes differs.
-    fn plan(self, budget: usize, seed: u64) -> FitPlan {
+    fn plan(self, seed: u64) -> FitPlan {
         let objective = match self {
             Self::S3rec => Objective::Masked,
             Self::Minionerec => Objective::Unmasked,
             Self::Abxi => Objective::Sampled,
         };
-        FitPlan { budget, seed, objective, ..FitPlan::default() }
+        FitPlan { seed, objective, ..FitPlan::default() }
     }
 
     fn mask(self) -> MaskRule {
@@ -115,7 +125,8 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         for seed in 0..args.seeds {
             let data = read(args, &path, seed)?;
             let vectors = provider.as_mut().map(|provider| vectors(provider, &data, screen)).transpose()?;
-            let subject = Subject { protocol: args.protocol, budget: args.budget, seed, vectors };
+            let plan = plan(args, seed)?;
+            let subject = Subject { protocol: args.protocol, plan, refits: !args.no_refit, vectors };
             measured.push(measure(&subject, &data, &published)?);
         }
     }
@@ -130,6 +141,24 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         print::tables(&report, &measured);
     }
     Ok(())
+}
+
+// The recipe with what the arguments change of it.
+fn plan(args: &Args, seed: u64) -> Result<FitPlan> {
+    let plan = FitPlan { budget: args.budget, ..args.protocol.plan(seed) };
+    let mut value = serde_json::to_value(plan)?;
+    if !args.experts.is_empty() {
+        value["experts"] = serde_json::to_value(&args.experts)?;
+    }
+    let remedy = "for example `--set transfer.sequence.width=64 --set budget=1`";
+    for given in &args.set {
+        let (path, text) = given.split_once('=').ok_or_else(|| usage(format!("--set {given}"), remedy))?;
+        let pointer = format!("/{}", path.replace('.', "/"));
+        let place = value.pointer_mut(&pointer);
+        let place = place.ok_or_else(|| usage(format!("--set {path}: the recipe has no such key"), remedy))?;
+        *place = serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::String(text.to_owned()));
+    }
+    serde_json::from_value(value).map_err(|error| usage(format!("--experts or --set: {error}"), remedy))
 }
 
 fn vectors(provider: &mut Provider, data: &ProtocolData, screen: Screen) -> Result<ItemVectors> {
