@@ -14,16 +14,20 @@ use segue_nn::block::Dropping;
 use sha2::{Digest, Sha256};
 
 pub mod e5_q4;
+mod delta;
 mod error;
 mod network;
+mod rank_budget;
 mod settings;
 mod step;
 mod tokens;
 mod tuning;
 mod weights;
 
+pub use delta::DeltaHead;
 pub use error::EncoderError;
 pub use network::{Head, Network, Purpose, TokenBatch, Trace};
+pub use rank_budget::RankBudget;
 pub use settings::{Pooling, Shape, Usage};
 pub use step::EncoderStep;
 pub use tokens::Tokens;
@@ -84,7 +88,8 @@ impl TextEncoder {
         self.network.shape.width
     }
 
-    /// Hash of everything that a vector depends on besides its text: arrays, tokenizer, pooling, longest text, prefix.
+    /// Hash of everything that a vector depends on besides its text: arrays, tokenizer, pooling, longest text, prefix; after training
+    /// see [`refresh_sha256`](Self::refresh_sha256).
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
