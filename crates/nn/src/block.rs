@@ -2,12 +2,14 @@
 
 use rand::Rng;
 
-use crate::attention::{Attention, Mask};
+use crate::adapter::{Adapter, AdapterCache};
+use crate::attention::{Attention, Mask, PrefixRows};
 use crate::dropout::{DropoutKey, dropout};
 use crate::gelu::{gelu, gelu_backward};
 use crate::layer_norm::{LayerNorm, RowStats};
 use crate::linear::Linear;
 use crate::params::{Gradients, Params};
+use crate::prefix::Prefix;
 use crate::simd::add;
 
 /// Where the normalization stands.
@@ -53,6 +55,10 @@ pub struct Block {
     pub down: Linear,
     /// Normalization of the second half.
     pub norm2: LayerNorm,
+    /// Trained keys and values that every position sees.
+    pub prefix: Option<Prefix>,
+    /// After the second half, before its residual is added.
+    pub adapter: Option<Adapter>,
 }
 
 /// Dropout of one pass.
@@ -93,6 +99,7 @@ pub struct BlockCache {
     stats2: RowStats,        // [N]
     hidden: Vec<f32>,        // [N, n_hidden], before GELU
     last: Vec<f32>,          // [N, width]: post only, the sum before the last norm
+    adapter: AdapterCache,
 }
 
 /// Room for intermediate results, shared by the blocks of a model.
@@ -122,11 +129,15 @@ impl Block {
         let down = linear("down", (n_hidden, width));
         let norm1 = LayerNorm::new(params, &format!("{name}.norm1"), width, shape.epsilon, rng);
         let norm2 = LayerNorm::new(params, &format!("{name}.norm2"), width, shape.epsilon, rng);
-        Self { shape, qkv, out, norm1, up, down, norm2 }
+        Self { shape, qkv, out, norm1, up, down, norm2, prefix: None, adapter: None }
     }
 
     fn attention(&self) -> Attention {
         Attention { width: self.shape.width, n_heads: self.shape.n_heads, mask: self.shape.mask }
+    }
+
+    fn prefix_rows<'p>(&self, params: &'p Params) -> PrefixRows<'p> {
+        self.prefix.as_ref().map_or(PrefixRows::none(), |prefix| prefix.rows(params))
     }
 
     /// `x: [N, width]`, in place, N = Σ lengths.
@@ -149,7 +160,8 @@ impl Block {
         } else {
             self.qkv.forward(params, x, &mut cache.qkv);
         }
-        self.attention().forward(&cache.qkv, lengths, &mut cache.attended, &mut cache.probabilities);
+        let qkv = (&*cache.qkv, self.prefix_rows(params));
+        self.attention().forward(qkv, lengths, &mut cache.attended, &mut cache.probabilities);
         self.out.forward(params, &cache.attended, a);
         dropping.apply(1, a);
         add(x, a);
@@ -166,6 +178,9 @@ impl Block {
         gelu(&cache.hidden, hidden);
         self.down.forward(params, hidden, a);
         dropping.apply(2, a);
+        if let Some(adapter) = &self.adapter {
+            adapter.forward(params, a, &mut cache.adapter);
+        }
         add(x, a);
         if self.shape.order == NormOrder::Post {
             copy(x, &mut cache.last);
@@ -266,7 +281,9 @@ impl Block {
         let d_attended = sized(&mut scratch.b, dy.len());
         self.out.backward(params, &cache.attended, &scratch.a, Some(d_attended), gradients);
         let d_qkv = sized(&mut scratch.hidden2, cache.qkv.len());
-        self.attention().backward(&cache.qkv, lengths, &cache.probabilities, d_attended, d_qkv);
+        let qkv = (&*cache.qkv, self.prefix_rows(params));
+        let d_prefix = self.prefix.as_ref().map_or([None, None], |prefix| prefix.gradients(gradients));
+        self.attention().backward(qkv, lengths, &cache.probabilities, d_attended, (d_qkv, d_prefix));
     }
 
     // From the gradient `dy` of the second half's output to that of its input `x`, into `d_input`.
@@ -281,6 +298,9 @@ impl Block {
         let activated = sized(hidden, cache.hidden.len());
         let d_hidden = sized(hidden2, cache.hidden.len());
         d_input.copy_from_slice(dy);
+        if let Some(adapter) = &self.adapter {
+            adapter.backward(params, d_input, &cache.adapter, gradients);
+        }
         dropping.apply(2, d_input);
         // The weight gradient of `down` needs the activation, which comes with the derivative: input gradient first.
         self.down.input_gradient(params, d_input, d_hidden);

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rand::Rng;
 
+use crate::low_rank::LowRank;
 use crate::matmul::{Matrix, matmul};
 use crate::params::{Gradients, Init, ParamId, Params};
 use crate::simd::{Kernel, vectorized};
@@ -21,21 +22,6 @@ pub struct Linear {
     pub n_out: usize,
     /// Additions to parts of the output.
     pub deltas: Vec<LowRank>,
-}
-
-/// `y[:, rows] += scale · (x · Aᵀ) · Bᵀ` (`LoRA`: Hu et al., 2021, equation 3).
-#[derive(Clone, Debug, PartialEq)]
-pub struct LowRank {
-    /// `[rank, n_in]`.
-    pub a: ParamId,
-    /// `[rows, rank]`, zero at the start.
-    pub b: ParamId,
-    /// Rank.
-    pub rank: usize,
-    /// `alpha / rank`.
-    pub scale: f32,
-    /// Outputs that it adds to.
-    pub rows: Range<usize>,
 }
 
 impl Linear {
@@ -61,10 +47,26 @@ impl Linear {
         rows: Range<usize>,
         rng: &mut impl Rng,
     ) {
-        let deviation = 1.0 / (self.n_in as f32).sqrt();
-        let a = params.add(format!("{name}.lora_A.weight"), &[rank, self.n_in], Init::Normal(deviation), rng);
-        let b = params.add(format!("{name}.lora_B.weight"), &[rows.len(), rank], Init::Zeros, rng);
-        self.deltas.push(LowRank { a, b, rank, scale, rows });
+        self.deltas.push(LowRank::new(params, name, (rank, scale), (self.n_in, rows), rng));
+    }
+
+    /// As [`add_low_rank`](Self::add_low_rank), with singular values (`AdaLoRA`); it changes nothing until they are trained.
+    pub fn add_singular(
+        &mut self,
+        params: &mut Params,
+        name: &str,
+        (rank, scale): (usize, f32),
+        rows: Range<usize>,
+        rng: &mut impl Rng,
+    ) {
+        self.deltas.push(LowRank::with_singular_values(params, name, (rank, scale), (self.n_in, rows), rng));
+    }
+
+    /// Adds the low-rank deltas to the weight and drops them.
+    pub fn merge(&mut self, params: &mut Params) {
+        for delta in std::mem::take(&mut self.deltas) {
+            delta.merge(params, self.weight, self.n_in);
+        }
     }
 
     /// `x: [N, n_in]` → `y: [N, n_out]`.
@@ -83,10 +85,7 @@ impl Linear {
         let x = Matrix::new(x, n, self.n_in, self.n_in);
         matmul(keep, y, self.n_out, 1.0, x, weight.t());
         for delta in &self.deltas {
-            let xa = delta.inner(params, x, n); // [N, rank]
-            let b = Matrix::new(params.get(delta.b), delta.rows.len(), delta.rank, delta.rank);
-            let y = if n == 0 { &mut [][..] } else { &mut y[delta.rows.start..] };
-            matmul(1.0, y, self.n_out, delta.scale, Matrix::new(&xa, n, delta.rank, delta.rank), b.t());
+            delta.forward(params, x, y, self.n_out);
         }
     }
 
@@ -135,9 +134,7 @@ impl Linear {
             Matrix::new(params.get(self.weight), self.n_out, self.n_in, self.n_in),
         );
         for delta in &self.deltas {
-            let d_inner = delta.inner_gradient(params, dy.columns(delta.rows.clone())); // [N, rank]
-            let a = Matrix::new(params.get(delta.a), delta.rank, self.n_in, self.n_in);
-            matmul(1.0, dx, self.n_in, 1.0, Matrix::new(&d_inner, n, delta.rank, delta.rank), a);
+            delta.input_gradient(params, dy.columns(delta.rows.clone()), dx, self.n_in);
         }
     }
 
@@ -150,34 +147,6 @@ impl Linear {
             self.n_out
         );
         n
-    }
-}
-
-impl LowRank {
-    fn inner(&self, params: &Params, x: Matrix<'_>, n: usize) -> Vec<f32> {
-        let mut xa = vec![0.0; n * self.rank];
-        let a = Matrix::new(params.get(self.a), self.rank, x.n_cols(), x.n_cols());
-        matmul(0.0, &mut xa, self.rank, 1.0, x, a.t());
-        xa
-    }
-
-    fn inner_gradient(&self, params: &Params, dy: Matrix<'_>) -> Vec<f32> {
-        let b = Matrix::new(params.get(self.b), self.rows.len(), self.rank, self.rank);
-        let mut d_inner = vec![0.0; dy.n_rows() * self.rank];
-        matmul(0.0, &mut d_inner, self.rank, self.scale, dy, b);
-        d_inner
-    }
-
-    fn backward(&self, params: &Params, x: Matrix<'_>, dy: Matrix<'_>, gradients: &mut Gradients) {
-        let (n, n_in) = (x.n_rows(), x.n_cols());
-        if let Some(gradient) = gradients.get_mut(self.b) {
-            let xa = self.inner(params, x, n); // [N, rank]
-            matmul(1.0, gradient, self.rank, self.scale, dy.t(), Matrix::new(&xa, n, self.rank, self.rank));
-        }
-        if let Some(gradient) = gradients.get_mut(self.a) {
-            let d_inner = self.inner_gradient(params, dy); // [N, rank]
-            matmul(1.0, gradient, n_in, 1.0, Matrix::new(&d_inner, n, self.rank, self.rank).t(), x);
-        }
     }
 }
 

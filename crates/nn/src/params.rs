@@ -119,6 +119,16 @@ impl Params {
         (0..self.arrays.len()).map(ParamId)
     }
 
+    /// Whether an array is trained.
+    pub fn is_trainable(&self, id: ParamId) -> bool {
+        self.arrays[id.0].trainable
+    }
+
+    /// Drops all arrays but the first `n`; their ids must not be used again.
+    pub fn truncate(&mut self, n: usize) {
+        self.arrays.truncate(n);
+    }
+
     /// Number of trained values.
     pub fn n_trainable(&self) -> usize {
         self.arrays.iter().filter(|array| array.trainable).map(|array| array.values.len()).sum()

@@ -53,6 +53,40 @@ pub enum EncoderError {
         /// The shape that the config asks for.
         expected: Vec<usize>,
     },
+    /// A tuning whose settings make no sense for the encoder.
+    #[error("this tuning is not possible: {reason}\n  hint: change the setting")]
+    Tuning {
+        /// The setting, its value, and what it may be.
+        reason: String,
+    },
+    /// An adaptation that is not whole, or was changed.
+    #[error("the adaptation `{}` is damaged: {reason}\n  hint: adapt the encoder again", path.display())]
+    Delta {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the values.
+        reason: String,
+    },
+    /// An adaptation of another encoder.
+    #[error("the adaptation `{}` belongs to another encoder: to `{base_model}` with SHA-256 {expected}, this one has {received}\n  hint: open the encoder that was adapted, or adapt this one", path.display())]
+    OtherBase {
+        /// The file that says so.
+        path: PathBuf,
+        /// Name of the encoder that was adapted.
+        base_model: String,
+        /// Its hash.
+        expected: String,
+        /// The hash of the encoder that is open.
+        received: String,
+    },
+    /// A file of an adaptation cannot be written.
+    #[error("cannot write `{}`: {source}\n  hint: the folder must exist or be possible to make, and have room", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The tokenizer cannot be built or fails on a text.
     #[error("`{}`: {reason}\n  hint: a `tokenizer.json` of the Hugging Face `tokenizers` library is needed", path.display())]
     Tokenizer {

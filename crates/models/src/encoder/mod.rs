@@ -2,7 +2,8 @@
 //!
 //! A folder has `config.json`, `tokenizer.json` and `model.safetensors`, and optionally the files of sentence-transformers
 //! (`modules.json`, `1_Pooling/config.json`, `sentence_bert_config.json`, `config_sentence_transformers.json`).
-//! Files in reading order: `settings`, `weights`, `network`, `tokens`, this one, `e5_q4`.
+//! Files in reading order: `settings`, `weights`, `network`, `tokens`, this one, `e5_q4`; for an encoder that is adapted
+//! `tuning`, `step`, `rank_budget`, `delta`.
 
 use std::path::Path;
 
@@ -13,16 +14,24 @@ use segue_nn::block::Dropping;
 use sha2::{Digest, Sha256};
 
 pub mod e5_q4;
+mod delta;
 mod error;
 mod network;
+mod rank_budget;
 mod settings;
+mod step;
 mod tokens;
+mod tuning;
 mod weights;
 
+pub use delta::DeltaHead;
 pub use error::EncoderError;
 pub use network::{Head, Network, Purpose, TokenBatch, Trace};
+pub use rank_budget::RankBudget;
 pub use settings::{Pooling, Shape, Usage};
+pub use step::EncoderStep;
 pub use tokens::Tokens;
+pub use tuning::{AdaLoraConfig, LoraConfig, Target, Tuning};
 
 use weights::WeightsFile;
 
@@ -37,6 +46,18 @@ pub struct TextEncoder {
     pub usage: Usage,
     tokens: Tokens,
     sha256: String,
+    base: Base,
+    tuning: Tuning,
+    n_base_arrays: usize,
+}
+
+/// Hashes of an encoder before it is adapted.
+#[derive(Clone, Debug)]
+struct Base {
+    /// Arrays and tokenizer.
+    model: String,
+    /// These, and how texts are cut and pooled.
+    vectors: String,
 }
 
 /// Tokens of a batch: enough to fill the matrix products, few enough for a batch's layers to stay near the processor.
@@ -57,8 +78,9 @@ impl TextEncoder {
         let mut file = WeightsFile::open(&folder.join("model.safetensors"))?;
         let mut params = Params::new();
         let network = Network::build(shape, &mut params, |name, shape| file.read(name, shape))?;
-        let sha256 = fingerprint(folder, &params, &usage)?;
-        Ok(Self { params, network, usage, tokens, sha256 })
+        let base = fingerprint(folder, &params, &usage)?;
+        let (sha256, n_base_arrays) = (base.vectors.clone(), params.arrays().len());
+        Ok(Self { params, network, usage, tokens, sha256, base, tuning: Tuning::Frozen, n_base_arrays })
     }
 
     /// Length of a vector.
@@ -66,7 +88,8 @@ impl TextEncoder {
         self.network.shape.width
     }
 
-    /// Hash of everything that a vector depends on besides its text: arrays, tokenizer, pooling, longest text, prefix.
+    /// Hash of everything that a vector depends on besides its text: arrays, tokenizer, pooling, longest text, prefix; after training
+    /// see [`refresh_sha256`](Self::refresh_sha256).
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
@@ -134,7 +157,7 @@ fn batches(tokens: &[Vec<u32>]) -> Vec<Vec<usize>> {
     batches
 }
 
-fn fingerprint(folder: &Path, params: &Params, usage: &Usage) -> Result<String, EncoderError> {
+fn fingerprint(folder: &Path, params: &Params, usage: &Usage) -> Result<Base, EncoderError> {
     let mut hasher = Sha256::new();
     for array in params.arrays() {
         hasher.update(format!("{} {:?}\n", array.name, array.shape));
@@ -147,6 +170,7 @@ fn fingerprint(folder: &Path, params: &Params, usage: &Usage) -> Result<String, 
     }
     let path = folder.join("tokenizer.json");
     hasher.update(std::fs::read(&path).map_err(|e| EncoderError::io(&path, e))?);
+    let model = hash::of_bytes(&hasher.clone().finalize());
     hasher.update(format!("{usage:?}"));
-    Ok(hash::of_bytes(&hasher.finalize()))
+    Ok(Base { model, vectors: hash::of_bytes(&hasher.finalize()) })
 }

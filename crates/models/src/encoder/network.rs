@@ -4,6 +4,7 @@ use segue_nn::attention::Mask;
 use segue_nn::block::{Block, BlockCache, BlockScratch, BlockShape, Dropping, NormOrder};
 use segue_nn::layer_norm::{LayerNorm, RowStats};
 use segue_nn::linear::Linear;
+use segue_nn::low_rank::LowRank;
 use segue_nn::{Gradients, ParamId, Params};
 
 use crate::encoder::error::EncoderError;
@@ -60,6 +61,13 @@ pub enum Purpose {
     Vectors,
     /// A backward pass follows.
     Training,
+}
+
+impl Trace {
+    /// Vectors of the last forward pass, `[B, width]`.
+    pub fn vectors(&self) -> &[f32] {
+        &self.out
+    }
 }
 
 impl Network {
@@ -125,6 +133,23 @@ impl Network {
         (trace, d_out): (&mut Trace, &[f32]),
         gradients: &mut Gradients,
     ) {
+        let d_embedded = self.blocks_backward(params, batch, (head, dropping), (trace, d_out), gradients);
+        self.embed_backward(batch, &d_embedded, gradients);
+    }
+
+    /// As [`backward`](Self::backward) without the embedding tables: the gradient of the embedded tokens, `[N, width]`; empty
+    /// where the tables and their norm are frozen.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    pub(crate) fn blocks_backward(
+        &self,
+        params: &Params,
+        batch: &TokenBatch,
+        (head, dropping): (Head, Dropping),
+        (trace, d_out): (&mut Trace, &[f32]),
+        gradients: &mut Gradients,
+    ) -> Vec<f32> {
         assert_eq!(d_out.len(), trace.out.len(), "gradient of the vectors");
         assert_eq!(trace.blocks.len(), self.blocks.len(), "the forward pass was not for training");
         let mut dx = self.pool_backward(batch, head, trace, d_out); // [N, width]
@@ -133,9 +158,24 @@ impl Network {
             let dropping = dropping.of(at as u64);
             block.backward(params, &mut dx, &batch.lengths, dropping, (cache, scratch), gradients);
         }
+        let mut below = self.tables().chain([self.norm.gain, self.norm.bias]);
+        if !below.any(|id| params.is_trainable(id)) {
+            return Vec::new();
+        }
         let mut d_embedded = vec![0.0; dx.len()]; // [N, width]
         self.norm.backward(params, (&trace.embedded, &trace.stats), &dx, &mut d_embedded, gradients);
-        self.embed_backward(batch, &d_embedded, gradients);
+        d_embedded
+    }
+
+    /// The embedding tables.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = ParamId> + use<> {
+        [Some(self.words), Some(self.positions), self.types].into_iter().flatten()
+    }
+
+    /// The low-rank deltas, first block to last.
+    pub fn deltas(&self) -> impl Iterator<Item = &LowRank> {
+        let linears = self.blocks.iter().flat_map(|block| [&block.qkv, &block.out, &block.up, &block.down]);
+        linears.flat_map(|linear| &linear.deltas)
     }
 
     // Rows of the three tables per token: (row of words, row of positions).
@@ -162,7 +202,8 @@ impl Network {
         }
     }
 
-    fn embed_backward(&self, batch: &TokenBatch, d_embedded: &[f32], gradients: &mut Gradients) {
+    /// Adds the gradients of the embedding tables, from that of the embedded tokens.
+    pub(crate) fn embed_backward(&self, batch: &TokenBatch, d_embedded: &[f32], gradients: &mut Gradients) {
         let width = self.shape.width;
         for (d, (word, position)) in d_embedded.chunks_exact(width).zip(self.places(batch)) {
             let rows =
@@ -257,6 +298,8 @@ impl<R: FnMut(&str, &[usize]) -> Result<Vec<f32>, EncoderError>> Layers<'_, R> {
             up: self.linear(&name("intermediate.dense"), (width, n_hidden))?,
             down: self.linear(&name("output.dense"), (n_hidden, width))?,
             norm2: self.norm(&name("output.LayerNorm"))?,
+            prefix: None,
+            adapter: None,
         })
     }
 

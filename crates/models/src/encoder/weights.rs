@@ -46,6 +46,13 @@ impl WeightsFile {
         Ok(Self { path: path.to_path_buf(), file, metadata, first_byte: 8 + header_bytes, prefix })
     }
 
+    /// Names of all arrays, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.metadata.tensors().into_keys().collect();
+        names.sort();
+        names
+    }
+
     /// Reads an array that must have this shape; f32, f16 and bf16 become f32.
     pub(crate) fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EncoderError> {
         let name = format!("{}{name}", self.prefix);

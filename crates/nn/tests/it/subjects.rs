@@ -4,12 +4,15 @@ use std::cell::RefCell;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use segue_nn::attention::{Attention, Mask};
+use segue_nn::adapter::{Adapter, AdapterCache};
+use segue_nn::attention::{Attention, Mask, PrefixRows};
 use segue_nn::block::{Block, BlockCache, BlockScratch, BlockShape, Dropping, NormOrder};
 use segue_nn::dropout::{DropoutKey, dropout};
 use segue_nn::gelu::{gelu, gelu_backward};
 use segue_nn::layer_norm::{LayerNorm, RowStats};
 use segue_nn::linear::Linear;
+use segue_nn::low_rank::LowRank;
+use segue_nn::prefix::Prefix;
 use segue_nn::{Gradients, Params};
 
 use crate::losses::losses;
@@ -17,8 +20,11 @@ use crate::subject::{Layer, Reach, Subject};
 
 pub(crate) fn subjects() -> Vec<Subject> {
     let mut all = vec![linear(0), linear(1), linear(2), linear_without_bias()];
-    all.extend([layer_norm(), elementwise()]);
-    all.extend([attention(Mask::Causal), attention(Mask::Bidirectional)]);
+    all.extend([singular(), orthogonality(), layer_norm(), elementwise(), adapter()]);
+    for mask in [Mask::Causal, Mask::Bidirectional] {
+        all.extend([attention(mask), prefixed_attention(mask)]);
+        all.extend([NormOrder::Pre, NormOrder::Post].map(|order| block_with_parts(mask, order)));
+    }
     for mask in [Mask::Causal, Mask::Bidirectional] {
         for order in [NormOrder::Pre, NormOrder::Post] {
             all.extend([block(mask, order, 0.0), block(mask, order, 0.3)]);
@@ -72,6 +78,48 @@ fn linear_without_bias() -> Subject {
     let layer = Linear { weight, bias: None, n_in: 5, n_out: 7, deltas: Vec::new() };
     let name = "linear without bias";
     Subject { module: "linear", name, params, n_in: 5, reach: Reach::Row, layer: Box::new(layer) }
+}
+
+// ---- low rank
+
+fn singular() -> Subject {
+    let (mut params, mut rng) = (Params::new(), generator());
+    let mut layer = Linear::new(&mut params, "linear", (5, 7), 0.4, &mut rng);
+    for (at, rows) in [0..2, 4..7].into_iter().enumerate() {
+        layer.add_singular(&mut params, &format!("delta{at}"), (3, 0.7), rows, &mut rng);
+    }
+    let name = "linear with deltas that have singular values";
+    Subject { module: "low_rank", name, params, n_in: 5, reach: Reach::Row, layer: Box::new(layer) }.stirred()
+}
+
+/// The penalty of a delta, times the sum of the input.
+struct Orthogonality(LowRank);
+
+impl Layer for Orthogonality {
+    fn forward(&self, params: &Params, x: &[f32], _: &[usize]) -> Vec<f32> {
+        let penalty = self.0.add_orthogonality(params, 1.0, &mut params.gradients());
+        vec![penalty as f32 * x.iter().sum::<f32>()]
+    }
+
+    fn backward(
+        &self,
+        params: &Params,
+        (x, _): (&[f32], &[usize]),
+        dy: &[f32],
+        gradients: &mut Gradients,
+    ) -> Vec<f32> {
+        let weight = dy[0] * x.iter().sum::<f32>();
+        self.0.add_orthogonality(params, weight, gradients);
+        let penalty = self.0.add_orthogonality(params, 1.0, &mut params.gradients());
+        vec![dy[0] * penalty as f32; x.len()]
+    }
+}
+
+fn orthogonality() -> Subject {
+    let (mut params, mut rng) = (Params::new(), generator());
+    let delta = LowRank::new(&mut params, "delta", (3, 0.7), (5, 0..4), &mut rng);
+    let (name, layer) = ("distance from orthonormal", Box::new(Orthogonality(delta)));
+    Subject { module: "low_rank", name, params, n_in: 2, reach: Reach::Batch, layer }.stirred()
 }
 
 // ---- layer norm
@@ -143,12 +191,42 @@ fn elementwise() -> Subject {
     }
 }
 
+// ---- adapter
+
+impl Layer for Adapter {
+    fn forward(&self, params: &Params, x: &[f32], _: &[usize]) -> Vec<f32> {
+        let mut y = x.to_vec();
+        Self::forward(self, params, &mut y, &mut AdapterCache::default());
+        y
+    }
+
+    fn backward(
+        &self,
+        params: &Params,
+        (x, _): (&[f32], &[usize]),
+        dy: &[f32],
+        gradients: &mut Gradients,
+    ) -> Vec<f32> {
+        let mut cache = AdapterCache::default();
+        Self::forward(self, params, &mut x.to_vec(), &mut cache);
+        let mut dx = dy.to_vec();
+        Self::backward(self, params, &mut dx, &cache, gradients);
+        dx
+    }
+}
+
+fn adapter() -> Subject {
+    let mut params = Params::new();
+    let layer = Box::new(Adapter::new(&mut params, "adapter", (6, 4), &mut generator()));
+    Subject { module: "adapter", name: "adapter", params, n_in: 6, reach: Reach::Row, layer }.stirred()
+}
+
 // ---- attention
 
 impl Layer for Attention {
     fn forward(&self, _: &Params, x: &[f32], lengths: &[usize]) -> Vec<f32> {
         let mut y = vec![f32::NAN; x.len() / 3];
-        Self::forward(*self, x, lengths, &mut y, &mut vec![f32::NAN; 3]);
+        Self::forward(*self, (x, PrefixRows::none()), lengths, &mut y, &mut vec![f32::NAN; 3]);
         y
     }
 
@@ -159,10 +237,10 @@ impl Layer for Attention {
         dy: &[f32],
         _: &mut Gradients,
     ) -> Vec<f32> {
-        let mut probabilities = Vec::new();
-        Self::forward(*self, x, lengths, &mut vec![0.0; x.len() / 3], &mut probabilities);
+        let (input, mut probabilities) = ((x, PrefixRows::none()), Vec::new());
+        Self::forward(*self, input, lengths, &mut vec![0.0; x.len() / 3], &mut probabilities);
         let mut dx = vec![f32::NAN; x.len()];
-        Self::backward(*self, x, lengths, &probabilities, dy, &mut dx);
+        Self::backward(*self, input, lengths, &probabilities, dy, (&mut dx, [None, None]));
         dx
     }
 }
@@ -177,7 +255,63 @@ fn attention(mask: Mask) -> Subject {
     Subject { module: "attention", name, params: Params::new(), n_in: 18, reach: reach_of(mask), layer }
 }
 
+// ---- prefix
+
+/// Attention behind a prefix.
+pub(crate) struct Prefixed {
+    pub(crate) attention: Attention,
+    pub(crate) prefix: Prefix,
+}
+
+impl Layer for Prefixed {
+    fn forward(&self, params: &Params, x: &[f32], lengths: &[usize]) -> Vec<f32> {
+        let mut y = vec![f32::NAN; x.len() / 3];
+        self.attention.forward((x, self.prefix.rows(params)), lengths, &mut y, &mut vec![f32::NAN; 3]);
+        y
+    }
+
+    fn backward(
+        &self,
+        params: &Params,
+        (x, lengths): (&[f32], &[usize]),
+        dy: &[f32],
+        gradients: &mut Gradients,
+    ) -> Vec<f32> {
+        let (input, mut probabilities) = ((x, self.prefix.rows(params)), Vec::new());
+        self.attention.forward(input, lengths, &mut vec![0.0; x.len() / 3], &mut probabilities);
+        let mut dx = vec![f32::NAN; x.len()];
+        let d_prefix = self.prefix.gradients(gradients);
+        self.attention.backward(input, lengths, &probabilities, dy, (&mut dx, d_prefix));
+        dx
+    }
+}
+
+fn prefixed_attention(mask: Mask) -> Subject {
+    let mut params = Params::new();
+    let prefix = Prefix::new(&mut params, "prefix", (3, 6), &mut generator());
+    let layer = Box::new(Prefixed { attention: Attention { width: 6, n_heads: 2, mask }, prefix });
+    let name = match mask {
+        Mask::Causal => "causal attention behind a prefix",
+        Mask::Bidirectional => "bidirectional attention behind a prefix",
+    };
+    Subject { module: "prefix", name, params, n_in: 18, reach: reach_of(mask), layer }.stirred()
+}
+
 // ---- block
+
+fn block_with_parts(mask: Mask, order: NormOrder) -> Subject {
+    let (mut params, mut rng) = (Params::new(), generator());
+    let shape = BlockShape { width: 6, n_heads: 2, n_hidden: 9, mask, order, epsilon: 1e-5 };
+    let mut block = Block::new(&mut params, "block", shape, 0.4, &mut rng);
+    block.prefix = Some(Prefix::new(&mut params, "prefix", (3, 6), &mut rng));
+    block.adapter = Some(Adapter::new(&mut params, "adapter", (6, 4), &mut rng));
+    let name = match order {
+        NormOrder::Pre => "block with prefix and adapter, norm first",
+        NormOrder::Post => "block with prefix and adapter, norm last",
+    };
+    let layer = Box::new(BlockInUse { block, dropping: Dropping::none(), caches: RefCell::default() });
+    Subject { module: "block", name, params, n_in: 6, reach: reach_of(mask), layer }.stirred()
+}
 
 /// A block whose caches live from call to call, as in training.
 struct BlockInUse {
