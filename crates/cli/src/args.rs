@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::query_args::ItemArgs;
 use crate::commands::{
-    benchmark, completions, config, demo, describe, encode, evaluate, import, model, recommend, runs, train,
+    adapt, benchmark, completions, config, demo, describe, encode, evaluate, import, model, recommend, runs,
+    train,
 };
 
 const AFTER_HELP: &str = "\
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Model(model::Args),
     /// Turn the items' texts into vectors, for the expert `encoder`
     Encode(encode::Args),
+    /// Adapt a text encoder to the data: full, LoRA, AdaLoRA, adapter or prefix
+    Adapt(adapt::Args),
     /// Train all experts, keep those that help, measure on test, write a run folder
     Train(train::Args),
     /// Measure a run again, or lists that any tool made

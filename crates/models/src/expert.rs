@@ -265,9 +265,7 @@ impl Expert {
     /// fixed weights.
     pub fn history(&self, query: &Query<'_>, items: &ItemCatalog) -> Vec<(ItemIdx, f32)> {
         match &self.config {
-            ExpertConfig::Popularity(_) | ExpertConfig::Behavior(_) | ExpertConfig::Transfer(_) => {
-                Vec::new()
-            }
+            ExpertConfig::Popularity(_) | ExpertConfig::Behavior(_) | ExpertConfig::Transfer(_) => Vec::new(),
             ExpertConfig::Window(config) => config.history(query, items, self.id.scope),
             ExpertConfig::Linear(config) => config.history(query, items, self.id.scope),
             ExpertConfig::Content(config) => config.history(query, items, self.id.scope),

@@ -132,6 +132,13 @@ pub fn item_texts(items: &ItemCatalog, which: TextFields) -> Vec<String> {
     (0..items.len()).map(text_of).collect()
 }
 
+/// The description of every item, its first 600 characters; empty where it has none.
+pub fn item_descriptions(items: &ItemCatalog) -> Vec<String> {
+    let field = items.fields().iter().find(|field| field.name == "description");
+    let cut = |text: &String| text.trim().chars().take(DESCRIPTION_CHARS).collect();
+    field.map_or_else(|| vec![String::new(); items.len()], |field| field.values.iter().map(cut).collect())
+}
+
 /// Vectors with their spectrum, ready for an expert to whiten as its settings say.
 #[derive(Clone, Debug)]
 pub struct TextSpace<'a> {

@@ -59,16 +59,14 @@ impl Spectrum {
         Some(Self { dim, mean, directions, variances })
     }
 
-    /// `normalize((Λ + r · mean(Λ))^−½ · Uᵀ · (x − mean))` for every row; rows of zeros stay zero.
-    ///
-    /// # Shapes
-    /// `vectors` is `[n, dim]`; the result is `[n, k]` with the number of components `k` beside it.
-    ///
-    /// # Panics
-    /// When `vectors` has another width.
-    pub fn whiten(&self, vectors: &[f32], whitening: Whitening) -> (Vec<f32>, usize) {
+    /// The mean, `[dim]`.
+    pub fn mean(&self) -> &[f32] {
+        &self.mean
+    }
+
+    /// `(Λ + r · mean(Λ))^−½ · Uᵀ`, `[k, dim]`, and the number of components `k`.
+    pub fn transform(&self, whitening: Whitening) -> (Vec<f32>, usize) {
         let dim = self.dim;
-        assert_eq!(vectors.len() % dim, 0, "vectors of {dim} values");
         let typical = self.variances.iter().map(|v| v.max(0.0)).sum::<f64>() / dim as f64;
         // Directions without variance carry rounding only.
         let kept = self.variances.iter().take_while(|&&v| v > 1e-7 * typical).count();
@@ -80,6 +78,20 @@ impl Spectrum {
             let direction = &self.directions[at * dim..(at + 1) * dim];
             out.iter_mut().zip(direction).for_each(|(out, x)| *out = (f64::from(*x) * scale) as f32);
         }
+        (transform, k)
+    }
+
+    /// `normalize((Λ + r · mean(Λ))^−½ · Uᵀ · (x − mean))` for every row; rows of zeros stay zero.
+    ///
+    /// # Shapes
+    /// `vectors` is `[n, dim]`; the result is `[n, k]` with the number of components `k` beside it.
+    ///
+    /// # Panics
+    /// When `vectors` has another width.
+    pub fn whiten(&self, vectors: &[f32], whitening: Whitening) -> (Vec<f32>, usize) {
+        let dim = self.dim;
+        assert_eq!(vectors.len() % dim, 0, "vectors of {dim} values");
+        let (transform, k) = self.transform(whitening);
         let n = vectors.len() / dim;
         let mut centered = vectors.to_vec();
         centered.chunks_exact_mut(dim).filter(|row| row.iter().any(|&x| x != 0.0)).for_each(|row| {

@@ -318,7 +318,13 @@ mod tests {
             let gradients = (d_hidden.as_mut_slice(), Some(d_items.as_mut_slice()));
             let mut scratch = SoftmaxScratch::default();
             let loss = pool.install(|| {
-                softmax_cross_entropy((&hidden, &items), &targets, 0.5, gradients, (Denominator::default(), &mut scratch))
+                softmax_cross_entropy(
+                    (&hidden, &items),
+                    &targets,
+                    0.5,
+                    gradients,
+                    (Denominator::default(), &mut scratch),
+                )
             });
             (loss, d_hidden, d_items)
         };
@@ -403,13 +409,8 @@ mod tests {
         let (mut d_hidden, mut d_items) = (vec![0.0; width], vec![0.0; items.len()]);
         let gradients = (d_hidden.as_mut_slice(), Some(d_items.as_mut_slice()));
         let denominator = Denominator { bias: None, excluded };
-        let loss = softmax_cross_entropy(
-            (&hidden, &items),
-            &[target],
-            1.0,
-            gradients,
-            (denominator, &mut scratch),
-        );
+        let loss =
+            softmax_cross_entropy((&hidden, &items), &[target], 1.0, gradients, (denominator, &mut scratch));
         let kept: Vec<u32> = (0..n_items as u32).filter(|item| !left_out.contains(item)).collect();
         let rest: Vec<f32> =
             kept.iter().flat_map(|&item| items[item as usize * width..][..width].iter().copied()).collect();

@@ -14,9 +14,7 @@ pub enum TrainError {
         source: ModelError,
     },
     /// Training did not converge.
-    #[error(
-        "training diverged: loss {loss} in pass {epoch}, step {step}\n  hint: lower the learning rate of the behavior expert"
-    )]
+    #[error("training diverged: loss {loss} in pass {epoch}, step {step}\n  hint: lower the learning rate")]
     Diverged {
         /// Pass over the data, from 1.
         epoch: usize,
@@ -33,6 +31,9 @@ pub enum TrainError {
     /// A checkpoint could not be written or read.
     #[error(transparent)]
     Checkpoint(#[from] segue_models::nn::checkpoint::CheckpointError),
+    /// An encoder could not be run or adapted.
+    #[error(transparent)]
+    Encoder(#[from] segue_models::encoder::EncoderError),
     /// Scores could not be judged.
     #[error(transparent)]
     Eval(#[from] segue_eval::error::Error),

@@ -16,6 +16,8 @@ use crate::training::Training;
 pub trait Learner {
     /// The numbers that are trained.
     fn params(&mut self) -> &mut Params;
+    /// Hears that pass `epoch` (from 1) begins, or goes on after a stop.
+    fn begin_pass(&mut self, _epoch: usize) {}
     /// The loss of a batch of examples, its gradients added to `gradients`. `key` decides this step's dropout.
     fn losses(&mut self, batch: &[usize], key: DropoutKey, gradients: &mut Gradients) -> f64;
     /// How good the model is on valid; higher is better.
@@ -114,6 +116,7 @@ fn pass(
     let mut order: Vec<usize> = (0..plan.n_examples).collect();
     order.shuffle(&mut rng);
     let key = DropoutKey::new(plan.seed).of(epoch as u64);
+    learner.begin_pass(epoch);
     for (step, batch) in order.chunks(plan.batch_size).enumerate().skip(training.n_steps) {
         stop_if_asked(learner, plan, keeping, training)?;
         gradients.clear();

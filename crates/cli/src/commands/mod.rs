@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod adapt;
 pub(crate) mod benchmark;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: &Cli, screen: Screen) -> Result<()> {
         Command::Describe(args) => describe::run(args, screen),
         Command::Model(args) => model::run(args, screen),
         Command::Encode(args) => encode::run(args, screen),
+        Command::Adapt(args) => adapt::run(args, screen),
         Command::Train(args) => train::run(args, screen),
         Command::Evaluate(args) => evaluate::run(args, screen),
         Command::Recommend(args) => recommend::run(args, screen),

@@ -10,10 +10,11 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use segue_data::{ItemCatalog, hash};
 use segue_models::ItemVectors;
-use segue_models::encoder::TextEncoder;
+use segue_models::encoder::{DeltaHead, TextEncoder};
 use segue_models::item_vectors::{TextFields, item_texts};
 use serde::Serialize;
 
+use crate::failure::failed;
 use crate::number::count;
 use crate::screen::Screen;
 use cache::VectorCache;
@@ -86,9 +87,36 @@ impl Provider {
     /// Opens a model by name or folder.
     pub(crate) fn model(name: &str, max_tokens: Option<usize>) -> Result<Self> {
         let folder = models::find(name)?;
-        let encoder = TextEncoder::open(&folder, max_tokens)
-            .with_context(|| format!("cannot open the encoder in `{}`", folder.display()))?;
+        let open = |folder: &Path| {
+            TextEncoder::open(folder, max_tokens)
+                .with_context(|| format!("cannot open the encoder in `{}`", folder.display()))
+        };
+        let encoder = if DeltaHead::is_in(&folder) {
+            let head = DeltaHead::read(&folder)?;
+            let mut encoder = open(&models::find(&head.base_model)?)?;
+            encoder.load_delta(&folder)?;
+            // Merged, a text costs what it costs the base model.
+            encoder.merge();
+            encoder
+        } else {
+            open(&folder)?
+        };
         Ok(Self::Model { name: name.to_owned(), encoder: Box::new(encoder) })
+    }
+
+    /// The encoder in this process.
+    pub(crate) fn encoder(&self) -> Result<&TextEncoder> {
+        match self {
+            Self::Model { encoder, .. } => Ok(encoder),
+            Self::Endpoint(_) => {
+                Err(failed("an endpoint's encoder cannot be adapted", "give a model folder"))
+            }
+        }
+    }
+
+    /// The same provider with another encoder.
+    pub(crate) fn with_encoder(name: String, encoder: TextEncoder) -> Self {
+        Self::Model { name, encoder: Box::new(encoder) }
     }
 
     fn name(&self) -> &str {

@@ -102,7 +102,8 @@ impl Net {
         });
         let rank = text.map_or(0, |text| text.config.domain_rank);
         let n_adapters = if rank > 0 && n_domains > 1 { n_domains } else { 0 };
-        let by_domain = (0..n_adapters).map(|at| DomainAdapter::new(params, at, (rank, width), rng)).collect();
+        let by_domain =
+            (0..n_adapters).map(|at| DomainAdapter::new(params, at, (rank, width), rng)).collect();
         Self { items, words, positions, domains, kinds, gaps, asked, blocks, norm, adaptor, by_domain }
     }
 }

@@ -149,8 +149,7 @@ impl BehaviorStep {
             let items = &model.vectors[range.clone()];
             let d_items = Some(&mut self.d_vectors[range]);
             let frequency = &model.frequencies[domain];
-            let excluded =
-                model.text.as_ref().and_then(|text| text.excluded(rows.of_domain[domain].clone()));
+            let excluded = model.text.as_ref().and_then(|text| text.excluded(rows.of_domain[domain].clone()));
             let sampled =
                 self.sample.draw(&head.targets, frequency, model.config.n_negatives, key.of(domain as u64));
             let sum = if sampled {

@@ -42,6 +42,11 @@ pub struct DeltaHead {
 }
 
 impl DeltaHead {
+    /// Whether a folder holds an adaptation, and not an encoder of its own.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(HEAD).is_file()
+    }
+
     /// Reads the head of a folder.
     ///
     /// # Errors
@@ -131,7 +136,8 @@ impl TextEncoder {
         let head = DeltaHead::read(folder)?;
         let path = folder.join(HEAD);
         if head.base_sha256 != self.base.model {
-            let (base_model, expected, received) = (head.base_model, head.base_sha256, self.base.model.clone());
+            let (base_model, expected, received) =
+                (head.base_model, head.base_sha256, self.base.model.clone());
             return Err(EncoderError::OtherBase { path, base_model, expected, received });
         }
         head.tuning.check(&self.network.shape).map_err(|e| damaged(&path, e.to_string()))?;

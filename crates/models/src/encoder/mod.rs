@@ -13,6 +13,7 @@ use segue_nn::Params;
 use segue_nn::block::Dropping;
 use sha2::{Digest, Sha256};
 
+mod adaptation;
 pub mod e5_q4;
 mod delta;
 mod error;
@@ -24,6 +25,7 @@ mod tokens;
 mod tuning;
 mod weights;
 
+pub use adaptation::{Adaptation, AdaptationConfig, Lesson};
 pub use delta::DeltaHead;
 pub use error::EncoderError;
 pub use network::{Head, Network, Purpose, TokenBatch, Trace};
@@ -114,7 +116,16 @@ impl TextEncoder {
         observer: &(dyn Fn(usize) + Sync),
     ) -> Result<Vec<f32>, EncoderError> {
         let tokens = self.tokens.of(texts)?;
-        let batches = batches(&tokens);
+        let tokens: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
+        Ok(self.encode_tokens(&tokens, observer))
+    }
+
+    /// As [`encode`](Self::encode), of texts that are tokens already.
+    ///
+    /// # Panics
+    /// When a text has no token, or more than the network has positions.
+    pub fn encode_tokens(&self, tokens: &[&[u32]], observer: &(dyn Fn(usize) + Sync)) -> Vec<f32> {
+        let batches = batches(tokens);
         let dim = self.dim();
         let parts: Vec<Vec<f32>> = batches
             .par_iter()
@@ -128,18 +139,18 @@ impl TextEncoder {
                 out
             })
             .collect();
-        let mut vectors = vec![0.0; texts.len() * dim];
+        let mut vectors = vec![0.0; tokens.len() * dim];
         for (batch, part) in batches.iter().zip(&parts) {
             for (&at, vector) in batch.iter().zip(part.chunks_exact(dim)) {
                 vectors[at * dim..(at + 1) * dim].copy_from_slice(vector);
             }
         }
-        Ok(vectors)
+        vectors
     }
 }
 
 // Texts of similar length together, longest first (the last batches to run are short ones).
-fn batches(tokens: &[Vec<u32>]) -> Vec<Vec<usize>> {
+fn batches(tokens: &[&[u32]]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..tokens.len()).collect();
     order.sort_by_key(|&at| std::cmp::Reverse(tokens[at].len()));
     let mut batches: Vec<Vec<usize>> = Vec::new();

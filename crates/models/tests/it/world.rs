@@ -287,10 +287,8 @@ fn forms(kind: ExpertKind) -> Vec<(&'static str, ExpertConfig)> {
             let text = TextInputConfig { tags: false, id_bound: 0.0, domain_rank: 2, ..config.text.clone() };
             let bare = TransferConfig { sequence: small.clone(), text };
             let small = TransferConfig { sequence: small, text: config.text };
-            forms = vec![
-                ("small", ExpertConfig::Transfer(small)),
-                ("text alone", ExpertConfig::Transfer(bare)),
-            ];
+            forms =
+                vec![("small", ExpertConfig::Transfer(small)), ("text alone", ExpertConfig::Transfer(bare))];
         }
         (ExpertKind::Encoder, ExpertConfig::Encoder(config)) => {
             let whitening = Whitening { n_components: 4, regularization: 0.5 };

@@ -79,7 +79,8 @@ fn one_two_and_four_threads_give_the_same_bytes_and_a_refit_repeats_the_passes()
     let segue_models::ExpertConfig::Behavior(found) = expert.config() else { panic!("other settings") };
     let data = Lessons { train: &stage.split.train, items: &stage.dataset.items, text_space: None };
     let (again, repeated) =
-        fit_behavior((expert.id, TARGET), expert.config(), data, None, 0, (Keeping::nothing(), |_| ())).unwrap();
+        fit_behavior((expert.id, TARGET), expert.config(), data, None, 0, (Keeping::nothing(), |_| ()))
+            .unwrap();
     assert_eq!(repeated.len(), found.epochs);
     assert_eq!(repeated.last().unwrap().loss, curve[found.epochs - 1].loss);
     assert!(again.save().to_bytes().unwrap() == expert.save().to_bytes().unwrap());

@@ -12,12 +12,18 @@ use segue_models::{ItemVectors, Query};
 use segue_recommend::DomainModel;
 use segue_recommend::recommender::Scratch;
 use segue_train::floor::Floor;
-use segue_train::{DomainFit, FitPlan, Judge, MaskRule, Material, Progress, Session, fit_domain, refit_domain};
+use segue_train::{
+    DomainFit, FitPlan, Judge, MaskRule, Material, Progress, Session, fit_domain, refit_domain,
+};
+
+use crate::encode::Provider;
+use crate::screen::Screen;
 
 use super::Protocol;
+use super::adapted::{Adapting, adapted_vectors};
+use super::meter::Meter;
 use super::published::Published;
 use super::row::{Candidates, Difference, Kind, Row};
-use super::meter::Meter;
 
 /// All rows of one data set and seed.
 pub(super) struct Measured {
@@ -29,7 +35,7 @@ pub(super) struct Measured {
 }
 
 /// How one data set is measured.
-pub(super) struct Subject {
+pub(super) struct Subject<'a> {
     pub(super) protocol: Protocol,
     /// The recipe.
     pub(super) plan: FitPlan,
@@ -37,10 +43,13 @@ pub(super) struct Subject {
     pub(super) refits: bool,
     /// Of the data set's items.
     pub(super) vectors: Option<ItemVectors>,
+    /// Whether the encoder behind them is adapted for each target first.
+    pub(super) adapting: Option<(Adapting, &'a Provider)>,
+    pub(super) screen: Screen,
 }
 
 /// Measures all domains of one data set.
-pub(super) fn measure(subject: &Subject, data: &ProtocolData, published: &Published) -> Result<Measured> {
+pub(super) fn measure(subject: &Subject<'_>, data: &ProtocolData, published: &Published) -> Result<Measured> {
     let &Subject { protocol, ref plan, .. } = subject;
     let seed = plan.seed;
     let mut measured = Measured {
@@ -57,7 +66,15 @@ pub(super) fn measure(subject: &Subject, data: &ProtocolData, published: &Publis
         let negatives = protocol.negatives(seed);
         let valid = Judge::new(&data.split.valid.0, items, domain, protocol.mask(), negatives)?;
         let meter = Meter::start();
-        let material = Material { train: &data.split.train, items, vectors: subject.vectors.as_ref() };
+        let adapted = match (&subject.adapting, &subject.vectors) {
+            (Some((adapting, provider)), Some(vectors)) => {
+                let valid = (&valid, plan.objective);
+                Some(adapted_vectors((adapting, provider), data, vectors, valid, subject.screen)?)
+            }
+            _ => None,
+        };
+        let vectors = adapted.as_ref().or(subject.vectors.as_ref());
+        let material = Material { train: &data.split.train, items, vectors };
         let show = |step: &Progress| progress.show(step);
         let session = Session::watched_by(&show);
         let fit = fit_domain(plan, material, &valid, session)?;

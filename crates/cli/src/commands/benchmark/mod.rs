@@ -6,14 +6,18 @@ use anyhow::{Context, Result};
 use segue_data::protocol::{ProtocolData, abxi, minionerec, s3rec};
 use segue_models::ItemVectors;
 use segue_models::item_vectors::TextFields;
+use segue_train::encoder_fit::AdaptPlan;
 use segue_train::{FitPlan, MaskRule, Objective, SampledNegatives};
 
+use self::adapted::Adapting;
 use self::measure::{Subject, measure};
 use self::published::Published;
+use crate::commands::adapt::Training;
 use crate::encode::{Provider, encode_items};
 use crate::failure::usage;
 use crate::screen::Screen;
 
+mod adapted;
 mod measure;
 mod meter;
 mod print;
@@ -42,6 +46,14 @@ pub(crate) struct Args {
     /// Encode the item texts (cached) for the expert `encoder`: known model (`segue model list`) or model folder
     #[arg(long, value_name = "NAME|FOLDER", conflicts_with = "ids_only")]
     encoder: Option<String>,
+    /// Adapt the encoder first: full, lora, adalora, adapter or prefix (frozen: not)
+    #[arg(long, value_name = "TUNING", requires = "encoder")]
+    adapt: Option<String>,
+    /// Whose events adapt it
+    #[arg(long, value_enum, default_value_t = Lessons::All, requires = "adapt")]
+    adapt_on: Lessons,
+    #[command(flatten)]
+    training: Training,
     /// Use ids only: leave out all item text
     #[arg(long)]
     ids_only: bool,
@@ -78,6 +90,17 @@ enum Order {
     Published,
     /// Shuffled within each user, seed 0
     TiesShuffled,
+}
+
+/// Whose events an encoder is adapted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Lessons {
+    /// The target's
+    Target,
+    /// The other domains'
+    Sources,
+    /// Both
+    All,
 }
 
 impl Protocol {
@@ -126,7 +149,18 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
             let data = read(args, &path, seed)?;
             let vectors = provider.as_mut().map(|provider| vectors(provider, &data, screen)).transpose()?;
             let plan = plan(args, seed)?;
-            let subject = Subject { protocol: args.protocol, plan, refits: !args.no_refit, vectors };
+            let adapting = args.adapt.as_deref().map(|tuning| -> Result<_> {
+                let plan = AdaptPlan { seed, ..args.training.plan(tuning)? };
+                Ok(Adapting { plan, lessons: args.adapt_on })
+            });
+            let subject = Subject {
+                protocol: args.protocol,
+                plan,
+                refits: !args.no_refit,
+                vectors,
+                adapting: adapting.transpose()?.zip(provider.as_ref()),
+                screen,
+            };
             measured.push(measure(&subject, &data, &published)?);
         }
     }
@@ -155,7 +189,8 @@ fn plan(args: &Args, seed: u64) -> Result<FitPlan> {
         let (path, text) = given.split_once('=').ok_or_else(|| usage(format!("--set {given}"), remedy))?;
         let pointer = format!("/{}", path.replace('.', "/"));
         let place = value.pointer_mut(&pointer);
-        let place = place.ok_or_else(|| usage(format!("--set {path}: the recipe has no such key"), remedy))?;
+        let place =
+            place.ok_or_else(|| usage(format!("--set {path}: the recipe has no such key"), remedy))?;
         *place = serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::String(text.to_owned()));
     }
     serde_json::from_value(value).map_err(|error| usage(format!("--experts or --set: {error}"), remedy))

@@ -1,0 +1,317 @@
+//! Adapts a pretrained encoder to recommending: which lessons, the training, and what valid says of it.
+
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use segue_data::{DomainIdx, ItemCatalog, TrainSet};
+use segue_models::encoder::{
+    Adaptation, AdaptationConfig, EncoderError, Lesson, RankBudget, TextEncoder, Tuning,
+};
+use segue_models::item_vectors::{TextFields, item_descriptions, item_texts};
+use segue_models::nn::dropout::DropoutKey;
+use segue_models::nn::{Gradients, Params};
+use segue_models::whitening::Spectrum;
+use segue_models::{
+    Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemVectors, ModelError, Query, Scope, TextSpace,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainError;
+use crate::judge::{Judge, Objective, mean};
+use crate::learn::{Epoch, LearnPlan, Learner, learn};
+use crate::session::Keeping;
+
+/// How an encoder is adapted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdaptPlan {
+    /// What is trained.
+    pub tuning: Tuning,
+    /// Loss terms.
+    pub loss: AdaptationConfig,
+    /// Lessons per step.
+    pub batch_size: usize,
+    /// Steps in a pass; valid is asked after each.
+    pub steps_per_pass: usize,
+    /// Most passes.
+    pub max_passes: usize,
+    /// Passes without improvement after which training stops.
+    pub patience: usize,
+    /// Learning rate; 0 = the tuning's usual one.
+    pub learning_rate: f32,
+    /// Newest events of a history.
+    pub history: usize,
+    /// Tokens of a text, at most.
+    pub max_tokens: usize,
+    /// Seed of added parts, order and dropout.
+    pub seed: u64,
+}
+
+impl Default for AdaptPlan {
+    fn default() -> Self {
+        Self {
+            tuning: Tuning::Frozen,
+            loss: AdaptationConfig::default(),
+            batch_size: 32,
+            steps_per_pass: 50,
+            max_passes: 4,
+            patience: 2,
+            learning_rate: 0.0,
+            history: 5,
+            max_tokens: 48,
+            seed: 0,
+        }
+    }
+}
+
+impl AdaptPlan {
+    // Few arrays take, and need, larger steps.
+    fn rate(&self) -> f32 {
+        match self.tuning {
+            _ if self.learning_rate > 0.0 => self.learning_rate,
+            Tuning::Frozen | Tuning::Full => 5e-5,
+            Tuning::Lora(_) | Tuning::AdaLora(_) | Tuning::Adapter { .. } => 1e-3,
+            Tuning::Prefix { .. } => 3e-3,
+        }
+    }
+}
+
+/// What an encoder is adapted on.
+#[derive(Clone, Copy)]
+pub struct AdaptMaterial<'a> {
+    /// Training events.
+    pub train: &'a TrainSet,
+    /// Items of all domains.
+    pub items: &'a ItemCatalog,
+    /// Vectors of their texts by the encoder as it is.
+    pub vectors: &'a ItemVectors,
+    /// Domains whose events are lessons.
+    pub domains: &'a [DomainIdx],
+    /// Valid cases of the target, which choose the best pass; `None`: all passes are made.
+    pub valid: Option<&'a Judge<'a>>,
+    /// Which ranks count on valid.
+    pub objective: Objective,
+}
+
+/// An adapted encoder and how it came about.
+pub struct Adapted {
+    /// With its trained parts, and the hash that tells it from others.
+    pub encoder: TextEncoder,
+    /// The passes.
+    pub curve: Vec<Epoch>,
+    /// NDCG@10 on valid of its vectors alone before training; `None` without valid.
+    pub before: Option<f64>,
+    /// Values that were trained.
+    pub n_trained: usize,
+    /// Lessons that there were.
+    pub n_lessons: usize,
+}
+
+/// Lessons below which an encoder is not adapted.
+const FEWEST_LESSONS: usize = 200;
+
+/// Adapts an encoder. What is best on valid, the encoder before the first step included, is what comes back: it cannot lose there.
+///
+/// # Errors
+/// When there are too few lessons, the tuning does not fit the encoder, or training diverges or is stopped.
+pub fn adapt_encoder(
+    mut encoder: TextEncoder,
+    plan: &AdaptPlan,
+    material: AdaptMaterial<'_>,
+    (keeping, observe): (Keeping<'_>, impl FnMut(&Epoch)),
+) -> Result<Adapted, TrainError> {
+    let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
+    rng.set_stream(17);
+    let adaptation = prepare(&encoder, plan, material)?;
+    let lessons = lessons(plan, material, &adaptation, &mut rng);
+    if lessons.len() < FEWEST_LESSONS {
+        let problem =
+            format!("{} lessons to adapt an encoder from, at least {FEWEST_LESSONS} needed", lessons.len());
+        return Err(TrainError::request(problem, "use more domains, or the encoder as it is"));
+    }
+    encoder.tune(&plan.tuning, &mut rng)?;
+    let n_steps = plan.max_passes * plan.steps_per_pass;
+    let budget = match &plan.tuning {
+        Tuning::AdaLora(config) => Some(RankBudget::new(&encoder.network, &encoder.params, config, n_steps)),
+        _ => None,
+    };
+    let n_lessons = lessons.len();
+    let learn_plan = learn_plan(plan, n_lessons, material.valid.is_some());
+    let start = encoder.clone();
+    let n_per_pass = learn_plan.n_examples;
+    // The allocation of ranks is not part of a checkpoint.
+    let keeping = if budget.is_some() { Keeping { folder: None, ..keeping } } else { keeping };
+    let mut learner = EncoderLearner {
+        encoder,
+        adaptation,
+        lessons,
+        material,
+        budget,
+        before: None,
+        step: 0,
+        n_per_pass,
+        first: 0,
+    };
+    let n_trained = learner.encoder.params.n_trainable();
+    let before = material.valid.map(|_| learner.validate()).transpose()?;
+    if n_trained == 0 {
+        return Ok(Adapted { encoder: start, curve: Vec::new(), before, n_trained, n_lessons });
+    }
+    let curve = learn(&mut learner, &learn_plan, keeping, observe)?;
+    let best = curve.iter().filter_map(|pass| pass.metric).fold(f64::MIN, f64::max);
+    let mut encoder = if before.is_some_and(|before| before >= best) { start } else { learner.encoder };
+    encoder.refresh_sha256();
+    Ok(Adapted { encoder, curve, before, n_trained, n_lessons })
+}
+
+fn learn_plan(plan: &AdaptPlan, n_lessons: usize, has_valid: bool) -> LearnPlan {
+    let batch_size = plan.batch_size.max(1);
+    LearnPlan {
+        n_examples: (plan.steps_per_pass * batch_size).min(n_lessons),
+        batch_size,
+        learning_rate: plan.rate(),
+        warmup_steps: 20,
+        weight_decay: 0.01,
+        clip_norm: 1.0,
+        epochs: if has_valid { 0 } else { plan.max_passes },
+        max_epochs: plan.max_passes,
+        patience: plan.patience,
+        seed: plan.seed,
+    }
+}
+
+fn prepare(
+    encoder: &TextEncoder,
+    plan: &AdaptPlan,
+    material: AdaptMaterial<'_>,
+) -> Result<Adaptation, TrainError> {
+    let AdaptMaterial { train, items, vectors, .. } = material;
+    let tokens_of = |texts: Vec<String>| -> Result<Vec<Vec<u32>>, EncoderError> {
+        let full: Vec<String> = texts.iter().map(|text| format!("{}{text}", encoder.usage.prefix)).collect();
+        let mut tokens = encoder.tokens().of(&full)?;
+        for (tokens, text) in tokens.iter_mut().zip(&texts) {
+            let end = *tokens.last().unwrap_or(&0);
+            if tokens.len() > plan.max_tokens.max(2) {
+                tokens.truncate(plan.max_tokens.max(2) - 1);
+                tokens.push(end);
+            }
+            if text.is_empty() {
+                tokens.clear();
+            }
+        }
+        Ok(tokens)
+    };
+    let texts = tokens_of(item_texts(items, TextFields::Short))?;
+    let described = if plan.loss.description > 0.0 { item_descriptions(items) } else { Vec::new() };
+    let descriptions = tokens_of(described)?;
+    let counts = train.sequences.item_counts(items.len());
+    let known = (0..items.len()).filter(|&item| counts[item] > 0);
+    let spectrum = Spectrum::fit(&vectors.values, vectors.dim, known);
+    let spectrum = spectrum.ok_or_else(|| {
+        TrainError::request("fewer than two items with training events have text", "use the encoder as it is")
+    })?;
+    let domains = (0..items.n_domains())
+        .map(|at| items.range(DomainIdx(at as _)))
+        .map(|range| range.start as u32..range.end as u32)
+        .collect();
+    Ok(Adaptation::new(&plan.loss, (texts, descriptions), vectors.values.clone(), &spectrum, domains))
+}
+
+// Every event with another one of its domain before it, in random order; histories without the target and without items
+// that have no text.
+fn lessons(
+    plan: &AdaptPlan,
+    material: AdaptMaterial<'_>,
+    adaptation: &Adaptation,
+    rng: &mut impl Rng,
+) -> Vec<Lesson> {
+    let items = material.items;
+    let has_text = |item: u32| !adaptation.texts[item as usize].is_empty();
+    let mut lessons = Vec::new();
+    for events in material.train.sequences.rows() {
+        for &domain in material.domains {
+            let own = events.iter().filter(|event| items.domain_of(event.item) == domain);
+            let own: Vec<u32> = own.map(|event| event.item.0).filter(|&item| has_text(item)).collect();
+            for (at, &target) in own.iter().enumerate().skip(1) {
+                let before = &own[at.saturating_sub(plan.history)..at];
+                let history: Vec<u32> = before.iter().copied().filter(|&item| item != target).collect();
+                if !history.is_empty() {
+                    lessons.push(Lesson { history, target });
+                }
+            }
+        }
+    }
+    lessons.shuffle(rng);
+    lessons
+}
+
+struct EncoderLearner<'a> {
+    encoder: TextEncoder,
+    adaptation: Adaptation,
+    lessons: Vec<Lesson>,
+    material: AdaptMaterial<'a>,
+    budget: Option<RankBudget>,
+    /// Gradients of the step before, which the budget still has to see.
+    before: Option<Gradients>,
+    step: usize,
+    n_per_pass: usize,
+    first: usize,
+}
+
+impl EncoderLearner<'_> {
+    fn allocate(&mut self) {
+        if let (Some(budget), Some(gradients)) = (&mut self.budget, self.before.take()) {
+            budget.update(&mut self.encoder.params, &gradients, self.step - 1);
+        }
+    }
+}
+
+impl Learner for EncoderLearner<'_> {
+    fn params(&mut self) -> &mut Params {
+        &mut self.encoder.params
+    }
+
+    // A pass sees only so many lessons: the next one goes on behind it.
+    fn begin_pass(&mut self, epoch: usize) {
+        self.first = (epoch - 1) * self.n_per_pass;
+    }
+
+    fn losses(&mut self, batch: &[usize], key: DropoutKey, gradients: &mut Gradients) -> f64 {
+        self.allocate();
+        let n = self.lessons.len();
+        let lessons: Vec<&Lesson> = batch.iter().map(|at| &self.lessons[(self.first + at) % n]).collect();
+        let loss = self.adaptation.losses(&self.encoder, &lessons, key, gradients);
+        let loss = loss + self.encoder.add_penalty(gradients);
+        self.step += 1;
+        if self.budget.is_some() {
+            self.before = Some(gradients.clone());
+        }
+        loss
+    }
+
+    // NDCG@10 of the vectors alone on the target's valid cases, after its items were read again.
+    fn validate(&mut self) -> Result<f64, TrainError> {
+        self.allocate();
+        let AdaptMaterial { train, items, vectors, valid, objective, .. } = self.material;
+        let Some(valid) = valid else { return Ok(0.0) };
+        let dim = vectors.dim;
+        let range = items.range(valid.domain());
+        let with_text: Vec<usize> = range.filter(|&item| !self.adaptation.texts[item].is_empty()).collect();
+        let tokens: Vec<&[u32]> =
+            with_text.iter().map(|&item| self.adaptation.texts[item].as_slice()).collect();
+        let read = self.encoder.encode_tokens(&tokens, &|_| ());
+        for (&item, vector) in with_text.iter().zip(read.chunks_exact(dim)) {
+            self.adaptation.memory[item * dim..][..dim].copy_from_slice(vector);
+        }
+        let vectors = ItemVectors { values: self.adaptation.memory.clone(), ..vectors.clone() };
+        let id = ExpertId { kind: ExpertKind::Encoder, scope: Scope::Target };
+        let failed = |source: ModelError| TrainError::Model { expert: id.to_string(), source };
+        let space = TextSpace::new(&vectors, train, items);
+        let context =
+            FitContext { items, domain: valid.domain(), text_neighbors: None, text_space: space.as_ref() };
+        let config = ExpertConfig::default_of(ExpertKind::Encoder);
+        let expert = Expert::fit(id, &config, train, context).map_err(failed)?;
+        let score = |query: &Query<'_>, scores: &mut [f32]| expert.score(query, items, scores);
+        Ok(mean(&valid.ndcg(objective, score)?))
+    }
+}
