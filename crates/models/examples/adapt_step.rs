@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a command whose output is read by a script")]
 
 use std::error::Error;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Instant;
 
@@ -26,7 +27,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [_, folder, model, shortest, longest, n_steps] = arguments.as_slice() else {
         return Err("which step?".into());
     };
-    let (folder, lengths) = (Path::new(folder), shortest.parse()?..=longest.parse()?);
+    let folder = Path::new(folder);
+    let lengths: RangeInclusive<usize> = shortest.parse()?..=longest.parse()?;
+    let n_steps: usize = n_steps.parse()?;
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut encoder = TextEncoder::open(Path::new(model), None)?;
     let tuning = Tuning::of_name("lora").ok_or("no such tuning")?;
@@ -41,8 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let words = (0..n).map(|_| rng.random_range(1000..30_000));
         [101].into_iter().chain(words).chain([102]).collect::<Vec<u32>>()
     };
-    let steps: Vec<Vec<Vec<u32>>> =
-        (0..n_steps.parse()?).map(|_| (0..N_TEXTS).map(|_| text()).collect()).collect();
+    let steps: Vec<Vec<Vec<u32>>> = (0..n_steps).map(|_| (0..N_TEXTS).map(|_| text()).collect()).collect();
     std::fs::write(folder.join("texts.json"), serde_json::to_vec(&steps)?)?;
     let config = AdamWConfig { weight_decay: 0.0, ..AdamWConfig::default() };
     let mut optimizer = AdamW::new(config, &encoder.params);

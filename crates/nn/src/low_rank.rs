@@ -100,8 +100,10 @@ impl LowRank {
     /// How far the singular vectors are from orthonormal, `weight · (‖BᵀB − 1‖² + ‖AAᵀ − 1‖²)` (Zhang et al., 2023, equation 4);
     /// its gradients are added.
     pub fn add_orthogonality(&self, params: &Params, weight: f32, gradients: &mut Gradients) -> f64 {
-        let of_a = orthogonality(params.get(self.a), (self.rank, Lie::Rows), weight, gradients.get_mut(self.a));
-        let of_b = orthogonality(params.get(self.b), (self.rank, Lie::Columns), weight, gradients.get_mut(self.b));
+        let of_a =
+            orthogonality(params.get(self.a), (self.rank, Lie::Rows), weight, gradients.get_mut(self.a));
+        let of_b =
+            orthogonality(params.get(self.b), (self.rank, Lie::Columns), weight, gradients.get_mut(self.b));
         of_a + of_b
     }
 

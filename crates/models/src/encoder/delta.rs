@@ -131,7 +131,8 @@ impl TextEncoder {
         let head = DeltaHead::read(folder)?;
         let path = folder.join(HEAD);
         if head.base_sha256 != self.base.model {
-            let (base_model, expected, received) = (head.base_model, head.base_sha256, self.base.model.clone());
+            let (base_model, expected, received) =
+                (head.base_model, head.base_sha256, self.base.model.clone());
             return Err(EncoderError::OtherBase { path, base_model, expected, received });
         }
         head.tuning.check(&self.network.shape).map_err(|e| damaged(&path, e.to_string()))?;

@@ -44,8 +44,7 @@ struct Smoothed {
 impl RankBudget {
     /// The budget of a training of `n_steps`; without effect on a network whose deltas have no singular values.
     pub fn new(network: &Network, params: &Params, config: &AdaLoraConfig, n_steps: usize) -> Self {
-        let deltas: Vec<Delta> =
-            network.deltas().filter_map(|delta| Delta::of(delta, params)).collect();
+        let deltas: Vec<Delta> = network.deltas().filter_map(|delta| Delta::of(delta, params)).collect();
         let steps = |share: f64| (share * n_steps as f64).round() as usize;
         let schedule = Schedule {
             warm: steps(config.warmup_share),
@@ -84,7 +83,8 @@ impl RankBudget {
 
     /// The rank that each delta has at present: its singular values that are not zero.
     pub fn ranks(&self, params: &Params) -> Vec<usize> {
-        let rank = |delta: &Delta| params.get(delta.singular.id).iter().filter(|value| **value != 0.0).count();
+        let rank =
+            |delta: &Delta| params.get(delta.singular.id).iter().filter(|value| **value != 0.0).count();
         self.deltas.iter().map(rank).collect()
     }
 

@@ -113,8 +113,8 @@ impl Lane {
         }
         let params = &encoder.params;
         let room = self.gradients.take().filter(|room| fits(room, encoder));
-        let mut gradients = room
-            .unwrap_or_else(|| params.gradients_but(&encoder.network.tables().collect::<Vec<_>>()));
+        let mut gradients =
+            room.unwrap_or_else(|| params.gradients_but(&encoder.network.tables().collect::<Vec<_>>()));
         gradients.clear();
         let pass = (encoder.head(), self.dropping(rate));
         let back = (&mut self.trace, &*self.d_out);

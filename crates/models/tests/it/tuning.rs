@@ -255,7 +255,8 @@ fn low_rank_folders_have_the_names_of_peft() {
     let (_model, _, folder) = saved("lora");
     let first = "base_model.model.encoder.layer.0.attention.self.query.lora_A.weight";
     assert!(names(&folder).contains(&first.to_owned()), "{:?}", names(&folder));
-    let config: Value = serde_json::from_slice(&fs::read(folder.join("adapter_config.json")).unwrap()).unwrap();
+    let config: Value =
+        serde_json::from_slice(&fs::read(folder.join("adapter_config.json")).unwrap()).unwrap();
     assert_eq!((&config["peft_type"], &config["r"]), (&"LORA".into(), &3.into()));
     assert_eq!(config["target_modules"], serde_json::json!(["attention.self.query", "attention.self.value"]));
     let (_model, _, folder) = saved("adalora");
@@ -347,9 +348,8 @@ fn damage_under_a_matching_hash_is_refused_too() {
 
 #[test]
 fn settings_that_make_no_sense_are_refused_and_names_lead_to_defaults() {
-    let lora = |rank, alpha, targets: &[Target]| {
-        Tuning::Lora(LoraConfig { rank, alpha, targets: targets.to_vec() })
-    };
+    let lora =
+        |rank, alpha, targets: &[Target]| Tuning::Lora(LoraConfig { rank, alpha, targets: targets.to_vec() });
     let adalora = |change: fn(&mut AdaLoraConfig)| {
         let mut config = AdaLoraConfig { initial_rank: 4, target_rank: 2, ..AdaLoraConfig::default() };
         change(&mut config);
@@ -425,7 +425,11 @@ fn unimportant_singular_values_go_may_come_back_and_are_settled_in_the_end() {
     };
     assert_eq!(run(0..10, 1), [3, 3, 3, 3], "warm-up");
     let ranks = run(10..50, 1);
-    assert_eq!((ranks[1], ranks.iter().sum::<usize>()), (0, 8), "the least important delta gives its ranks: {ranks:?}");
+    assert_eq!(
+        (ranks[1], ranks.iter().sum::<usize>()),
+        (0, 8),
+        "the least important delta gives its ranks: {ranks:?}"
+    );
     let ranks = run(50..70, 2);
     assert!(ranks[1] > 0 && ranks[2] == 0, "what went comes back: {ranks:?}");
     let settled = run(70..75, 2);
