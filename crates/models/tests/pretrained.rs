@@ -4,7 +4,8 @@
 
 use std::path::PathBuf;
 
-use segue_models::encoder::TextEncoder;
+use rand::SeedableRng;
+use segue_models::encoder::{TextEncoder, Tuning};
 
 fn open(name: &str) -> TextEncoder {
     let home = std::env::var("SEGUE_HOME")
@@ -27,6 +28,20 @@ fn minilm_gives_the_numbers_of_pytorch() {
         assert!((received - expected).abs() < 1e-4, "{received} instead of {expected}");
     }
     assert_eq!((encoder.dim(), encoder.usage.max_tokens, encoder.usage.prefix.as_str()), (384, 256, ""));
+}
+
+#[test]
+fn tunings_of_minilm_train_at_most_one_percent() {
+    let mut encoder = open("minilm");
+    let all = encoder.params.n_trainable();
+    assert_eq!(all, 22_565_376, "without the pooler, which no vector needs");
+    let expected = [("lora", 73_728), ("adalora", 110_736), ("adapter", 149_952), ("prefix", 73_728)];
+    for (name, n) in expected {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+        encoder.tune(&Tuning::of_name(name).unwrap(), &mut rng).unwrap();
+        assert_eq!(encoder.params.n_trainable(), n, "{name}");
+        assert!(100 * n <= all, "{name}");
+    }
 }
 
 #[test]

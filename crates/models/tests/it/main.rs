@@ -8,4 +8,5 @@ mod svd_oracle;
 mod window_oracle;
 mod world;
 mod encoder;
+mod tuning;
 mod tiny_model;

@@ -38,6 +38,10 @@ def main():
         "info_nce": info_nce(masked=False),
         "info_nce_masked": info_nce(masked=True),
         "sparse_adam": sparse_adam(),
+        "singular": singular(),
+        "adapter": adapter(),
+        "prefix_causal": prefix(causal=True),
+        "prefix_bidirectional": prefix(causal=False),
     }
     written = {"versions": {"torch": torch.__version__, "numpy": numpy.__version__}, "cases": cases}
     text = json.dumps(written, separators=(",", ":"))
@@ -171,6 +175,42 @@ def sparse_adam():
         optimizer.step()
         steps.append({"rows": rows.tolist(), "values": numbers(values)})
     return {"start": start, "steps": steps, "end": numbers(table)}
+
+
+def singular():
+    """As `low_rank`, with singular values, and .3 times the penalty of AdaLoRA on both deltas in the gradients."""
+    layer, x = nn.Linear(5, 7), normal(6, 5)
+    parameters = {"linear.weight": layer.weight, "linear.bias": layer.bias}
+    parts, penalty, one = [torch.zeros(6, 7)], 0.0, torch.eye(3)
+    for at, (first, last) in enumerate([(0, 2), (4, 7)]):
+        a, b, e = normal(3, 5), normal(last - first, 3), normal(3, 1)
+        parameters |= {f"delta{at}.lora_A": a, f"delta{at}.lora_B": b, f"delta{at}.lora_E": e}
+        parts.append(F.pad(0.7 * (x @ (a * e).T) @ b.T, (first, 7 - last)))
+        penalty = penalty + 0.3 * (((a @ a.T - one) ** 2).sum() + ((b.T @ b - one) ** 2).sum())
+    penalty.backward()
+    return case(x, layer(x) + sum(parts), parameters, lengths=[6], penalty=penalty.item())
+
+
+def adapter():
+    x, down, up = normal(6, 8), nn.Linear(8, 3), nn.Linear(3, 8)
+    named = {"down": down, "up": up}
+    parameters = {f"adapter.{name}.{part}": getattr(layer, part) for name, layer in named.items() for part in ("weight", "bias")}
+    return case(x, x + up(F.gelu(down(x))), parameters, lengths=[6])
+
+
+def prefix(causal):
+    """Attention with three keys and values in front of every sequence."""
+    x, keys, values = normal(sum(LENGTHS), 3 * WIDTH), normal(3, WIDTH), normal(3, WIDTH)
+    heads = lambda part: part.reshape(len(LENGTHS), -1, HEADS, WIDTH // HEADS).transpose(1, 2)
+    q, k, v = padded(x).split(WIDTH, dim=-1)
+    behind = lambda rows, part: torch.cat([rows.expand(len(LENGTHS), -1, -1), part], dim=1)
+    seen = kept()[:, None, None, :]
+    if causal:
+        seen = seen & torch.ones(max(LENGTHS), max(LENGTHS), dtype=torch.bool).tril()
+    seen = F.pad(seen.expand(-1, -1, max(LENGTHS), -1), (3, 0), value=True)
+    out = F.scaled_dot_product_attention(heads(q), heads(behind(keys, k)), heads(behind(values, v)), attn_mask=seen)
+    out = out.transpose(1, 2).flatten(2)
+    return case(x, out[kept()], {"prefix.keys": keys, "prefix.values": values}, lengths=LENGTHS)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,17 @@ use std::path::Path;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use segue_nn::adapter::Adapter;
 use segue_nn::attention::{Attention, Mask};
 use segue_nn::block::{Block, BlockCache, BlockScratch, BlockShape, Dropping, NormOrder};
 use segue_nn::layer_norm::LayerNorm;
 use segue_nn::linear::Linear;
+use segue_nn::prefix::Prefix;
 use segue_nn::{Gradients, Params};
 use serde_json::Value;
 
 use crate::subject::{Layer, relative_distance};
-use crate::subjects::Elementwise;
+use crate::subjects::{Elementwise, Prefixed};
 
 /// Between an array of ours and theirs, as vectors; 1e-4 is asked for.
 const TOLERANCE: f64 = 1e-5;
@@ -81,6 +83,72 @@ fn linear_equals_pytorch() {
         layer.add_low_rank(&mut params, &format!("delta{at}"), (3, 0.7), rows, &mut generator());
     }
     Case::read("low_rank").check(&mut params, &layer);
+}
+
+/// A layer whose deltas also have AdaLoRA's penalty.
+struct Penalized(Linear);
+
+impl Layer for Penalized {
+    fn forward(&self, params: &Params, x: &[f32], lengths: &[usize]) -> Vec<f32> {
+        Layer::forward(&self.0, params, x, lengths)
+    }
+
+    fn backward(
+        &self,
+        params: &Params,
+        input: (&[f32], &[usize]),
+        dy: &[f32],
+        gradients: &mut Gradients,
+    ) -> Vec<f32> {
+        for delta in &self.0.deltas {
+            delta.add_orthogonality(params, 0.3, gradients);
+        }
+        Layer::backward(&self.0, params, input, dy, gradients)
+    }
+}
+
+#[test]
+fn deltas_with_singular_values_and_their_penalty_equal_pytorch() {
+    let mut params = Params::new();
+    let mut layer = Linear::new(&mut params, "linear", (5, 7), 1.0, &mut generator());
+    for (at, rows) in [0..2, 4..7].into_iter().enumerate() {
+        layer.add_singular(&mut params, &format!("delta{at}"), (3, 0.7), rows, &mut generator());
+    }
+    let (case, layer) = (Case::read("singular"), Penalized(layer));
+    case.check(&mut params, &layer);
+    let mut gradients = params.gradients();
+    let penalties = layer.0.deltas.iter().map(|delta| delta.add_orthogonality(&params, 0.3, &mut gradients));
+    let expected = case.fields["penalty"].as_f64().unwrap();
+    assert!((penalties.sum::<f64>() / expected - 1.0).abs() < TOLERANCE, "{expected}");
+}
+
+#[test]
+fn merged_deltas_give_the_same_outputs() {
+    let (mut params, mut rng) = (Params::new(), generator());
+    let mut layer = Linear::new(&mut params, "linear", (5, 7), 1.0, &mut rng);
+    layer.add_low_rank(&mut params, "one", (3, 0.7), 0..2, &mut rng);
+    layer.add_singular(&mut params, "other", (2, 0.4), 4..7, &mut rng);
+    for array in params.arrays_mut() {
+        array.values.iter_mut().enumerate().for_each(|(at, value)| *value += (at as f32).sin());
+    }
+    let x: Vec<f32> = (0..20).map(|at| (at as f32).cos()).collect();
+    let before = Layer::forward(&layer, &params, &x, &[]);
+    layer.merge(&mut params);
+    assert!(layer.deltas.is_empty());
+    assert!(relative_distance(&Layer::forward(&layer, &params, &x, &[]), &before) < TOLERANCE);
+}
+
+#[test]
+fn adapter_and_prefix_equal_pytorch() {
+    let mut params = Params::new();
+    let layer = Adapter::new(&mut params, "adapter", (8, 3), &mut generator());
+    Case::read("adapter").check(&mut params, &layer);
+    for (name, mask) in [("prefix_causal", Mask::Causal), ("prefix_bidirectional", Mask::Bidirectional)] {
+        let mut params = Params::new();
+        let prefix = Prefix::new(&mut params, "prefix", (3, 8), &mut generator());
+        let attention = Attention { width: 8, n_heads: 2, mask };
+        Case::read(name).check(&mut params, &Prefixed { attention, prefix });
+    }
 }
 
 #[test]
