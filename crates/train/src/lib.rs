@@ -13,6 +13,8 @@ pub mod blend_fit;
 pub mod material;
 pub mod domain_fit;
 pub mod floor;
+pub mod zero_shot;
+pub mod few_shot;
 mod error;
 
 pub use blend_fit::{Evidence, FittedBlend};
