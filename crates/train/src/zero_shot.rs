@@ -121,7 +121,13 @@ fn without(cases: &CaseSet, items: &ItemCatalog, hidden: DomainIdx) -> CaseSet {
 // The blend's mean over the sources, and of each member the expert as it was fitted where its weight is largest.
 fn mean_of(fits: &[SourceFit]) -> (ZeroShot, Vec<Expert>) {
     let weight_on = |fit: &SourceFit, id: ExpertId| {
-        fit.fit.model.blend.members.iter().find(|member| member.expert == id).map_or(0.0, |member| member.cold)
+        fit.fit
+            .model
+            .blend
+            .members
+            .iter()
+            .find(|member| member.expert == id)
+            .map_or(0.0, |member| member.cold)
     };
     let mut ids: Vec<ExpertId> = fits.iter().flat_map(|fit| fit.fit.model.expert_ids()).collect();
     ids.sort_unstable();

@@ -85,7 +85,8 @@ impl Prepared {
     pub(crate) fn of(path: &Path, config: RunConfig, screen: Screen) -> Result<Self> {
         let (mut dataset, vectors, _) = read(path)?;
         if dataset.domains.len() < 2 {
-            let problem = format!("data set `{}` has one domain: there is no other that could help", dataset.name);
+            let problem =
+                format!("data set `{}` has one domain: there is no other that could help", dataset.name);
             return Err(usage(problem, "import several domains: segue import NAME=PATH NAME=PATH --to DATA"));
         }
         let targets = train_run::targets(&dataset, &config)?;

@@ -98,13 +98,19 @@ pub(crate) struct Difference {
 }
 
 /// Measures all shares (percent), in the order given.
-pub(crate) fn curve(subject: &Subject<'_>, test: &Judge<'_>, shares: &[f64], screen: Screen) -> Result<FewShotCurve> {
+pub(crate) fn curve(
+    subject: &Subject<'_>,
+    test: &Judge<'_>,
+    shares: &[f64],
+    screen: Screen,
+) -> Result<FewShotCurve> {
     let Subject { split, items, target, plan, .. } = *subject;
     let order = RevealOrder::new(split, items, target, plan.seed);
     let mut measured = Vec::new();
     for &percent in shares {
         let rows = order.first(percent);
-        let share = share(subject, test, (percent, rows), screen).with_context(|| format!("at {percent} %"))?;
+        let share =
+            share(subject, test, (percent, rows), screen).with_context(|| format!("at {percent} %"))?;
         measured.push(share);
     }
     Ok(FewShotCurve {
@@ -128,9 +134,11 @@ fn share(
     let known = known_rows(rows);
     let revealed = reveal(subject.split, items, subject.target, |row, _| known(row));
     let shot = subject.few_shot(&revealed);
-    let transfer = subject.watched(screen, &format!("{percent} %, {TRANSFER}"), |session| Ok(shot.fit_transfer(session)?))?;
-    let alone =
-        subject.watched(screen, &format!("{percent} %, {TARGET_ONLY}"), |session| Ok(shot.fit_target_only(session)?))?;
+    let transfer = subject
+        .watched(screen, &format!("{percent} %, {TRANSFER}"), |session| Ok(shot.fit_transfer(session)?))?;
+    let alone = subject.watched(screen, &format!("{percent} %, {TARGET_ONLY}"), |session| {
+        Ok(shot.fit_target_only(session)?)
+    })?;
     let floor = shot.fit_floor()?;
     let ours = rank_model(test, &transfer.model)?;
     let floor = test.rank(|query, scores| floor.score(query, items, scores))?;

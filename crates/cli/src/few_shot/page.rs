@@ -9,7 +9,8 @@ use crate::number;
 
 /// The page of curves, one for each target.
 pub(crate) fn page(curves: &[FewShotCurve], (data, command): (&str, &[String]), generated: String) -> Report {
-    let mut provenance = vec![("command".to_owned(), command.join(" ")), ("data".to_owned(), data.to_owned())];
+    let mut provenance =
+        vec![("command".to_owned(), command.join(" ")), ("data".to_owned(), data.to_owned())];
     for curve in curves {
         for share in &curve.shares {
             let name = format!("{}, {}: experts by weight", curve.target, percent(share.percent));
@@ -56,7 +57,10 @@ fn systems(curve: &FewShotCurve) -> StepCurve {
             is_difference: false,
         }
     };
-    StepCurve { lines: [TRANSFER, TARGET_ONLY, FLOOR].map(line).into(), ..frame(curve, heading(curve), "NDCG@10") }
+    StepCurve {
+        lines: [TRANSFER, TARGET_ONLY, FLOOR].map(line).into(),
+        ..frame(curve, heading(curve), "NDCG@10")
+    }
 }
 
 fn differences(curve: &FewShotCurve) -> StepCurve {
@@ -72,7 +76,10 @@ fn differences(curve: &FewShotCurve) -> StepCurve {
         }
     };
     let title = format!("{}: what the other domains add, paired", curve.target);
-    StepCurve { lines: [TARGET_ONLY, FLOOR].map(line).into(), ..frame(curve, title, "NDCG@10, all domains minus the other") }
+    StepCurve {
+        lines: [TARGET_ONLY, FLOOR].map(line).into(),
+        ..frame(curve, title, "NDCG@10, all domains minus the other")
+    }
 }
 
 fn frame(curve: &FewShotCurve, title: String, y_label: &str) -> StepCurve {

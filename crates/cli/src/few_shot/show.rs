@@ -14,14 +14,23 @@ use crate::verdicts;
 pub(crate) fn show(curve: &FewShotCurve, screen: Screen) -> Result<()> {
     screen.heading(&heading(curve))?;
     let mut grid = Grid::new(&[
-        ">share", ">users", ">events", ">valid", ">all domains", ">target only", ">floor", ">over target only",
+        ">share",
+        ">users",
+        ">events",
+        ">valid",
+        ">all domains",
+        ">target only",
+        ">floor",
+        ">over target only",
         ">over floor",
     ]);
     for share in &curve.shares {
         grid.row(&row(share));
     }
     screen.say(grid.text())?;
-    screen.say("valid: cases to choose by; *: too few users there, so the other domains chose settings and weights")?;
+    screen.say(
+        "valid: cases to choose by; *: too few users there, so the other domains chose settings and weights",
+    )?;
     screen.heading("Which experts, by weight")?;
     for share in &curve.shares {
         screen.say(format!("{:>7}  {}", percent(share.percent), members(share)))?;
@@ -90,9 +99,12 @@ pub(super) fn sentences(curve: &FewShotCurve) -> Vec<Sentence> {
 }
 
 fn sentence(curve: &FewShotCurve, baseline: &str, tone: Tone) -> Option<Sentence> {
-    let differences = curve.shares.iter().flat_map(|share| share.differences.iter().map(move |found| (share, found)));
+    let differences =
+        curve.shares.iter().flat_map(|share| share.differences.iter().map(move |found| (share, found)));
     let at: Vec<String> = differences
-        .filter(|(_, found)| found.baseline == baseline && verdicts::tone(&found.ndcg_at_10.difference) == tone)
+        .filter(|(_, found)| {
+            found.baseline == baseline && verdicts::tone(&found.ndcg_at_10.difference) == tone
+        })
         .map(|(share, found)| {
             format!("{} ({})", percent(share.percent), number::signed(found.ndcg_at_10.difference.mean))
         })

@@ -84,9 +84,8 @@ fn axes(h: &mut Html, y: &Scale, steps: &[String]) {
 // The line through the known means, and an upright stroke for every interval.
 fn draw(h: &mut Html, y: &Scale, (place, n_lines): (usize, usize), line: &StepLine, n_steps: usize) {
     let aside = (place as f64 - (n_lines as f64 - 1.0) / 2.0) * APART;
-    let point = |at: usize, value: f64| {
-        format!("{:.1} {:.1}", across(at, n_steps) + aside, 100.0 - y.place(value))
-    };
+    let point =
+        |at: usize, value: f64| format!("{:.1} {:.1}", across(at, n_steps) + aside, 100.0 - y.place(value));
     let class = Mark::Expert(place).class();
     let known = || line.estimates.iter().enumerate().filter(|(_, estimate)| estimate.mean.is_finite());
     let through: Vec<String> = known().map(|(at, estimate)| point(at, estimate.mean)).collect();
