@@ -99,7 +99,7 @@ impl UserPool<'_> {
     fn take(&self, candidates: &[usize], n: usize, is_spread: bool) -> Vec<(usize, f64)> {
         let profiles = Profiles::of(self, candidates);
         let mut nearest = vec![1.0; candidates.len()];
-        for center in profiles.known.iter() {
+        for center in &profiles.known {
             profiles.approach(center, &mut nearest);
         }
         let mut is_taken = vec![false; candidates.len()];

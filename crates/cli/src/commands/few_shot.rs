@@ -116,6 +116,6 @@ impl Prepared {
     /// The test cases, whole at every share.
     pub(crate) fn test<'a>(&'a self, subject: &Subject<'a>) -> Result<Judge<'a>> {
         let cases = &self.split.test.0;
-        Ok(Judge::new(cases, subject.items, subject.target, subject.rule.mask, None).context("test")?)
+        Judge::new(cases, subject.items, subject.target, subject.rule.mask, None).context("test")
     }
 }

@@ -92,7 +92,8 @@ pub(crate) struct System {
 /// A paired difference.
 #[derive(Debug, Serialize)]
 pub(crate) struct Difference {
-    pub(crate) baseline: &'static str,
+    /// The other system.
+    pub(crate) against: &'static str,
     #[serde(flatten)]
     pub(crate) ndcg_at_10: Comparison,
 }
@@ -136,9 +137,12 @@ fn share(
     let shot = subject.few_shot(&revealed);
     let transfer = subject
         .watched(screen, &format!("{percent} %, {TRANSFER}"), |session| Ok(shot.fit_transfer(session)?))?;
-    let alone = subject.watched(screen, &format!("{percent} %, {TARGET_ONLY}"), |session| {
-        Ok(shot.fit_target_only(session)?)
-    })?;
+    let alone =
+        watched(
+            screen,
+            &format!("{percent} %, {TARGET_ONLY}"),
+            |session| Ok(shot.fit_target_only(session)?),
+        )?;
     let floor = shot.fit_floor()?;
     let ours = rank_model(test, &transfer.model)?;
     let floor = test.rank(|query, scores| floor.score(query, items, scores))?;
@@ -189,7 +193,7 @@ pub(crate) fn rank_model(test: &Judge<'_>, model: &DomainModel) -> Result<Rankin
     Ok(test.rank(score)?)
 }
 
-impl<'a> Subject<'a> {
+impl Subject<'_> {
     /// The systems on what is revealed.
     pub(crate) fn few_shot<'b>(&'b self, revealed: &'b segue_data::Revealed) -> FewShot<'b> {
         FewShot {
@@ -201,20 +205,6 @@ impl<'a> Subject<'a> {
             rule: self.rule,
             refit: self.refit,
         }
-    }
-
-    /// Does a fit with a bar on the screen.
-    pub(crate) fn watched<T>(
-        &self,
-        screen: Screen,
-        what: &str,
-        fit: impl FnOnce(Session<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let bar = screen.bar(1, what);
-        let show = |progress: &Progress| fit_bar::show(&bar, progress);
-        let fitted = fit(Session::watched_by(&show));
-        bar.finish_and_clear();
-        fitted
     }
 
     /// The ranks that the objective counts.
@@ -232,10 +222,19 @@ impl<'a> Subject<'a> {
         &self,
         test: &Judge<'_>,
         ours: &Rankings,
-        (baseline, theirs): (&'static str, &Rankings),
+        (against, theirs): (&'static str, &Rankings),
     ) -> Result<Difference> {
         let compared = compare(self.ranks(ours), self.ranks(theirs), Some(test.users()), &self.settings)?;
         let ndcg_at_10 = *compared.get(HEADLINE).context("no metric was measured")?;
-        Ok(Difference { baseline, ndcg_at_10 })
+        Ok(Difference { against, ndcg_at_10 })
     }
+}
+
+// Does a fit with a bar on the screen.
+fn watched<T>(screen: Screen, what: &str, fit: impl FnOnce(Session<'_>) -> Result<T>) -> Result<T> {
+    let bar = screen.bar(1, what);
+    let show = |progress: &Progress| fit_bar::show(&bar, progress);
+    let fitted = fit(Session::watched_by(&show));
+    bar.finish_and_clear();
+    fitted
 }

@@ -66,7 +66,7 @@ fn systems(curve: &FewShotCurve) -> StepCurve {
 fn differences(curve: &FewShotCurve) -> StepCurve {
     let line = |name: &str| {
         let estimate = |share: &Share| {
-            let found = share.differences.iter().find(|difference| difference.baseline == name);
+            let found = share.differences.iter().find(|difference| difference.against == name);
             found.map_or_else(Estimate::default, |found| estimate(&found.ndcg_at_10.difference))
         };
         StepLine {

@@ -70,7 +70,7 @@ fn row(share: &Share) -> [String; 9] {
         found.map_or_else(|| "–".to_owned(), |system| number::estimate(&system.ndcg_at_10))
     };
     let over = |name: &str| {
-        let found = share.differences.iter().find(|difference| difference.baseline == name);
+        let found = share.differences.iter().find(|difference| difference.against == name);
         found.map_or_else(|| "–".to_owned(), |found| number::difference(&found.ndcg_at_10.difference))
     };
     let star = if share.chosen_on == ChosenOn::Sources { "*" } else { "" };
@@ -103,7 +103,7 @@ fn sentence(curve: &FewShotCurve, baseline: &str, tone: Tone) -> Option<Sentence
         curve.shares.iter().flat_map(|share| share.differences.iter().map(move |found| (share, found)));
     let at: Vec<String> = differences
         .filter(|(_, found)| {
-            found.baseline == baseline && verdicts::tone(&found.ndcg_at_10.difference) == tone
+            found.against == baseline && verdicts::tone(&found.ndcg_at_10.difference) == tone
         })
         .map(|(share, found)| {
             format!("{} ({})", percent(share.percent), number::signed(found.ndcg_at_10.difference.mean))
