@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::query_args::ItemArgs;
 use crate::commands::{
-    adapt, benchmark, completions, config, demo, describe, encode, evaluate, import, model, recommend, runs,
-    train,
+    adapt, benchmark, completions, config, demo, describe, encode, evaluate, few_shot, import, model, recommend,
+    runs, train,
 };
 
 const AFTER_HELP: &str = "\
@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Adapt(adapt::Args),
     /// Train all experts, keep those that help, measure on test, write a run folder
     Train(train::Args),
+    /// Measure how good a domain is with 0, 1, 5, … 100 % of its users, with and without the others
+    FewShot(few_shot::Args),
     /// Measure a run again, or lists that any tool made
     Evaluate(evaluate::Args),
     /// Recommend items, with the reasons

@@ -9,6 +9,7 @@ mod commands;
 mod evaluate_lists;
 mod evaluate_run;
 mod facts;
+mod few_shot;
 mod figures;
 mod measure;
 mod train_run;

@@ -41,6 +41,7 @@ pub(crate) fn of_run(
         dataset: data_facts(figures),
         domains: figures.domains.iter().map(|domain| of_domain(domain, config)).collect(),
         examples,
+        steps: Vec::new(),
         curves: curves_of(passes),
         provenance: provenance(manifest),
         refresh_seconds: None,

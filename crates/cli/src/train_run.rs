@@ -163,7 +163,8 @@ fn write(
     Ok(manifest)
 }
 
-fn targets(dataset: &Dataset, config: &RunConfig) -> Result<Vec<DomainIdx>> {
+/// The domains to recommend.
+pub(crate) fn targets(dataset: &Dataset, config: &RunConfig) -> Result<Vec<DomainIdx>> {
     if config.data.targets.is_empty() {
         return Ok(dataset.domain_indexes().collect());
     }
@@ -180,8 +181,8 @@ fn targets(dataset: &Dataset, config: &RunConfig) -> Result<Vec<DomainIdx>> {
     config.data.targets.iter().map(find).collect()
 }
 
-// What the filters of the config left out, in words.
-fn apply_filters(dataset: &mut Dataset, config: &RunConfig) -> Result<Vec<String>> {
+/// Applies the filters of the config; gives what they left out, in words.
+pub(crate) fn apply_filters(dataset: &mut Dataset, config: &RunConfig) -> Result<Vec<String>> {
     let mut notes = Vec::new();
     if let Some(min_value) = config.data.min_value {
         let n = filter::keep_values_from(dataset, min_value as f32);

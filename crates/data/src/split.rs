@@ -81,6 +81,30 @@ impl CaseSet {
         Self { events: Arc::clone(&self.events), cases }
     }
 
+    /// The same cases with the events of their histories that `keeps(row, event)` keeps.
+    #[must_use]
+    pub fn with_events(&self, keeps: impl Fn(u32, &Event) -> bool) -> Self {
+        // Histories of a row begin at the same event and grow, so whatever lies before a known place is known.
+        let mut row_of: Vec<Option<u32>> = vec![None; self.events.len()];
+        for case in &self.cases {
+            for at in case.history.clone().rev().take_while(|&at| row_of[at].is_none()).collect::<Vec<_>>() {
+                row_of[at] = Some(case.row);
+            }
+        }
+        let mut n_before = Vec::with_capacity(self.events.len() + 1);
+        let mut events = Vec::new();
+        for (event, row) in self.events.iter().zip(&row_of) {
+            n_before.push(events.len());
+            events.extend(row.is_some_and(|row| keeps(row, event)).then_some(*event));
+        }
+        n_before.push(events.len());
+        let moved = |case: &Case| Case {
+            history: n_before[case.history.start]..n_before[case.history.end],
+            ..case.clone()
+        };
+        Self { cases: self.cases.iter().map(moved).collect(), events: Arc::new(events) }
+    }
+
     /// The cases at the given positions.
     #[must_use]
     pub fn select(&self, positions: &[usize]) -> Self {

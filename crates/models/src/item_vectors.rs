@@ -144,16 +144,17 @@ pub fn item_descriptions(items: &ItemCatalog) -> Vec<String> {
 pub struct TextSpace<'a> {
     /// The vectors.
     pub vectors: &'a ItemVectors,
-    /// Of the items with training events, over all domains.
+    /// Of the items with training events, over all domains; of all items where hardly any has events.
     pub spectrum: Spectrum,
 }
 
 impl<'a> TextSpace<'a> {
-    /// Fits the spectrum; `None` when fewer than two items with training events have text.
+    /// Fits the spectrum; `None` when fewer than two items have text.
     pub fn new(vectors: &'a ItemVectors, train: &TrainSet, items: &ItemCatalog) -> Option<Self> {
         let counts = train.sequences.item_counts(items.len());
         let known = (0..items.len()).filter(|&item| counts[item] > 0);
-        let spectrum = Spectrum::fit(&vectors.values, vectors.dim, known)?;
+        let spectrum = Spectrum::fit(&vectors.values, vectors.dim, known)
+            .or_else(|| Spectrum::fit(&vectors.values, vectors.dim, 0..items.len()))?;
         Some(Self { vectors, spectrum })
     }
 }

@@ -14,6 +14,12 @@ pub mod blend_fit;
 pub mod material;
 pub mod domain_fit;
 pub mod floor;
+pub mod zero_shot;
+pub mod few_shot;
+pub mod confidence;
+pub mod suggest_users;
+pub mod suggest_items;
+pub mod pseudo_labels;
 mod error;
 
 pub use blend_fit::{Evidence, FittedBlend};

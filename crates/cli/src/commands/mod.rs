@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod describe;
 pub(crate) mod encode;
 pub(crate) mod evaluate;
+pub(crate) mod few_shot;
 pub(crate) mod import;
 pub(crate) mod model;
 pub(crate) mod query_args;
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: &Cli, screen: Screen) -> Result<()> {
         Command::Encode(args) => encode::run(args, screen),
         Command::Adapt(args) => adapt::run(args, screen),
         Command::Train(args) => train::run(args, screen),
+        Command::FewShot(args) => few_shot::run(args, screen),
         Command::Evaluate(args) => evaluate::run(args, screen),
         Command::Recommend(args) => recommend::run(args, screen),
         Command::Why(args) => why::run(args, screen),

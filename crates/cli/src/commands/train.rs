@@ -172,7 +172,8 @@ fn resumed(args: &Args, path: &Path, screen: Screen) -> Result<(FinishedRun, Run
     Ok((finished, config))
 }
 
-fn read(path: &Path) -> Result<(Dataset, Option<ItemVectors>, DataOrigin)> {
+/// A data set folder, with the vectors of its texts.
+pub(crate) fn read(path: &Path) -> Result<(Dataset, Option<ItemVectors>, DataOrigin)> {
     let (dataset, head) = store::read(path)?;
     let vectors = read_vectors(path, &dataset.items)?;
     let (name, path) = (dataset.name.clone(), path.display().to_string());

@@ -8,6 +8,7 @@ mod config;
 mod data;
 mod determinism;
 mod end_to_end;
+mod few_shot;
 mod lists;
 mod mlflow;
 mod readme;

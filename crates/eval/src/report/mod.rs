@@ -16,6 +16,7 @@ mod examples;
 mod overview;
 mod search;
 mod slices;
+mod steps;
 mod transfer;
 mod weights;
 
@@ -34,7 +35,7 @@ mod tests;
 
 pub use model::{
     Curve, DomainReport, Estimate, Example, ExampleItem, Marker, MetricRow, ModelKind, Report, Sentence,
-    Series, SliceRow, Tone, TransferRow, TrialRow, WeightRow,
+    Series, SliceRow, StepCurve, StepLine, Tone, TransferRow, TrialRow, WeightRow,
 };
 
 /// A page is never longer than this.

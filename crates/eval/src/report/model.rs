@@ -25,6 +25,8 @@ pub struct Report {
     pub domains: Vec<DomainReport>,
     /// Recommendations for single users, with their reasons.
     pub examples: Vec<Example>,
+    /// Estimates of a few systems over a few steps, such as shares of the training data.
+    pub steps: Vec<StepCurve>,
     /// Loss and validation curves.
     pub curves: Vec<Curve>,
     /// What reproduces the page as (name, value): seed, versions, data hash, command.
@@ -291,4 +293,32 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
     /// Whether it is measured by the second vertical axis.
     pub is_on_right: bool,
+}
+
+/// Estimates of a few systems over a few steps.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StepCurve {
+    /// What is plotted.
+    pub title: String,
+    /// What the steps are.
+    pub x_label: String,
+    /// What is measured.
+    pub y_label: String,
+    /// The steps as a reader calls them, in order.
+    pub steps: Vec<String>,
+    /// The systems.
+    pub lines: Vec<StepLine>,
+}
+
+/// One system of a [`StepCurve`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StepLine {
+    /// The system.
+    pub name: String,
+    /// One estimate for each step; `NaN` where there is none.
+    pub estimates: Vec<Estimate>,
+    /// Whether the values are differences, which are printed with their sign.
+    pub is_difference: bool,
 }

@@ -5,7 +5,7 @@ use super::markup::Html;
 use super::model::{DomainReport, Report};
 use super::number::count;
 use super::palette::Palette;
-use super::{accuracy, beyond, curves, examples, overview, search, slices, transfer, weights};
+use super::{accuracy, beyond, curves, examples, overview, search, slices, steps, transfer, weights};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -82,6 +82,9 @@ fn header(h: &mut Html, cx: &Context, report: &Report) {
         for (place, domain) in report.domains.iter().take(cx.limits.domains).enumerate() {
             link(h, &format!("#d{place}"), &domain.name);
         }
+        if !report.steps.is_empty() {
+            link(h, "#steps", "Curves");
+        }
         if !report.examples.is_empty() {
             link(h, "#examples", "Examples");
         }
@@ -100,6 +103,7 @@ fn sections(h: &mut Html, cx: &Context, report: &Report) {
         domain_section(h, cx, place, domain);
     }
     h.left_out(report.domains.len().saturating_sub(cx.limits.domains), "domains");
+    steps::section(h, cx, &report.steps);
     examples::section(h, cx, &report.examples);
     curves::section(h, cx, &report.curves);
 }

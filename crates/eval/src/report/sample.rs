@@ -23,6 +23,24 @@ pub(super) fn small() -> Report {
                 reasons: vec!["often watched after Solaris".into()],
             }],
         }],
+        steps: vec![StepCurve {
+            title: "Few shots".into(),
+            x_label: "share".into(),
+            y_label: "NDCG@10".into(),
+            steps: vec!["0 %".into(), "5 %".into()],
+            lines: vec![
+                StepLine {
+                    name: "all domains".into(),
+                    estimates: vec![Estimate::new(0.125, 0.1, 0.15), Estimate::new(0.25, 0.2, 0.3)],
+                    is_difference: false,
+                },
+                StepLine {
+                    name: "gain".into(),
+                    estimates: vec![Estimate::default(), Estimate::new(0.03125, 0.01, 0.05)],
+                    is_difference: true,
+                },
+            ],
+        }],
         curves: vec![Curve {
             title: "Loss".into(),
             x_label: "step".into(),
@@ -117,7 +135,7 @@ pub(super) struct Size {
 
 /// A report of any size with plausible numbers.
 pub(super) fn large(size: &Size) -> Report {
-    let Report { title, subtitle, headline, dataset, curves, provenance, .. } = small();
+    let Report { title, subtitle, headline, dataset, steps, curves, provenance, .. } = small();
     Report {
         title: title.repeat(size.name_repeats),
         subtitle: subtitle.repeat(size.name_repeats),
@@ -126,6 +144,7 @@ pub(super) fn large(size: &Size) -> Report {
         dataset: dataset.into_iter().cycle().take(12).collect(),
         domains: (0..size.domains).map(|domain| large_domain(size, domain)).collect(),
         examples: (0..size.examples).map(|user| large_example(size, user)).collect(),
+        steps,
         curves: curves
             .into_iter()
             .cycle()

@@ -247,3 +247,14 @@ const OUTLINE: [&str; 25] = [
     "figcaption Loss",
     "h3 Provenance",
 ];
+
+#[test]
+fn steps_show_every_number_and_say_what_is_not_known() {
+    let html = render(&small());
+    let section = html.split("<section id=\"steps\">").nth(1).unwrap().split("</section>").next().unwrap();
+    for shown in ["0.2500", "[0.2000, 0.3000]", "+0.0313", "n/a", ">5 %<"] {
+        assert!(section.contains(shown), "{shown}\n{section}");
+    }
+    // Of four estimates one is unknown: three uprights, and a line for each system.
+    assert_eq!(section.matches("<path").count(), 3 + 2);
+}

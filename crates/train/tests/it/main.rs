@@ -8,3 +8,4 @@ mod repetition;
 mod resume;
 mod story;
 mod transfer;
+mod zero_shot;

@@ -1,0 +1,240 @@
+//! How good a domain is with a part of its data, with and without the other domains: the curve of `segue few-shot`.
+
+mod page;
+mod show;
+
+pub(crate) use page::page;
+pub(crate) use show::show;
+
+use anyhow::{Context, Result};
+use segue_data::{DomainIdx, ItemCatalog, RevealOrder, Split, reveal};
+use segue_eval::bootstrap::Interval;
+use segue_eval::full_ranking::Rankings;
+use segue_eval::metric_table::{Comparison, MetricTable, TableSettings, compare};
+use segue_eval::rank::TargetRank;
+use segue_models::{ExpertId, ItemVectors, Query};
+use segue_recommend::DomainModel;
+use segue_recommend::recommender::Scratch;
+use segue_train::few_shot::{ChosenOn, FewShot, FewShotFit};
+use segue_train::zero_shot::{JudgeRule, ZeroShot};
+use segue_train::{FitPlan, Judge, Progress, Session};
+use serde::Serialize;
+
+use crate::figures::HEADLINE;
+use crate::fit_bar;
+use crate::screen::Screen;
+
+/// The blend of all domains.
+pub(crate) const TRANSFER: &str = "all domains";
+/// The blend of the target alone.
+pub(crate) const TARGET_ONLY: &str = "target only";
+/// The fixed recipe.
+pub(crate) const FLOOR: &str = "floor (window + words)";
+
+/// What a curve is measured on.
+pub(crate) struct Subject<'a> {
+    pub(crate) items: &'a ItemCatalog,
+    pub(crate) split: &'a Split,
+    pub(crate) vectors: Option<&'a ItemVectors>,
+    pub(crate) target: DomainIdx,
+    /// Its name.
+    pub(crate) target_name: &'a str,
+    pub(crate) plan: &'a FitPlan,
+    pub(crate) rule: JudgeRule,
+    pub(crate) refit: bool,
+    pub(crate) settings: TableSettings,
+}
+
+/// The curve.
+#[derive(Debug, Serialize)]
+pub(crate) struct FewShotCurve {
+    pub(crate) target: String,
+    pub(crate) split: String,
+    pub(crate) seed: u64,
+    /// Whether the measured models were fitted on train and valid.
+    pub(crate) refit: bool,
+    /// Users of the target with something to reveal.
+    pub(crate) n_users: usize,
+    /// Test cases, the same at every share.
+    pub(crate) n_test_cases: usize,
+    pub(crate) shares: Vec<Share>,
+}
+
+/// What one share gave.
+#[derive(Debug, Serialize)]
+pub(crate) struct Share {
+    pub(crate) percent: f64,
+    pub(crate) n_users: usize,
+    /// Training events of the target that are revealed.
+    pub(crate) n_events: usize,
+    /// Valid cases of the target that are revealed.
+    pub(crate) n_valid_cases: usize,
+    /// What the blend of all domains was chosen on.
+    pub(crate) chosen_on: ChosenOn,
+    pub(crate) systems: Vec<System>,
+    /// The blend of all domains minus each other system.
+    pub(crate) differences: Vec<Difference>,
+    /// Members of the blend of all domains, with their weights.
+    pub(crate) members: Vec<(ExpertId, f32)>,
+    /// The choice of the sources, where they made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) zero_shot: Option<ZeroShot>,
+}
+
+/// A measured system.
+#[derive(Debug, Serialize)]
+pub(crate) struct System {
+    pub(crate) name: &'static str,
+    pub(crate) ndcg_at_10: Interval,
+    pub(crate) table: MetricTable,
+}
+
+/// A paired difference.
+#[derive(Debug, Serialize)]
+pub(crate) struct Difference {
+    /// The other system.
+    pub(crate) against: &'static str,
+    #[serde(flatten)]
+    pub(crate) ndcg_at_10: Comparison,
+}
+
+/// Measures all shares (percent), in the order given.
+pub(crate) fn curve(
+    subject: &Subject<'_>,
+    test: &Judge<'_>,
+    shares: &[f64],
+    screen: Screen,
+) -> Result<FewShotCurve> {
+    let Subject { split, items, target, plan, .. } = *subject;
+    let order = RevealOrder::new(split, items, target, plan.seed);
+    let mut measured = Vec::new();
+    for &percent in shares {
+        let rows = order.first(percent);
+        let share =
+            share(subject, test, (percent, rows), screen).with_context(|| format!("at {percent} %"))?;
+        measured.push(share);
+    }
+    Ok(FewShotCurve {
+        target: subject.target_name.to_owned(),
+        split: split.description.clone(),
+        seed: plan.seed,
+        refit: subject.refit,
+        n_users: order.rows().len(),
+        n_test_cases: test.n_cases(),
+        shares: measured,
+    })
+}
+
+fn share(
+    subject: &Subject<'_>,
+    test: &Judge<'_>,
+    (percent, rows): (f64, &[u32]),
+    screen: Screen,
+) -> Result<Share> {
+    let items = subject.items;
+    let known = known_rows(rows);
+    let revealed = reveal(subject.split, items, subject.target, |row, _| known(row));
+    let shot = subject.few_shot(&revealed);
+    let transfer = subject
+        .watched(screen, &format!("{percent} %, {TRANSFER}"), |session| Ok(shot.fit_transfer(session)?))?;
+    let alone =
+        watched(
+            screen,
+            &format!("{percent} %, {TARGET_ONLY}"),
+            |session| Ok(shot.fit_target_only(session)?),
+        )?;
+    let floor = shot.fit_floor()?;
+    let ours = rank_model(test, &transfer.model)?;
+    let floor = test.rank(|query, scores| floor.score(query, items, scores))?;
+    let alone = alone.map(|fit| rank_model(test, &fit.model)).transpose()?;
+    let others = [alone.as_ref().map(|ranks| (TARGET_ONLY, ranks)), Some((FLOOR, &floor))];
+    let others: Vec<(&'static str, &Rankings)> = others.into_iter().flatten().collect();
+    let mut systems = vec![subject.system(test, TRANSFER, &ours)?];
+    let mut differences = Vec::new();
+    for (name, ranks) in others {
+        systems.push(subject.system(test, name, ranks)?);
+        differences.push(subject.difference(test, &ours, (name, ranks))?);
+    }
+    let inside = items.range(subject.target);
+    let events = revealed.train.sequences.events();
+    Ok(Share {
+        percent,
+        n_users: rows.len(),
+        n_events: events.iter().filter(|event| inside.contains(&event.item.at())).count(),
+        n_valid_cases: shot.n_valid_cases(),
+        chosen_on: transfer.chosen_on,
+        systems,
+        differences,
+        members: members(&transfer),
+        zero_shot: transfer.zero_shot,
+    })
+}
+
+/// Whether a row is among `rows`.
+pub(crate) fn known_rows(rows: &[u32]) -> impl Fn(u32) -> bool + use<> {
+    let mut sorted = rows.to_vec();
+    sorted.sort_unstable();
+    move |row| sorted.binary_search(&row).is_ok()
+}
+
+fn members(fit: &FewShotFit) -> Vec<(ExpertId, f32)> {
+    let blend = &fit.model.blend;
+    let mut members: Vec<(ExpertId, f32)> =
+        blend.active().map(|at| (blend.members[at].expert, blend.members[at].warm)).collect();
+    members.sort_by(|a, b| b.1.total_cmp(&a.1));
+    members
+}
+
+/// Ranks the cases under a model.
+pub(crate) fn rank_model(test: &Judge<'_>, model: &DomainModel) -> Result<Rankings> {
+    let score = |query: &Query<'_>, scores: &mut [f32]| {
+        model.score(query, test.items(), &mut Scratch::default(), scores);
+    };
+    Ok(test.rank(score)?)
+}
+
+impl Subject<'_> {
+    /// The systems on what is revealed.
+    pub(crate) fn few_shot<'b>(&'b self, revealed: &'b segue_data::Revealed) -> FewShot<'b> {
+        FewShot {
+            plan: self.plan,
+            revealed,
+            items: self.items,
+            vectors: self.vectors,
+            target: self.target,
+            rule: self.rule,
+            refit: self.refit,
+        }
+    }
+
+    /// The ranks that the objective counts.
+    pub(crate) fn ranks<'r>(&self, rankings: &'r Rankings) -> &'r [TargetRank] {
+        self.plan.objective.of(rankings)
+    }
+
+    fn system(&self, test: &Judge<'_>, name: &'static str, rankings: &Rankings) -> Result<System> {
+        let table = MetricTable::of(self.ranks(rankings), Some(test.users()), &self.settings)?;
+        let ndcg_at_10 = *table.metrics.get(HEADLINE).context("no metric was measured")?;
+        Ok(System { name, ndcg_at_10, table })
+    }
+
+    fn difference(
+        &self,
+        test: &Judge<'_>,
+        ours: &Rankings,
+        (against, theirs): (&'static str, &Rankings),
+    ) -> Result<Difference> {
+        let compared = compare(self.ranks(ours), self.ranks(theirs), Some(test.users()), &self.settings)?;
+        let ndcg_at_10 = *compared.get(HEADLINE).context("no metric was measured")?;
+        Ok(Difference { against, ndcg_at_10 })
+    }
+}
+
+// Does a fit with a bar on the screen.
+fn watched<T>(screen: Screen, what: &str, fit: impl FnOnce(Session<'_>) -> Result<T>) -> Result<T> {
+    let bar = screen.bar(1, what);
+    let show = |progress: &Progress| fit_bar::show(&bar, progress);
+    let fitted = fit(Session::watched_by(&show));
+    bar.finish_and_clear();
+    fitted
+}

@@ -1,0 +1,166 @@
+//! The systems that a few-shot curve compares, fitted on what is revealed of the target.
+
+use segue_data::{CaseSet, DomainIdx, ItemCatalog, Revealed};
+use segue_models::content::ContentConfig;
+use segue_models::window::WindowConfig;
+use segue_models::{ItemVectors, ModelError, Scope};
+use segue_recommend::DomainModel;
+use serde::{Deserialize, Serialize};
+
+use crate::domain_fit::{FitPlan, fit_domain, refit_domain};
+use crate::error::TrainError;
+use crate::floor::{Floor, FloorPart, Scale};
+use crate::judge::Judge;
+use crate::material::Material;
+use crate::session::Session;
+use crate::zero_shot::{JudgeRule, ZeroShot, fit_zero_shot};
+
+/// Users with revealed valid cases below which the sources choose: intervals over fewer users are too narrow to be believed, and over one
+/// user have no width at all.
+pub const FEWEST_USERS_TO_CHOOSE_BY: usize = 10;
+
+/// What choosing went by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChosenOn {
+    /// The revealed valid cases of the target.
+    Target,
+    /// The valid cases of the other domains: the target has none, or those of fewer than [`FEWEST_USERS_TO_CHOOSE_BY`] users.
+    Sources,
+}
+
+/// What a share is fitted on and how.
+#[derive(Clone, Copy)]
+pub struct FewShot<'a> {
+    /// What to train; `use_sources` is set by the system.
+    pub plan: &'a FitPlan,
+    /// What is known.
+    pub revealed: &'a Revealed,
+    /// Items of all domains.
+    pub items: &'a ItemCatalog,
+    /// Vectors of their texts.
+    pub vectors: Option<&'a ItemVectors>,
+    /// The domain with little data.
+    pub target: DomainIdx,
+    /// How cases are judged.
+    pub rule: JudgeRule,
+    /// Whether what is measured is fitted on train and valid.
+    pub refit: bool,
+}
+
+/// A fitted system.
+#[derive(Clone, Debug)]
+pub struct FewShotFit {
+    /// The model to measure.
+    pub model: DomainModel,
+    /// What its settings and blend were chosen on.
+    pub chosen_on: ChosenOn,
+    /// The choice, where the sources made it.
+    pub zero_shot: Option<ZeroShot>,
+}
+
+impl<'a> FewShot<'a> {
+    /// Valid cases of the target that are known.
+    pub fn n_valid_cases(&self) -> usize {
+        self.valid().len()
+    }
+
+    /// The blend of all domains. With too few valid cases the sources choose.
+    ///
+    /// # Errors
+    /// As [`fit_domain`] and [`fit_zero_shot`].
+    pub fn fit_transfer(&self, session: Session<'_>) -> Result<FewShotFit, TrainError> {
+        let plan = FitPlan { use_sources: true, ..self.plan.clone() };
+        if let Some(judge) = self.judge()? {
+            return self.fit_on_valid(&plan, &judge, session);
+        }
+        let valid = &self.revealed.valid.0;
+        let sources: Vec<(DomainIdx, &CaseSet)> = (0..self.items.n_domains() as u16)
+            .map(DomainIdx)
+            .filter(|&domain| domain != self.target)
+            .map(|domain| (domain, valid))
+            .collect();
+        let (zero_shot, mut model) =
+            fit_zero_shot(&plan, self.material(), (&sources, self.rule), self.target, session)?;
+        if self.refit {
+            let material = self.material().with_train(&self.revealed.train_valid);
+            model = refit_domain(&model, material, plan.seed, session)?;
+        }
+        Ok(FewShotFit { model, chosen_on: ChosenOn::Sources, zero_shot: Some(zero_shot) })
+    }
+
+    /// The blend of the target's own events; `None` with too few valid cases, since nothing can be chosen then.
+    ///
+    /// # Errors
+    /// As [`fit_domain`].
+    pub fn fit_target_only(&self, session: Session<'_>) -> Result<Option<FewShotFit>, TrainError> {
+        let plan = FitPlan { use_sources: false, ..self.plan.clone() };
+        let Some(judge) = self.judge()? else { return Ok(None) };
+        self.fit_on_valid(&plan, &judge, session).map(Some)
+    }
+
+    /// The simple floor: what follows what in the target, and words in common, with fixed settings and weights.
+    ///
+    /// # Errors
+    /// When a part fails for another reason than that it has nothing to read.
+    pub fn fit_floor(&self) -> Result<Floor, TrainError> {
+        let train = if self.refit { &self.revealed.train_valid } else { &self.revealed.train };
+        match Floor::fit(&floor_parts(), train, self.items, self.target) {
+            Err(TrainError::Model { source: ModelError::StandsAside { .. }, .. }) => {
+                Floor::fit(&floor_parts()[..1], train, self.items, self.target)
+            }
+            other => other,
+        }
+    }
+
+    fn fit_on_valid(
+        &self,
+        plan: &FitPlan,
+        judge: &Judge<'_>,
+        session: Session<'_>,
+    ) -> Result<FewShotFit, TrainError> {
+        let mut model = fit_domain(plan, self.material(), judge, session)?.model;
+        if self.refit {
+            let material = self.material().with_train(&self.revealed.train_valid);
+            model = refit_domain(&model, material, plan.seed, session)?;
+        }
+        Ok(FewShotFit { model, chosen_on: ChosenOn::Target, zero_shot: None })
+    }
+
+    /// What experts are fitted on while choosing.
+    pub fn material(&self) -> Material<'a> {
+        Material { train: &self.revealed.train, items: self.items, vectors: self.vectors }
+    }
+
+    fn valid(&self) -> CaseSet {
+        self.revealed.valid.0.of_domain(self.target)
+    }
+
+    // `None` where there is too little to choose by.
+    fn judge(&self) -> Result<Option<Judge<'a>>, TrainError> {
+        let cases = self.valid();
+        let mut users: Vec<u32> = cases.cases().iter().map(|case| case.row).collect();
+        users.sort_unstable();
+        users.dedup();
+        if users.len() < FEWEST_USERS_TO_CHOOSE_BY {
+            return Ok(None);
+        }
+        Judge::new(&cases, self.items, self.target, self.rule.mask, self.rule.sampled).map(Some)
+    }
+}
+
+// The recipe that the published tables are given as a floor (`window+text`), with the defaults of the two experts.
+fn floor_parts() -> [FloorPart; 2] {
+    let part = |scale: Scale| FloorPart {
+        weight: 1.0,
+        scale,
+        scope: Scope::Target,
+        popularity: None,
+        window: None,
+        linear: None,
+        content: None,
+    };
+    let window = FloorPart { window: Some(WindowConfig::default()), ..part(Scale::P99) };
+    let content = FloorPart { content: Some(ContentConfig::default()), ..part(Scale::None) };
+    [window, content]
+}
