@@ -46,6 +46,7 @@ pub fn fit_behavior(
     rng.set_stream(id.scope as u64 + 1);
     let stands_aside = |source: ModelError| TrainError::Model { expert: id.to_string(), source };
     let mut model = Behavior::new(config, items, (domain, id.scope), &mut rng).map_err(stands_aside)?;
+    model.read_profiles(train.profiles.n_values(), &mut rng);
     let examples = Example::all_of(train, &model);
     if examples.len() < FEWEST_EXAMPLES {
         let reason =

@@ -20,6 +20,12 @@ pub struct BehaviorConfig {
     pub dropout: f32,
     /// Whether the time until the next event (or the request) is part of the input.
     pub time_gaps: bool,
+    /// Whether what is known about users (age, gender, …) stands in front of their events; only where the data has it.
+    #[serde(default)]
+    pub profile_tokens: bool,
+    /// Probability in training that an attribute value is left out, and that all of a user's are, in [0, 1).
+    #[serde(default = "profile_dropout")]
+    pub profile_dropout: f32,
     /// Weight of the loss on other domains' events, relative to the target's; only with several domains.
     pub source_weight: f32,
     /// Items sampled per step beside the step's own targets; 0, or a catalog not larger than that: all items.
@@ -50,6 +56,8 @@ impl Default for BehaviorConfig {
             max_len: 50,
             dropout: 0.4,
             time_gaps: true,
+            profile_tokens: false,
+            profile_dropout: profile_dropout(),
             source_weight: 1.0,
             n_negatives: 2048,
             batch_size: 128,
@@ -61,4 +69,8 @@ impl Default for BehaviorConfig {
             patience: 4,
         }
     }
+}
+
+fn profile_dropout() -> f32 {
+    0.2
 }

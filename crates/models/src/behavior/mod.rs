@@ -8,6 +8,7 @@
 
 mod config;
 mod negatives;
+mod profile;
 mod step;
 mod tokens;
 mod words;
@@ -47,6 +48,8 @@ pub struct Net {
     asked: ParamId,
     blocks: Vec<Block>,
     norm: LayerNorm,
+    /// `[n_values, width]`: attribute values of users; `None` when profiles are not read.
+    profile: Option<ParamId>,
 }
 
 /// Kinds of events that are told apart.
@@ -65,14 +68,15 @@ pub struct Behavior {
     pub net: Net,
     /// Numbers.
     pub params: Params,
-    /// `[n_rows + n_words, width]`: items with their tags, then the tags; see [`refresh`](Self::refresh).
+    /// `[n_rows + n_words + n_values, width]`: items with their tags, the tags, attribute values; see
+    /// [`refresh`](Self::refresh).
     vectors: Vec<f32>,
     /// Share of each item among a domain's training targets, by domain; for the sample of a step. Empty in a model that was read.
     pub frequencies: Vec<Vec<f32>>,
 }
 
 impl Behavior {
-    /// A model before training.
+    /// A model before training; [`read_profiles`](Self::read_profiles) adds what is known about users.
     ///
     /// # Errors
     /// When the settings contradict each other, or for [`Scope::Sources`]: other domains are read in [`Scope::All`].
@@ -107,7 +111,18 @@ impl Behavior {
             .map(|at| Block::new(&mut params, &format!("blocks.{at}"), shape, deviation, rng))
             .collect();
         let norm = LayerNorm::new(&mut params, "norm", width, 1e-6, rng);
-        let net = Net { items, words: of_words, positions, domains, kinds, gaps, asked, blocks, norm };
+        let net = Net {
+            items,
+            words: of_words,
+            positions,
+            domains,
+            kinds,
+            gaps,
+            asked,
+            blocks,
+            norm,
+            profile: None,
+        };
         let mut model = Self {
             config: config.clone(),
             rows,
@@ -125,6 +140,7 @@ impl Behavior {
     pub fn refresh(&mut self) {
         let words = self.net.words.map_or(&[][..], |words| self.params.get(words));
         self.words.add_to(self.params.get(self.net.items), words, self.config.width, &mut self.vectors);
+        self.vectors.extend_from_slice(self.net.profile.map_or(&[], |profile| self.params.get(profile)));
     }
 
     /// Counts how often each item is a target, before training.
@@ -149,7 +165,7 @@ impl Behavior {
         self
     }
 
-    /// Scores all candidates into `scores` (`[n_candidates]`); all 0 for a user without events in scope.
+    /// Scores all candidates into `scores` (`[n_candidates]`); all 0 for a user without events in scope of whom nothing is known.
     pub fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
         scores.fill(0.0);
         let Some(user) = self.user_vector(query) else { return };
@@ -164,9 +180,10 @@ impl Behavior {
         segue_nn::dot_rows(vectors, user, scores);
     }
 
-    /// The vector of a user at the time of the request, `[width]`: what one more event updates. `None` without events in scope.
+    /// The vector of a user at the time of the request, `[width]`: what one more event updates. `None` without
+    /// events in scope and without a profile.
     pub fn user_vector(&self, query: &Query<'_>) -> Option<Vec<f32>> {
-        let tokens = self.rows.tokens(query.history, query.timestamp, self.config.max_len, &self.words);
+        let tokens = self.query_tokens(query);
         if tokens.is_empty() {
             return None;
         }
@@ -214,6 +231,7 @@ impl Behavior {
             }
             array.values = values;
         }
+        model.load_profile(tensors)?;
         model.refresh();
         Ok(model)
     }
@@ -254,6 +272,8 @@ fn check(config: &BehaviorConfig, scope: Scope) -> Result<(), ModelError> {
         format!("max_len {} is not between 1 and {}", config.max_len, u16::MAX)
     } else if !(0.0..1.0).contains(&config.dropout) {
         format!("dropout {} is not in [0, 1)", config.dropout)
+    } else if !profile::is_valid(config) {
+        format!("profile_dropout {} is not in [0, 1)", config.profile_dropout)
     } else {
         return Ok(());
     };

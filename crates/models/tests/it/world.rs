@@ -61,7 +61,7 @@ impl World {
         let mut world = Self::new();
         let mut rows: Vec<&[Event]> = world.train.sequences.rows().collect();
         rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-        world.train = TrainSet { sequences: Sequences::from_rows(rows) };
+        world.train = TrainSet { sequences: Sequences::from_rows(rows), ..TrainSet::default() };
         world
     }
 
@@ -87,7 +87,7 @@ impl World {
             kind: 0,
         };
         let rows = rows().into_iter().map(|row| row.into_iter().map(event).collect::<Vec<_>>());
-        let train = TrainSet { sequences: Sequences::from_rows(rows) };
+        let train = TrainSet { sequences: Sequences::from_rows(rows), ..TrainSet::default() };
         let text = Content::fit(&ContentConfig::default(), &items, TARGET).expect("every item has a title");
         let neighbors = text.neighbors(items.len(), N_BOOKS);
         Self { items, train, neighbors, index }
@@ -129,7 +129,7 @@ impl World {
     /// Scores of all books; the buffer starts as NaN, so a candidate that was not written is seen.
     pub(crate) fn scores(&self, expert: &Expert, history: &[Event]) -> Vec<f32> {
         let mut scores = vec![f32::NAN; N_BOOKS];
-        let query = Query { domain: TARGET, history, timestamp: NOW };
+        let query = Query { domain: TARGET, history, profile: &[], timestamp: NOW };
         expert.score(&query, &self.items, &mut scores);
         scores
     }
