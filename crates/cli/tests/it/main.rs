@@ -10,6 +10,7 @@ mod determinism;
 mod end_to_end;
 mod lists;
 mod mlflow;
+mod profiles;
 mod readme;
 mod resume;
 mod usage;
