@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::query_args::ItemArgs;
 use crate::commands::{
-    adapt, benchmark, completions, config, demo, describe, encode, evaluate, few_shot, import, model, recommend,
-    runs, train,
+    adapt, benchmark, completions, config, demo, describe, encode, evaluate, few_shot, import, model,
+    recommend, runs, train,
 };
 
 const AFTER_HELP: &str = "\

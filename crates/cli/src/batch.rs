@@ -5,7 +5,6 @@ use std::path::Path;
 use anyhow::Result;
 use rayon::prelude::*;
 use segue_data::{DomainIdx, UserIdx};
-use segue_models::Query;
 use segue_recommend::{Recommender, Request};
 use serde::Serialize;
 
@@ -58,7 +57,7 @@ fn list_of(
     user: UserIdx,
 ) -> Result<Vec<ListRow>> {
     let dataset = &recommender.dataset;
-    let query = Query { domain, history: dataset.sequences.of(user), timestamp: 0 };
+    let query = recommender.query_of(user, domain);
     let list = recommender.recommend(&query, request)?;
     let row = |(place, ranked): (usize, &segue_recommend::RankedItem)| ListRow {
         user: dataset.users.raw(user.0).unwrap_or_default().to_owned(),

@@ -22,6 +22,8 @@ pub(crate) struct RunConfig {
     pub(crate) split: SplitSection,
     /// What is trained and how much is tried.
     pub(crate) fit: FitSection,
+    /// What the behavior expert reads.
+    pub(crate) behavior: BehaviorSection,
     /// What is measured and shown.
     pub(crate) report: ReportSection,
 }
@@ -125,6 +127,14 @@ impl Default for FitSection {
     }
 }
 
+/// `[behavior]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct BehaviorSection {
+    /// Whether what is known about users stands in front of their events.
+    pub(crate) profile_tokens: bool,
+}
+
 /// `[report]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -211,6 +221,10 @@ impl RunConfig {
             objective: self.fit.objective,
             use_sources: self.fit.use_sources,
             linear_budget_bytes: self.fit.linear_budget_mib << 20,
+            behavior: BehaviorConfig {
+                profile_tokens: self.behavior.profile_tokens,
+                ..BehaviorConfig::default()
+            },
             seed: self.seed,
             ..FitPlan::default()
         }

@@ -30,6 +30,10 @@ pub(crate) const KEYS: &[Key] = &[
     key("fit.use_sources", "whether other domains may be used"),
     key("fit.linear_budget_mib", "memory that a dense linear solution may take, MiB"),
     key("fit.refit", "fit the chosen experts again on train and valid before test is measured"),
+    key(
+        "behavior.profile_tokens",
+        "whether behavior reads what is known about users (age, gender, …), where the data has it",
+    ),
     key("report.cutoffs", "lengths of lists that are measured; 10 must be among them"),
     key("report.resamples", "resamples of an interval"),
     key("report.confidence", "confidence of an interval"),

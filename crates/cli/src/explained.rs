@@ -71,6 +71,13 @@ pub(crate) enum ReasonRecord {
         /// Score with the event minus score without it.
         effect: f32,
     },
+    /// What is known about the user: without it the score falls by `effect`.
+    Profile {
+        /// The attribute values that carried it, strongest first, as `NAME=VALUE`.
+        values: Vec<String>,
+        /// Score with the profile minus score without it.
+        effect: f32,
+    },
     /// Words shared with the history.
     SharedWords {
         /// Who read them.
@@ -147,6 +154,9 @@ fn record(recommender: &Recommender, reason: &Reason) -> ReasonRecord {
             domain: dataset.domains[dataset.items.domain_of(*item).at()].name.clone(),
             effect: *effect,
         },
+        Reason::Profile { values, effect } => {
+            ReasonRecord::Profile { values: words::profile_values(dataset, values), effect: *effect }
+        }
         Reason::SharedWords { expert, words } => {
             ReasonRecord::SharedWords { expert: expert.to_string(), words: words.clone() }
         }

@@ -23,6 +23,7 @@ mod explained;
 mod import_tables;
 mod list_file;
 mod words;
+mod profile_text;
 
 mod manifest;
 mod mlflow;

@@ -8,7 +8,7 @@ use segue_eval::report::{
     DomainReport, Estimate, Example, ExampleItem, MetricRow, ModelKind, Report, SliceRow, TransferRow,
     TrialRow, WeightRow,
 };
-use segue_models::{ExpertConfig, Query};
+use segue_models::ExpertConfig;
 use segue_recommend::{DomainModel, Recommender, Request};
 
 use crate::config::RunConfig;
@@ -229,7 +229,7 @@ fn params(config: &ExpertConfig) -> String {
 fn example(recommender: &Recommender, model: &DomainModel, user: UserIdx) -> Result<Example> {
     let dataset = &recommender.dataset;
     let raw = dataset.users.raw(user.0).unwrap_or_default();
-    let query = Query { domain: model.domain, history: dataset.sequences.of(user), timestamp: 0 };
+    let query = recommender.query_of(user, model.domain);
     let list = explain_list(recommender, Some(raw), &query, &Request::default())?;
     Ok(Example {
         user: raw.to_owned(),

@@ -24,6 +24,7 @@ pub(crate) fn phrases(
 ) -> Vec<String> {
     let mut phrases = Vec::new();
     phrases.extend(because(dataset, query, reasons));
+    fits_profile(dataset, reasons, &mut phrases);
     let mut words: Vec<&str> = Vec::new();
     for reason in reasons {
         if let Reason::SharedWords { words: shared, .. } = reason {
@@ -70,6 +71,32 @@ fn because(dataset: &Dataset, query: &Query<'_>, reasons: &[Reason]) -> Option<S
         events.iter().take(EVENTS_NAMED).filter(|(_, effect)| *effect >= EFFECT_SHARE_MIN * strongest);
     let labels: Vec<String> = named.map(|&(item, _)| label(dataset, query.domain, item)).collect();
     Some(format!("because you {} {}", verb(dataset, query.history, events[0].0), list(&labels)))
+}
+
+// First where it carries the item more than any event does; not named where it hardly does.
+fn fits_profile(dataset: &Dataset, reasons: &[Reason], phrases: &mut Vec<String>) {
+    let event =
+        |reason: &Reason| if let Reason::Event { effect, .. } = reason { Some(*effect) } else { None };
+    let strongest = reasons.iter().filter_map(event).fold(0.0, f32::max);
+    for reason in reasons {
+        let Reason::Profile { values, effect } = reason else { continue };
+        if *effect < EFFECT_SHARE_MIN * strongest {
+            continue;
+        }
+        let named = profile_values(dataset, values);
+        let phrase = if named.is_empty() {
+            "fits your profile".to_owned()
+        } else {
+            format!("fits your profile ({})", named.join(", "))
+        };
+        phrases.insert(if *effect > strongest { 0 } else { phrases.len() }, phrase);
+    }
+}
+
+/// Attribute values as `NAME=VALUE`.
+pub(crate) fn profile_values(dataset: &Dataset, values: &[u32]) -> Vec<String> {
+    let named = values.iter().filter_map(|&value| dataset.profiles.name(value));
+    named.map(|(name, value)| format!("{name}={value}")).collect()
 }
 
 /// The title of an item, with its domain where that is another than the one asked for.

@@ -1,5 +1,7 @@
 //! Raw rows → [`Dataset`]: interning, seeded renumbering of items, time order.
 
+use std::sync::Arc;
+
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -11,6 +13,7 @@ use crate::error::DataError;
 use crate::graph::{KnowledgeGraph, Link, Triple};
 use crate::ids::{DomainIdx, EntityIdx, ItemIdx, RelationIdx};
 use crate::order;
+use crate::profiles::UserProfiles;
 use crate::sequences::{Event, Sequences};
 use crate::vocabulary::Vocabulary;
 
@@ -265,11 +268,13 @@ impl DatasetBuilder {
             self.event_kinds.push("event".to_owned());
         }
         let has_graph = !self.graph.triples.is_empty() || !self.graph.links.is_empty();
+        let profiles = Arc::new(UserProfiles::of(&self.user_fields, n_users));
         let dataset = Dataset {
             name: self.name,
             domains: self.domains,
             users: self.users,
             user_fields: self.user_fields,
+            profiles,
             items,
             sequences,
             published_split,

@@ -1,8 +1,11 @@
 //! A data set in memory: domains, users, items, events, graph.
 
+use std::sync::Arc;
+
 use crate::catalog::{Field, ItemCatalog};
 use crate::graph::KnowledgeGraph;
 use crate::ids::DomainIdx;
+use crate::profiles::UserProfiles;
 use crate::sequences::Sequences;
 use crate::vocabulary::Vocabulary;
 
@@ -25,6 +28,8 @@ pub struct Dataset {
     pub users: Vocabulary,
     /// Columns about users (age, gender, …), one value per user; empty string = missing.
     pub user_fields: Vec<Field>,
+    /// The same as attributes that models read.
+    pub profiles: Arc<UserProfiles>,
     /// Items of all domains.
     pub items: ItemCatalog,
     /// Events per user, oldest first; equal timestamps keep file order.

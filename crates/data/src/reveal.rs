@@ -55,7 +55,7 @@ pub fn with_events(train: &TrainSet, keeps: impl Fn(u32, &Event) -> bool) -> Tra
         events.extend(all.iter().filter(|event| keeps(row as u32, event)));
         offsets.push(events.len());
     }
-    TrainSet { sequences: Sequences::from_parts(offsets, events) }
+    TrainSet { sequences: Sequences::from_parts(offsets, events), profiles: train.profiles.clone() }
 }
 
 /// The rows (users) that have something to reveal, in the order in which it is revealed: a larger share contains every smaller one.

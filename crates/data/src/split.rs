@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::catalog::ItemCatalog;
 use crate::error::DataError;
 use crate::ids::{DomainIdx, ItemIdx};
+use crate::profiles::UserProfiles;
 use crate::sequences::{Event, Sequences};
 
 /// The events a model may learn from.
@@ -13,6 +14,8 @@ use crate::sequences::{Event, Sequences};
 pub struct TrainSet {
     /// One row per user (or published training sequence), oldest event first.
     pub sequences: Sequences,
+    /// What is known about the users of the rows; empty where rows are not users.
+    pub profiles: Arc<UserProfiles>,
 }
 
 /// One question put to a recommender: after these events, what came next?
@@ -35,6 +38,7 @@ pub struct CaseSet {
     // Shared: selections of cases keep pointing into the same events.
     events: Arc<Vec<Event>>,
     cases: Vec<Case>,
+    profiles: Arc<UserProfiles>,
 }
 
 impl CaseSet {
@@ -74,11 +78,16 @@ impl CaseSet {
         &self.events[case.history.clone()]
     }
 
+    /// Ids of the attribute values of the case's user; empty when nothing is known.
+    pub fn profile(&self, case: &Case) -> &[u32] {
+        self.profiles.get(case.row as usize)
+    }
+
     /// The cases of one domain.
     #[must_use]
     pub fn of_domain(&self, domain: DomainIdx) -> Self {
         let cases = self.cases.iter().filter(|case| case.domain == domain).cloned().collect();
-        Self { events: Arc::clone(&self.events), cases }
+        self.with_cases(cases)
     }
 
     /// The same cases with the events of their histories that `keeps(row, event)` keeps.
@@ -102,14 +111,22 @@ impl CaseSet {
             history: n_before[case.history.start]..n_before[case.history.end],
             ..case.clone()
         };
-        Self { cases: self.cases.iter().map(moved).collect(), events: Arc::new(events) }
+        Self {
+            cases: self.cases.iter().map(moved).collect(),
+            events: Arc::new(events),
+            profiles: self.profiles.clone(),
+        }
     }
 
     /// The cases at the given positions.
     #[must_use]
     pub fn select(&self, positions: &[usize]) -> Self {
         let cases = positions.iter().map(|&at| self.cases[at].clone()).collect();
-        Self { events: Arc::clone(&self.events), cases }
+        self.with_cases(cases)
+    }
+
+    fn with_cases(&self, cases: Vec<Case>) -> Self {
+        Self { events: Arc::clone(&self.events), cases, profiles: Arc::clone(&self.profiles) }
     }
 }
 
@@ -134,6 +151,20 @@ pub struct Split {
     pub test: TestSet,
     /// In words, for reports.
     pub description: String,
+}
+
+impl Split {
+    /// The same split, in which every row's user has a profile; rows must be the users of `profiles`.
+    #[must_use]
+    pub fn with_profiles(mut self, profiles: &Arc<UserProfiles>) -> Self {
+        for train in [&mut self.train, &mut self.train_valid] {
+            train.profiles = Arc::clone(profiles);
+        }
+        for cases in [&mut self.valid.0, &mut self.test.0] {
+            cases.profiles = Arc::clone(profiles);
+        }
+        self
+    }
 }
 
 /// How to cut.
@@ -284,11 +315,11 @@ fn from_tags(sequences: &Sequences, items: &ItemCatalog, tags: &[u8], descriptio
             events.extend((pair[0]..pair[1]).filter(|&at| tags[at] <= last).map(|at| sequences.events()[at]));
             offsets.push(events.len());
         }
-        TrainSet { sequences: Sequences::from_parts(offsets, events) }
+        TrainSet { sequences: Sequences::from_parts(offsets, events), ..TrainSet::default() }
     };
     let events = Arc::new(sequences.events().to_vec());
     let cases = |part: u8| {
-        let mut set = CaseSet { events: Arc::clone(&events), cases: Vec::new() };
+        let mut set = CaseSet { events: Arc::clone(&events), ..CaseSet::default() };
         for (row, pair) in sequences.offsets().windows(2).enumerate() {
             for at in (pair[0]..pair[1]).filter(|&at| tags[at] == part) {
                 let target = sequences.events()[at];

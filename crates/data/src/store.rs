@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,7 @@ use crate::error::DataError;
 use crate::graph::{KnowledgeGraph, Link, Triple};
 use crate::hash;
 use crate::ids::{DomainIdx, EntityIdx, ItemIdx, RelationIdx};
+use crate::profiles::{Attribute, UserProfiles};
 use crate::sequences::{Event, Sequences};
 use crate::table::{self, Column, Columns, TableWriter};
 use crate::vocabulary::Vocabulary;
@@ -46,6 +48,10 @@ pub struct DatasetHead {
     /// How the import read the sources: written by the importer, kept as is.
     #[serde(default)]
     pub import: toml::Table,
+    /// The attributes of users and their values in the order of their ids; empty where nothing is known about users, and in
+    /// folders of before, whose attributes are found again from `users.parquet`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<Attribute>,
 }
 
 impl DatasetHead {
@@ -129,6 +135,7 @@ fn write_into(
         n_events: dataset.sequences.n_events(),
         tables: std::collections::BTreeMap::new(),
         import,
+        attributes: dataset.profiles.attributes().to_vec(),
     };
     for entry in fs::read_dir(dir).map_err(|e| DataError::io("read", dir, e))? {
         let path = entry.map_err(|e| DataError::io("read", dir, e))?.path();
@@ -274,11 +281,13 @@ pub fn read(dir: &Path) -> Result<(Dataset, DatasetHead), DataError> {
         read_interactions(&dir.join("interactions.parquet"), users.len(), items.len())?;
     let graph =
         if head.tables.contains_key("triples.parquet") { Some(read_graph(dir, items.len())?) } else { None };
+    let profiles = profiles(&head, &user_fields, users.len(), dir)?;
     let dataset = Dataset {
         name: head.name.clone(),
         domains: head.domains.iter().map(|name| Domain { name: name.clone() }).collect(),
         users,
         user_fields,
+        profiles: Arc::new(profiles),
         items,
         sequences,
         published_split,
@@ -350,6 +359,21 @@ fn read_users(path: &Path) -> Result<(Vocabulary, Vec<Field>), DataError> {
         return Err(damaged(path, "a user id stands twice"));
     }
     Ok((users, take_fields(columns)))
+}
+
+fn profiles(
+    head: &DatasetHead,
+    fields: &[Field],
+    n_users: usize,
+    dir: &Path,
+) -> Result<UserProfiles, DataError> {
+    if head.attributes.is_empty() {
+        return Ok(UserProfiles::of(fields, n_users));
+    }
+    match head.attributes.iter().find_map(Attribute::problem) {
+        Some(problem) => Err(damaged(&dir.join("dataset.toml"), problem)),
+        None => Ok(UserProfiles::with_attributes(head.attributes.clone(), fields, n_users)),
+    }
 }
 
 fn read_interactions(path: &Path, n_users: usize, n_items: usize) -> Result<(Sequences, Vec<u8>), DataError> {

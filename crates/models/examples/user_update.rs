@@ -34,7 +34,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     for at in 0..N_UPDATES {
         history.push(event(length + at));
         let clock = Instant::now();
-        let query = Query { domain: DomainIdx(0), history: &history, timestamp: (length + at + 2) as i64 };
+        let query = Query {
+            domain: DomainIdx(0),
+            history: &history,
+            profile: &[],
+            timestamp: (length + at + 2) as i64,
+        };
         sum += model.user_vector(&query).ok_or("no vector")?[0];
         spent.push(clock.elapsed().as_secs_f64() * 1000.0);
     }

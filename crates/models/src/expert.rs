@@ -223,6 +223,14 @@ impl Expert {
         Self { id, domain, config, model: Model::Behavior(Box::new(model)), spread: 0.0 }
     }
 
+    /// Attribute values of users that it reads: ids below it; 0 when it does not look at profiles.
+    pub fn n_profile_values(&self) -> usize {
+        match &self.model {
+            Model::Behavior(model) => model.n_profile_values(),
+            _ => 0,
+        }
+    }
+
     /// The settings it was fitted with.
     pub fn config(&self) -> &ExpertConfig {
         &self.config

@@ -157,13 +157,18 @@ mod tests {
         let row: Vec<Event> = [(0, 1), (0, 2), (0, 3), (1, 9), (1, 10)].into_iter().map(event).collect();
         let items = ItemCatalog::new(vec![["a", "b", "c"].iter().collect::<Vocabulary>()], Vec::new());
         let config = PopularityConfig { half_life_days, logarithm: false };
-        Popularity::fit(&config, &TrainSet { sequences: Sequences::from_rows([row]) }, &items, DomainIdx(0))
-            .unwrap()
+        Popularity::fit(
+            &config,
+            &TrainSet { sequences: Sequences::from_rows([row]), ..TrainSet::default() },
+            &items,
+            DomainIdx(0),
+        )
+        .unwrap()
     }
 
     fn ask(model: &Popularity, timestamp: i64) -> Vec<f32> {
         let mut scores = vec![0.0; 3];
-        model.score(&Query { domain: DomainIdx(0), history: &[], timestamp }, &mut scores);
+        model.score(&Query { domain: DomainIdx(0), history: &[], profile: &[], timestamp }, &mut scores);
         scores
     }
 

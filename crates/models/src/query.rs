@@ -10,6 +10,8 @@ pub struct Query<'a> {
     pub domain: DomainIdx,
     /// What the user did, oldest first, in all domains.
     pub history: &'a [Event],
+    /// Ids of the user's attribute values ([`segue_data::UserProfiles`]); empty when nothing is known.
+    pub profile: &'a [u32],
     /// Unix seconds of the request; 0 when unknown.
     pub timestamp: i64,
 }
@@ -94,7 +96,7 @@ mod tests {
     #[test]
     fn a_repeated_item_counts_once_at_its_newest_place() {
         let history = [event(1, 0), event(2, 0), event(1, 0), event(3, 0)];
-        let query = Query { domain: DomainIdx(0), history: &history, timestamp: 0 };
+        let query = Query { domain: DomainIdx(0), history: &history, profile: &[], timestamp: 0 };
         let fading = Fading { recency: 0.5, half_life_days: 0.0 };
         let weights = faded_history(&query, fading, |_| true);
         assert_eq!(weights, [(ItemIdx(3), 1.0), (ItemIdx(1), 0.5), (ItemIdx(2), 0.25)]);
@@ -105,7 +107,7 @@ mod tests {
     #[test]
     fn time_before_the_request_fades_events_by_its_half_life() {
         let history = [event(1, 10), event(2, 18)];
-        let query = Query { domain: DomainIdx(0), history: &history, timestamp: 20 * 86_400 };
+        let query = Query { domain: DomainIdx(0), history: &history, profile: &[], timestamp: 20 * 86_400 };
         let weights = faded_history(&query, Fading { recency: 1.0, half_life_days: 2.0 }, |_| true);
         assert_eq!(weights, [(ItemIdx(2), 0.5), (ItemIdx(1), 0.03125)]);
     }

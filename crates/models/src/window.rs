@@ -265,7 +265,7 @@ mod tests {
         let event = |item| Event { item: ItemIdx(item), value: 1.0, timestamp: 0, kind: 0 };
         let rows =
             [vec![0, 1, 3, 2], vec![1, 4, 0]].map(|row| row.into_iter().map(event).collect::<Vec<_>>());
-        (TrainSet { sequences: Sequences::from_rows(rows) }, items)
+        (TrainSet { sequences: Sequences::from_rows(rows), ..TrainSet::default() }, items)
     }
 
     #[test]
@@ -309,7 +309,7 @@ mod tests {
             let item = |at: u32| if at == 3 { 0 } else { (row * 7 + at * at * 13) % 300 };
             (0..5 + row % 30).map(|at| event(item(at))).collect::<Vec<_>>()
         });
-        let train = TrainSet { sequences: Sequences::from_rows(rows) };
+        let train = TrainSet { sequences: Sequences::from_rows(rows), ..TrainSet::default() };
         let config =
             WindowConfig { from_exponent: 0.0, to_exponent: 0.0, shrink: 0.0, ..WindowConfig::default() };
         let expected = counted_plainly(&config, &train, 300);

@@ -182,7 +182,12 @@ fn read_domain(
     let cold = from_runs(&head.cold_runs);
     let mut experts = Vec::new();
     for expert in &head.experts {
-        experts.push(read_expert(dir, expert, files, (&dataset.items, head.domain))?);
+        let expert = read_expert(dir, expert, files, (&dataset.items, head.domain))?;
+        let n_values = expert.n_profile_values();
+        if n_values != 0 && n_values != dataset.profiles.n_values() {
+            return Err(damaged("an expert reads other attributes of users than its data set has"));
+        }
+        experts.push(expert);
     }
     Ok(DomainModel { domain: head.domain, experts, blend: head.blend.clone(), cold })
 }

@@ -18,6 +18,13 @@ pub enum Reason {
         /// Score with the event minus score without it.
         effect: f32,
     },
+    /// What is known about the user: without any of it the score falls by `effect`, found by scoring again.
+    Profile {
+        /// Ids of the attribute values that carried it, strongest first: without one of them alone the score falls, too.
+        values: Vec<u32>,
+        /// Score with the profile minus score without it.
+        effect: f32,
+    },
     /// Words and bigrams that the item shares with the history, strongest first.
     SharedWords {
         /// Which expert read them.
@@ -94,6 +101,7 @@ impl Recommender {
         }
         let at = item.at() - range.start;
         let mut reasons = self.event_effects(query, at)?;
+        reasons.extend(self.profile_effect(query, at)?);
         for expert_at in model.blend.active() {
             let expert = &model.experts[expert_at];
             let words = expert.shared_words(query, &self.dataset.items, at, 5);
@@ -136,6 +144,34 @@ impl Recommender {
         }
         reasons.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         Ok(reasons.into_iter().map(|(item, effect)| Reason::Event { item, effect }).collect())
+    }
+
+    // The exact effect of the profile: the score with it minus the score without it; `None` where it does not raise the score.
+    fn profile_effect(&self, query: &Query<'_>, candidate: usize) -> Result<Option<Reason>, RecommendError> {
+        let model = self.model(query.domain)?;
+        let reads_profile = model.blend.active().any(|at| model.experts[at].n_profile_values() > 0);
+        if query.profile.is_empty() || !reads_profile {
+            return Ok(None);
+        }
+        let mut scratch = Scratch::default();
+        let mut scores = vec![0.0; model.n_candidates()];
+        let mut score_with = |profile: &[u32]| {
+            model.score(&Query { profile, ..*query }, &self.dataset.items, &mut scratch, &mut scores);
+            scores[candidate]
+        };
+        let full = score_with(query.profile);
+        let effect = full - score_with(&[]);
+        if effect <= 0.0 {
+            return Ok(None);
+        }
+        let mut alone: Vec<(u32, f32)> = Vec::new();
+        for &value in query.profile {
+            let others: Vec<u32> = query.profile.iter().copied().filter(|&other| other != value).collect();
+            alone.push((value, full - score_with(&others)));
+        }
+        alone.retain(|&(_, effect)| effect > 0.0);
+        alone.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        Ok(Some(Reason::Profile { values: alone.into_iter().map(|(value, _)| value).collect(), effect }))
     }
 
     /// The stage that kept `item` out of the list that `request` gives.

@@ -1,6 +1,6 @@
 //! The recommend path: score every candidate, blend, mask, take the best.
 
-use segue_data::{Dataset, DomainIdx, Event, ItemCatalog, ItemIdx};
+use segue_data::{Dataset, DomainIdx, Event, ItemCatalog, ItemIdx, UserIdx};
 use segue_models::{Expert, ExpertId, Query};
 use serde::{Deserialize, Serialize};
 
@@ -148,18 +148,40 @@ impl Recommender {
         })
     }
 
-    /// All known events of a user, oldest first.
+    /// The query of a known user: all their events and attributes, without a time.
+    pub fn query_of(&self, user: UserIdx, domain: DomainIdx) -> Query<'_> {
+        let (history, profile) = (self.dataset.sequences.of(user), self.dataset.profiles.get(user.at()));
+        Query { domain, history, profile, timestamp: 0 }
+    }
+
+    /// A user from the raw id.
     ///
     /// # Errors
     /// When the user is unknown.
-    pub fn history_of(&self, raw_user: &str) -> Result<&[Event], RecommendError> {
+    pub fn user(&self, raw_user: &str) -> Result<UserIdx, RecommendError> {
         let user = self.dataset.users.get(raw_user).ok_or_else(|| {
             RecommendError::request(
                 format!("no user `{raw_user}`"),
                 "for somebody new, give their events: --history \"item,item,…\"",
             )
         })?;
-        Ok(self.dataset.sequences.of(segue_data::UserIdx(user)))
+        Ok(UserIdx(user))
+    }
+
+    /// All known events of a user, oldest first.
+    ///
+    /// # Errors
+    /// When the user is unknown.
+    pub fn history_of(&self, raw_user: &str) -> Result<&[Event], RecommendError> {
+        Ok(self.dataset.sequences.of(self.user(raw_user)?))
+    }
+
+    /// Ids of a user's attribute values; empty when nothing is known.
+    ///
+    /// # Errors
+    /// When the user is unknown.
+    pub fn profile_of(&self, raw_user: &str) -> Result<&[u32], RecommendError> {
+        Ok(self.dataset.profiles.get(self.user(raw_user)?.at()))
     }
 
     /// A history from raw item ids, oldest first; each is looked up in all domains, or only in `DOMAIN` where it is

@@ -120,7 +120,7 @@ impl Data {
     fn train(&self) -> TrainSet {
         let event = |&item: &u32| Event { item: ItemIdx(item), value: 1.0, timestamp: 0, kind: 0 };
         let rows = self.rows.iter().map(|row| row.iter().map(event).collect::<Vec<_>>());
-        TrainSet { sequences: Sequences::from_rows(rows) }
+        TrainSet { sequences: Sequences::from_rows(rows), ..TrainSet::default() }
     }
 }
 

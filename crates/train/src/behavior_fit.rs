@@ -89,17 +89,19 @@ fn new_model(
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(id.scope as u64 + 1);
     let place = (domain, id.scope);
-    match config {
-        ExpertConfig::Behavior(config) => Behavior::new(config, lessons.items, place, &mut rng),
+    let mut model = match config {
+        ExpertConfig::Behavior(config) => Behavior::new(config, lessons.items, place, &mut rng)?,
         ExpertConfig::Transfer(config) => {
             let space = lessons.text_space.ok_or_else(|| ModelError::StandsAside {
                 expert: "transfer",
                 reason: "no item with training events has text".into(),
             })?;
-            Behavior::with_text(config, (lessons.items, space), place, &mut rng)
+            Behavior::with_text(config, (lessons.items, space), place, &mut rng)?
         }
         other => panic!("{} is not trained by steps: {other:?}", id.kind.name()),
-    }
+    };
+    model.read_profiles(lessons.train.profiles.n_values(), &mut rng);
+    Ok(model)
 }
 
 fn plan_of(config: &BehaviorConfig, n_examples: usize, has_valid: bool, seed: u64) -> LearnPlan {

@@ -157,7 +157,12 @@ impl<'a> Judge<'a> {
     /// The query of a case.
     pub fn query(&self, at: usize) -> Query<'_> {
         let case: &Case = &self.cases.cases()[at];
-        Query { domain: self.domain, history: self.cases.history(case), timestamp: case.timestamp }
+        Query {
+            domain: self.domain,
+            history: self.cases.history(case),
+            profile: self.cases.profile(case),
+            timestamp: case.timestamp,
+        }
     }
 
     /// A judge of at most `n` cases, evenly spread and in order.

@@ -63,7 +63,9 @@ pub fn pseudo_labels(
         .collect();
     let label = |scratch: &mut _, &(row, history): &(u32, &[Event])| {
         let timestamp = history.last().map_or(0, |event| event.timestamp);
-        let sure = confidence(model, &Query { domain: model.domain, history, timestamp }, (items, scratch));
+        let profile = train.profiles.get(row as usize);
+        let query = Query { domain: model.domain, history, timestamp, profile };
+        let sure = confidence(model, &query, (items, scratch));
         let item = ItemIdx((inside.start + sure.best?) as u32);
         Some(PseudoLabel { row, item, confidence: sure.of_best })
     };
@@ -87,7 +89,8 @@ pub fn with_labels(train: &TrainSet, labels: &[PseudoLabel]) -> TrainSet {
         row.extend(added);
         row
     };
-    TrainSet { sequences: Sequences::from_rows(train.sequences.rows().zip(&by_row).map(row)) }
+    let sequences = Sequences::from_rows(train.sequences.rows().zip(&by_row).map(row));
+    TrainSet { sequences, profiles: train.profiles.clone() }
 }
 
 /// Fits the blend's experts again, with the same settings, on `material` and pseudo-labels; gives that model and what valid says.

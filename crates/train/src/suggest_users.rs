@@ -89,7 +89,7 @@ impl UserPool<'_> {
     fn uncertainties(&self) -> Vec<f64> {
         let of = |scratch: &mut _, &(_, history): &(u32, &[Event])| {
             let timestamp = history.last().map_or(0, |event| event.timestamp);
-            let query = Query { domain: self.model.domain, history, timestamp };
+            let query = Query { domain: self.model.domain, history, timestamp, profile: &[] };
             confidence(self.model, &query, (self.items, scratch)).uncertainty
         };
         self.unknown.par_iter().map_init(Default::default, of).collect()

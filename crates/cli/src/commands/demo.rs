@@ -8,7 +8,6 @@ use segue_data::{Dataset, UserIdx};
 use segue_recommend::{Recommender, Request};
 use serde::Serialize;
 
-use super::query_args::query;
 use super::train::{Settings, show_end};
 use crate::config::RunConfig;
 use crate::example_users::example_users;
@@ -139,7 +138,7 @@ fn show_recommendations(recommender: &Recommender, screen: Screen) -> Result<Exp
         .max_by(|a, b| (a.2.0 * (b.2.1 + 1)).cmp(&(b.2.0 * (a.2.1 + 1))))
         .context("there is no user to recommend to")?;
     let raw = dataset.users.raw(user.0).unwrap_or_default();
-    let query = query(domain, dataset.sequences.of(user));
+    let query = recommender.query_of(user, domain);
     let list = explain_list(recommender, Some(raw), &query, &Request::default())?;
     screen.heading(&format!(
         "Ten `{}` films for user {raw}, who rated {} films elsewhere and {} here",

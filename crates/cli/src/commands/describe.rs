@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use segue_data::describe::{Description, Overlap, Part, describe};
+use segue_data::describe::{AttributePart, Description, Overlap, Part, describe};
 use segue_data::import::{ImportOptions, Source, sniff};
 use segue_data::{Dataset, ItemIdx, store};
 use serde::Serialize;
@@ -85,6 +85,10 @@ fn show(document: &Document, screen: Screen) -> Result<()> {
     }
     let kinds = description.event_kinds.iter().map(|(kind, n)| format!("{kind} {}", count(*n)));
     screen.say(format!("kinds of events: {}", kinds.collect::<Vec<_>>().join(", ")))?;
+    let attributes: Vec<String> = description.user_attributes.iter().map(attribute_in_words).collect();
+    if !attributes.is_empty() {
+        screen.say(format!("attributes of users: {}", attributes.join(", ")))?;
+    }
     if let Some(graph) = &description.graph {
         screen.say(format!(
             "graph: {} facts, {} entities, {} relations, {} links to items",
@@ -101,6 +105,12 @@ fn show(document: &Document, screen: Screen) -> Result<()> {
         document.examples.items.iter().map(|item| format!("{}:{} {}", item.domain, item.id, item.title));
     screen.say(format!("users, for example: {}", document.examples.users.join(", ")))?;
     screen.say(format!("items, for example: {}", items.collect::<Vec<_>>().join(" · ")))
+}
+
+fn attribute_in_words(attribute: &AttributePart) -> String {
+    let what = if attribute.is_numeric { "ranges" } else { "values" };
+    let (n, share) = (attribute.values.len(), attribute.share_known * 100.0);
+    format!("{} ({n} {what}, {share:.0} % of users)", attribute.name)
 }
 
 fn parts(description: &Description) -> String {

@@ -9,18 +9,36 @@ use segue_recommend::{Recommender, Request};
 
 use crate::explained::items_from_raw;
 use crate::failure::{closest, usage};
+use crate::profile_text::profile_from_text;
 use crate::run_dir;
 
 /// Whose list.
 #[derive(Debug, clap::Args)]
-#[group(id = "whose", required = true, multiple = false)]
+#[group(id = "whose", required = true, multiple = true)]
 pub(crate) struct Whose {
-    /// A user of the data
-    #[arg(long, value_name = "ID")]
+    /// A user of the data, with all events and attributes
+    #[arg(long, value_name = "ID", conflicts_with_all = ["history", "profile"])]
     pub(crate) user: Option<String>,
     /// Items of somebody new, oldest first: "ID,ID,…"; an id that two domains have is written DOMAIN:ID
     #[arg(long, value_name = "ITEMS")]
     pub(crate) history: Option<String>,
+    /// What is known about somebody new, such as gender=F; may be given several times, beside --history or alone
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) profile: Vec<String>,
+}
+
+/// What is known about somebody: events, oldest first, and ids of attribute values.
+#[derive(Debug)]
+pub(crate) struct Known {
+    history: Vec<Event>,
+    profile: Vec<u32>,
+}
+
+impl Known {
+    /// The query for it, without a time.
+    pub(crate) fn query(&self, domain: DomainIdx) -> Query<'_> {
+        Query { domain, history: &self.history, profile: &self.profile, timestamp: 0 }
+    }
 }
 
 /// Which items may be in it.
@@ -70,16 +88,16 @@ impl Model {
 }
 
 impl Whose {
-    /// The history and the user it belongs to.
-    pub(crate) fn history(&self, recommender: &Recommender) -> Result<Vec<Event>> {
-        match (&self.user, &self.history) {
-            (Some(user), _) => Ok(recommender.history_of(user)?.to_vec()),
-            (None, Some(items)) => {
-                let raw: Vec<&str> = items.split(',').map(str::trim).filter(|id| !id.is_empty()).collect();
-                Ok(recommender.history_from_raw(&raw)?)
-            }
-            (None, None) => Ok(Vec::new()),
+    /// Events and attributes of the user, or what was given of somebody new.
+    pub(crate) fn known(&self, recommender: &Recommender) -> Result<Known> {
+        if let Some(user) = &self.user {
+            let history = recommender.history_of(user)?.to_vec();
+            return Ok(Known { history, profile: recommender.profile_of(user)?.to_vec() });
         }
+        let items = self.history.iter().flat_map(|items| items.split(','));
+        let raw: Vec<&str> = items.map(str::trim).filter(|id| !id.is_empty()).collect();
+        let profile = profile_from_text(&recommender.dataset.profiles, &self.profile)?;
+        Ok(Known { history: recommender.history_from_raw(&raw)?, profile })
     }
 }
 
@@ -127,9 +145,4 @@ fn named(recommender: &Recommender, name: &str, targets: &[&str]) -> Result<Doma
 /// The name of a domain.
 pub(crate) fn domain_name(recommender: &Recommender, domain: DomainIdx) -> &str {
     &recommender.dataset.domains[domain.at()].name
-}
-
-/// The query for a history.
-pub(crate) fn query(domain: DomainIdx, history: &[Event]) -> Query<'_> {
-    Query { domain, history, timestamp: 0 }
 }

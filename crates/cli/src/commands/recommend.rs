@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use segue_recommend::Recommender;
 
-use super::query_args::{Model, Wanted, Whose, domain_name, query};
+use super::query_args::{Model, Wanted, Whose, domain_name};
 use crate::batch;
 use crate::explained::{explain_list, newest_titles};
 use crate::failure::usage;
@@ -13,19 +13,23 @@ use crate::number::count;
 use crate::run_dir::{RunDir, locate};
 use crate::run_split;
 use crate::screen::Screen;
+use crate::words::profile_values;
 
 /// Arguments of `segue recommend`.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("who").args(["user", "history", "all_users"]).required(true))]
+#[command(group = clap::ArgGroup::new("who").args(["user", "history", "profile", "all_users"]).required(true).multiple(true))]
 pub(crate) struct Args {
     #[command(flatten)]
     model: Model,
-    /// A user of the data
-    #[arg(long, value_name = "ID")]
+    /// A user of the data, with all events and attributes
+    #[arg(long, value_name = "ID", conflicts_with_all = ["history", "profile", "all_users"])]
     user: Option<String>,
     /// Items of somebody new, oldest first: "ID,ID,…"; an id that two domains have is written DOMAIN:ID
-    #[arg(long, value_name = "ITEMS")]
+    #[arg(long, value_name = "ITEMS", conflicts_with = "all_users")]
     history: Option<String>,
+    /// What is known about somebody new, such as gender=F; may be given several times, beside --history or alone
+    #[arg(long, value_name = "NAME=VALUE", conflicts_with = "all_users")]
+    profile: Vec<String>,
     /// Every user of the data; needs --to
     #[arg(long, requires = "to")]
     all_users: bool,
@@ -33,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
     /// Take only events before the run's test split, so that `segue evaluate --truth RUN` can judge the lists
-    #[arg(long, conflicts_with = "history")]
+    #[arg(long, conflicts_with_all = ["history", "profile"])]
     before_test: bool,
     #[command(flatten)]
     wanted: Wanted,
@@ -59,17 +63,22 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
 fn one(args: &Args, recommender: &Recommender, screen: Screen) -> Result<()> {
     let domain = args.wanted.domain(recommender)?;
     let request = args.wanted.request(recommender)?;
-    let whose = Whose { user: args.user.clone(), history: args.history.clone() };
-    let history = whose.history(recommender)?;
-    let query = query(domain, &history);
+    let whose =
+        Whose { user: args.user.clone(), history: args.history.clone(), profile: args.profile.clone() };
+    let known = whose.known(recommender)?;
+    let query = known.query(domain);
     let list = explain_list(recommender, args.user.as_deref(), &query, &request)?;
     screen.document(&list)?;
     let who = args.user.as_ref().map_or_else(|| "somebody new".to_owned(), |user| format!("user {user}"));
     screen.heading(&format!(
         "{} for {who} ({} events)",
         domain_name(recommender, domain),
-        count(history.len())
+        count(query.history.len())
     ))?;
+    let profile = profile_values(&recommender.dataset, query.profile);
+    if !profile.is_empty() {
+        screen.say(format!("profile: {}", profile.join(" · ")))?;
+    }
     let newest = newest_titles(recommender, &query, 5);
     if !newest.is_empty() {
         screen.say(format!("newest: {}", newest.join(" · ")))?;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use segue_recommend::{Request, WhyNot};
 use serde::Serialize;
 
-use super::query_args::{ItemArgs, domain_name, query};
+use super::query_args::{ItemArgs, domain_name};
 use crate::explained::{ExplainedItem, ReasonRecord, explain_item};
 use crate::failure::failed;
 use crate::grid::Grid;
@@ -29,8 +29,8 @@ pub(crate) fn run(args: &ItemArgs, screen: Screen) -> Result<()> {
     let recommender = args.model.read()?;
     let item = recommender.item(&args.item)?;
     let domain = args.wanted.domain_for(&recommender, item)?;
-    let history = args.whose.history(&recommender)?;
-    let query = query(domain, &history);
+    let known = args.whose.known(&recommender)?;
+    let query = known.query(domain);
     let n_candidates = recommender.model(domain)?.n_candidates();
     // All candidates, known ones too: the item is among them wherever it stands.
     let everything = Request { n: n_candidates, exclude: Vec::new(), allow_seen: true };
@@ -75,6 +75,13 @@ fn show(document: &Document, screen: Screen) -> Result<()> {
                 grid.row(&[title.clone(), domain.clone(), format!("{effect:.3}")]);
             }
             ReasonRecord::Event { .. } => n_small += 1,
+            ReasonRecord::Profile { values, effect } => {
+                grid.row(&[
+                    format!("profile: {}", values.join(", ")),
+                    "-".to_owned(),
+                    format!("{effect:.3}"),
+                ]);
+            }
             _ => {}
         }
     }

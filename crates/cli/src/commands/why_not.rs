@@ -4,7 +4,7 @@ use anyhow::Result;
 use segue_recommend::WhyNot;
 use serde::Serialize;
 
-use super::query_args::{ItemArgs, domain_name, query};
+use super::query_args::{ItemArgs, domain_name};
 use crate::number::{count, ordinal};
 use crate::screen::Screen;
 
@@ -24,9 +24,9 @@ pub(crate) fn run(args: &ItemArgs, screen: Screen) -> Result<()> {
     let recommender = args.model.read()?;
     let item = recommender.item(&args.item)?;
     let domain = args.wanted.domain_for(&recommender, item)?;
-    let history = args.whose.history(&recommender)?;
+    let known = args.whose.known(&recommender)?;
     let request = args.wanted.request(&recommender)?;
-    let answer = recommender.why_not(&query(domain, &history), &request, item)?;
+    let answer = recommender.why_not(&known.query(domain), &request, item)?;
     let title = recommender.dataset.items.label(item);
     let domain = domain_name(&recommender, domain).to_owned();
     let document = Document {

@@ -11,6 +11,7 @@ mod end_to_end;
 mod few_shot;
 mod lists;
 mod mlflow;
+mod profiles;
 mod readme;
 mod resume;
 mod usage;

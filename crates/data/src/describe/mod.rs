@@ -36,6 +36,8 @@ pub struct Description {
     pub published_split: Option<[u64; 3]>,
     /// Columns about users, with the share of users that have them.
     pub user_fields: Vec<(String, f64)>,
+    /// Columns about users that models can read.
+    pub user_attributes: Vec<AttributePart>,
     /// The knowledge graph, if there is one.
     pub graph: Option<GraphPart>,
     /// Rows that the import left out.
@@ -100,6 +102,19 @@ pub struct Overlap {
     pub share_of_second: f64,
 }
 
+/// A column about users as an attribute that models read.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AttributePart {
+    /// The column.
+    pub name: String,
+    /// Its values, or ranges of numbers, that enough users have.
+    pub values: Vec<String>,
+    /// Whether they are ranges of numbers.
+    pub is_numeric: bool,
+    /// Share of users who have one of them.
+    pub share_known: f64,
+}
+
 /// Numbers of a knowledge graph.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GraphPart {
@@ -126,6 +141,7 @@ pub fn describe(dataset: &Dataset, head: &DatasetHead) -> Description {
         event_kinds: kinds(dataset),
         published_split: split(dataset),
         user_fields: dataset.user_fields.iter().map(share_filled).collect(),
+        user_attributes: attributes(dataset),
         graph: dataset.graph.as_ref().map(|graph| GraphPart {
             n_entities: graph.entities.len(),
             n_relations: graph.relations.len(),
@@ -203,6 +219,17 @@ fn overlaps(dataset: &Dataset, parts: &[Part], pairs: &BTreeMap<(usize, usize), 
         }
     }
     overlaps
+}
+
+fn attributes(dataset: &Dataset) -> Vec<AttributePart> {
+    let profiles = &dataset.profiles;
+    let part = |(at, attribute): (usize, &crate::profiles::Attribute)| AttributePart {
+        name: attribute.name.clone(),
+        values: attribute.values.clone(),
+        is_numeric: attribute.is_numeric(),
+        share_known: profiles.share_known(at),
+    };
+    profiles.attributes().iter().enumerate().map(part).collect()
 }
 
 fn kinds(dataset: &Dataset) -> Vec<(String, u64)> {

@@ -60,8 +60,11 @@ pub fn read(dir: &Path, seed: u64) -> Result<ProtocolData, DataError> {
     }
     let (mut dataset, _) = builder.finish();
     let split = Split {
-        train: TrainSet { sequences: sequences(&train, &dataset.items, domain) },
-        train_valid: TrainSet { sequences: sequences(&train_valid, &dataset.items, domain) },
+        train: TrainSet { sequences: sequences(&train, &dataset.items, domain), ..TrainSet::default() },
+        train_valid: TrainSet {
+            sequences: sequences(&train_valid, &dataset.items, domain),
+            ..TrainSet::default()
+        },
         valid: ValidSet(cases(&valid, &dataset.items, domain)),
         test: TestSet(cases(&test, &dataset.items, domain)),
         description: "published global time split, history = last 10".into(),

@@ -8,6 +8,7 @@
 
 mod config;
 mod negatives;
+mod profile;
 mod step;
 mod text;
 mod tokens;
@@ -56,6 +57,8 @@ pub struct Net {
     adaptor: Option<ParamId>,
     /// Each domain's own low-rank adapter behind the blocks: `h + asked + up (down h)`.
     by_domain: Vec<DomainAdapter>,
+    /// `[n_values, width]`: attribute values of users; `None` when profiles are not read.
+    profile: Option<ParamId>,
 }
 
 /// `down: [rank, width]` and `up: [width, rank]`; `up` starts at zero.
@@ -104,7 +107,20 @@ impl Net {
         let n_adapters = if rank > 0 && n_domains > 1 { n_domains } else { 0 };
         let by_domain =
             (0..n_adapters).map(|at| DomainAdapter::new(params, at, (rank, width), rng)).collect();
-        Self { items, words, positions, domains, kinds, gaps, asked, blocks, norm, adaptor, by_domain }
+        Self {
+            items,
+            words,
+            positions,
+            domains,
+            kinds,
+            gaps,
+            asked,
+            blocks,
+            norm,
+            adaptor,
+            by_domain,
+            profile: None,
+        }
     }
 }
 
@@ -139,14 +155,16 @@ pub struct Behavior {
     pub net: Net,
     /// Numbers.
     pub params: Params,
-    /// `[n_rows + n_words, width]`: items with their tags, then the tags; see [`refresh`](Self::refresh).
+    /// `[n_rows + n_words + n_values, width]`: items with their tags, the tags, attribute values; see
+    /// [`refresh`](Self::refresh).
     vectors: Vec<f32>,
     /// Share of each item among a domain's training targets, by domain; for the sample of a step. Empty in a model that was read.
     pub frequencies: Vec<Vec<f32>>,
 }
 
 impl Behavior {
-    /// A model before training whose item vectors are learned from events (and tags).
+    /// A model before training whose item vectors are learned from events (and tags);
+    /// [`read_profiles`](Self::read_profiles) adds what is known about users.
     ///
     /// # Errors
     /// When the settings contradict each other, or for [`Scope::Sources`]: other domains are read in [`Scope::All`].
@@ -227,6 +245,7 @@ impl Behavior {
         if let (Some(text), Some(adaptor)) = (&self.text, self.net.adaptor) {
             text.add_to(self.params.get(adaptor), &mut self.vectors);
         }
+        self.vectors.extend_from_slice(self.net.profile.map_or(&[], |profile| self.params.get(profile)));
     }
 
     /// Counts how often each item is a target, before training.
@@ -256,7 +275,7 @@ impl Behavior {
         self
     }
 
-    /// Scores all candidates into `scores` (`[n_candidates]`); all 0 for a user without events in scope.
+    /// Scores all candidates into `scores` (`[n_candidates]`); all 0 for a user without events in scope of whom nothing is known.
     pub fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
         scores.fill(0.0);
         let Some(user) = self.user_vector(query) else { return };
@@ -271,9 +290,10 @@ impl Behavior {
         segue_nn::dot_rows(vectors, user, scores);
     }
 
-    /// The vector of a user at the time of the request, `[width]`: what one more event updates. `None` without events in scope.
+    /// The vector of a user at the time of the request, `[width]`: what one more event updates. `None` without
+    /// events in scope and without a profile.
     pub fn user_vector(&self, query: &Query<'_>) -> Option<Vec<f32>> {
-        let tokens = self.rows.tokens(query.history, query.timestamp, self.config.max_len, &self.words);
+        let tokens = self.query_tokens(query);
         if tokens.is_empty() {
             return None;
         }
@@ -354,6 +374,7 @@ impl Behavior {
             }
             array.values = values;
         }
+        model.load_profile(tensors)?;
         model.refresh();
         Ok(model)
     }
@@ -398,6 +419,8 @@ fn check(config: &BehaviorConfig, scope: Scope) -> Result<(), ModelError> {
         format!("max_len {} is not between 1 and {}", config.max_len, u16::MAX)
     } else if !(0.0..1.0).contains(&config.dropout) {
         format!("dropout {} is not in [0, 1)", config.dropout)
+    } else if !profile::is_valid(config) {
+        format!("profile_dropout {} is not in [0, 1)", config.profile_dropout)
     } else {
         return Ok(());
     };

@@ -25,20 +25,27 @@ pub struct Example {
 }
 
 impl Example {
-    /// Training sequences in scope, cut into stretches of at most `max_len + 1` events; those with one event teach nothing.
+    /// Training sequences in scope, cut into stretches of at most `max_len + 1` events. One with a single event teaches nothing,
+    /// unless something is known about its user: the first event is predicted from that.
     pub fn all_of(train: &TrainSet, model: &Behavior) -> Vec<Self> {
         let (rows, max_len) = (&model.rows, model.config.max_len);
         let mut examples = Vec::new();
-        for events in train.sequences.rows() {
+        for (user, events) in train.sequences.rows().enumerate() {
+            let profile: Vec<Token> = model.profile_tokens(train.profiles.get(user)).collect();
+            let fewest = if profile.is_empty() { 2 } else { 1 };
             let kept: Vec<_> = events.iter().filter(|event| rows.row(event).is_some()).copied().collect();
             // From the newest backwards, so that the newest stretch is whole.
             let mut end = kept.len();
-            while end >= 2 {
+            while end >= fewest {
                 let start = end.saturating_sub(max_len + 1);
                 let stretch = &kept[start..end];
                 let newest = stretch[stretch.len() - 1];
-                let tokens = rows.tokens(&kept[..end - 1], newest.timestamp, max_len, &model.words);
+                let own = rows.tokens(&kept[..end - 1], newest.timestamp, max_len, &model.words);
+                let tokens: Vec<Token> = profile.iter().copied().chain(own).collect();
                 let mut next = vec![NO_TARGET; tokens.len() + 1 - stretch.len()];
+                if start == 0 && !profile.is_empty() {
+                    next[profile.len() - 1] = rows.row(&stretch[0]).map_or(NO_TARGET, |row| row as u32);
+                }
                 next.extend(stretch[1..].iter().filter_map(|event| rows.row(event)).map(|row| row as u32));
                 examples.push(Self { tokens, next });
                 end = start + usize::from(start > 0);
@@ -58,7 +65,7 @@ pub struct BehaviorStep {
     heads: Vec<Head>,
     softmax: SoftmaxScratch,
     sample: NegativeSample,
-    d_vectors: Vec<f32>, // [n_rows + n_words, width]
+    d_vectors: Vec<f32>, // [n_rows + n_words + n_values, width]
 }
 
 #[derive(Debug, Default)]
@@ -98,7 +105,7 @@ impl BehaviorStep {
         key: DropoutKey,
         gradients: &mut Gradients,
     ) -> f64 {
-        self.fill_lanes(batch, &model.config, key);
+        self.fill_lanes(batch, model, key);
         self.lanes.par_iter_mut().for_each(|lane| lane.forward(model));
         self.d_vectors.clear();
         self.d_vectors.resize(model.vectors.len(), 0.0);
@@ -108,14 +115,14 @@ impl BehaviorStep {
         loss
     }
 
-    fn fill_lanes(&mut self, batch: &[&Example], config: &BehaviorConfig, key: DropoutKey) {
+    fn fill_lanes(&mut self, batch: &[&Example], model: &Behavior, key: DropoutKey) {
         self.lanes.resize_with(N_LANES, Lane::default);
         let per_lane = batch.len().div_ceil(N_LANES).max(1);
         let mut parts = batch.chunks(per_lane);
         for (at, lane) in self.lanes.iter_mut().enumerate() {
-            lane.fill(parts.next().unwrap_or_default());
+            lane.fill(parts.next().unwrap_or_default(), model, key.of(N_LANES as u64 + 1).of(at as u64));
             lane.key = Some(key.of(at as u64));
-            lane.caches.resize_with(config.n_layers, BlockCache::default);
+            lane.caches.resize_with(model.config.n_layers, BlockCache::default);
         }
     }
 
@@ -194,6 +201,7 @@ impl BehaviorStep {
         }
         let [d_items, d_words] = gradients.pair_mut(model.net.items, model.net.words);
         model.words.add_gradients(&self.d_vectors, (width, model.rows.n_rows()), d_items, d_words);
+        model.add_profile_gradient(&self.d_vectors, gradients);
         let Some(text) = &model.text else { return };
         if let Some(d_items) = gradients.get_mut(model.net.items) {
             text.drop_gradients(d_items, width, key);
@@ -205,14 +213,17 @@ impl BehaviorStep {
 }
 
 impl Lane {
-    fn fill(&mut self, examples: &[&Example]) {
+    fn fill(&mut self, examples: &[&Example], model: &Behavior, key: DropoutKey) {
         self.tokens.clear();
         self.next.clear();
         self.lengths.clear();
-        for example in examples {
-            self.tokens.extend_from_slice(&example.tokens);
-            self.next.extend_from_slice(&example.next);
-            self.lengths.push(example.tokens.len());
+        for (at, example) in examples.iter().enumerate() {
+            let from = self.tokens.len();
+            model.push_example(example, key.of(at as u64), (&mut self.tokens, &mut self.next));
+            // Nothing is left of a single event whose user's attributes were left out.
+            if self.tokens.len() > from {
+                self.lengths.push(self.tokens.len() - from);
+            }
         }
     }
 
@@ -256,7 +267,8 @@ impl Net {
     fn block_gradients(&self, params: &Params) -> Gradients {
         let tables = [self.items, self.positions, self.domains, self.kinds, self.gaps, self.asked];
         let adapters = self.by_domain.iter().flat_map(|adapter| [adapter.down.weight, adapter.up.weight]);
-        let others = tables.into_iter().chain(self.words).chain(self.adaptor).chain(adapters);
+        let others =
+            tables.into_iter().chain(self.words).chain(self.adaptor).chain(self.profile).chain(adapters);
         params.gradients_but(&others.collect::<Vec<_>>())
     }
 }

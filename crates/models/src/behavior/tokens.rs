@@ -12,12 +12,13 @@ pub(super) const N_INTERESTS: usize = 3;
 /// In place of a domain: a tag belongs to none.
 pub(super) const NO_DOMAIN: u8 = u8::MAX;
 
-/// One event, or one interest tag, as rows of the embedding tables.
+/// One event, one interest tag or one attribute value of the user, as rows of the embedding tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// Row of the item vectors; behind the items come the words.
+    /// Row of the item vectors; behind the items come the words, then attribute values.
     pub item: u32,
-    /// Counted back from the newest event: `max_len − 1` for the newest; `max_len` for interest tags.
+    /// Counted back from the newest event: `max_len − 1` for the newest; `max_len` for interest tags and attribute
+    /// values.
     pub position: u16,
     /// Domain of the item.
     pub domain: u8,

@@ -187,7 +187,11 @@ fn recent_popularity_knows_nothing_of_what_comes_after_the_request() {
         let expert = fitted(&world, subject);
         for &timestamp in touches.iter().filter(|&&time| time != i64::MAX) {
             let mut scores = vec![f32::NAN; N_BOOKS];
-            expert.score(&Query { domain: TARGET, history: &[], timestamp }, &world.items, &mut scores);
+            expert.score(
+                &Query { domain: TARGET, history: &[], profile: &[], timestamp },
+                &world.items,
+                &mut scores,
+            );
             for (book, &touch) in touches.iter().enumerate().filter(|&(_, &touch)| touch >= timestamp) {
                 assert_eq!(scores[book], 0.0, "{}: book {book}, first touched at {touch}", subject.name);
                 n_hidden += 1;

@@ -36,7 +36,10 @@ fn setting(share: f64) -> Setting {
         let once = items.iter().map(event);
         if user.is_multiple_of(2) { once.clone().chain(once).collect() } else { once.collect() }
     };
-    let train = TrainSet { sequences: Sequences::from_rows(users.iter().enumerate().map(row)) };
+    let train = TrainSet {
+        sequences: Sequences::from_rows(users.iter().enumerate().map(row)),
+        ..TrainSet::default()
+    };
     let domain = |n: usize, c: char| (0..n).map(|i| format!("{c}{i}")).collect::<Vocabulary>();
     let items = ItemCatalog::new(vec![domain(N_SOURCES, 's'), domain(N_TARGETS, 't')], Vec::new());
     let weights: Rows = (0..N_ITEMS)

@@ -1,5 +1,6 @@
 //! What every expert must hold, whatever it computes, and the slow obvious versions that the fast ones must equal.
 
+mod behavior_profiles;
 mod conformance;
 mod damaged;
 mod linear_oracle;

@@ -129,13 +129,13 @@ proptest! {
     ) {
         let domain = |c: char| (0..PER_DOMAIN).map(|i| format!("{c}{i}")).collect::<Vocabulary>();
         let items = ItemCatalog::new(vec![domain('a'), domain('b')], Vec::new());
-        let train = TrainSet { sequences: Sequences::from_rows(rows.iter().map(|row| events(row))) };
+        let train = TrainSet { sequences: Sequences::from_rows(rows.iter().map(|row| events(row))), ..TrainSet::default() };
         let context = FitContext { items: &items, domain: TARGET, text_neighbors: None, text_space: None };
         for scope in [Scope::Target, Scope::Sources, Scope::All] {
             let id = ExpertId { kind: ExpertKind::Window, scope };
             let expert = Expert::fit(id, &ExpertConfig::Window(config.clone()), &train, context).unwrap();
             let mut scores = vec![f32::NAN; PER_DOMAIN];
-            let query = Query { domain: TARGET, history: &events(&history), timestamp: NOW };
+            let query = Query { domain: TARGET, history: &events(&history), profile: &[], timestamp: NOW };
             expert.score(&query, &items, &mut scores);
             let (s, weighted) = (similarities(&config, &rows, scope), weights(&config, &history, scope));
             for (at, &got) in scores.iter().enumerate() {

@@ -4,7 +4,9 @@ use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use segue_data::{DomainIdx, Event, Field, ItemCatalog, ItemIdx, Sequences, TrainSet, Vocabulary};
+use segue_data::{
+    DomainIdx, Event, Field, ItemCatalog, ItemIdx, Sequences, TrainSet, UserProfiles, Vocabulary,
+};
 use segue_models::behavior::{
     Behavior, BehaviorConfig, BehaviorStep, Example, TextInputConfig, TransferConfig,
 };
@@ -63,7 +65,7 @@ impl World {
         let mut world = Self::new();
         let mut rows: Vec<&[Event]> = world.train.sequences.rows().collect();
         rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-        world.train = TrainSet { sequences: Sequences::from_rows(rows) };
+        world.train = TrainSet { sequences: Sequences::from_rows(rows), ..TrainSet::default() };
         world
     }
 
@@ -89,7 +91,7 @@ impl World {
             kind: 0,
         };
         let rows = rows().into_iter().map(|row| row.into_iter().map(event).collect::<Vec<_>>());
-        let train = TrainSet { sequences: Sequences::from_rows(rows) };
+        let train = TrainSet { sequences: Sequences::from_rows(rows), profiles: profiles().into() };
         let text = Content::fit(&ContentConfig::default(), &items, TARGET).expect("every item has a title");
         let neighbors = text.neighbors(items.len(), N_BOOKS);
         Self { items, train, neighbors, index }
@@ -123,6 +125,8 @@ impl World {
 
     // A few steps over all sequences: enough to move every number.
     fn trained(&self, mut model: Behavior) -> Behavior {
+        let mut rng = ChaCha8Rng::seed_from_u64(8);
+        model.read_profiles(self.train.profiles.n_values(), &mut rng);
         let examples = Example::all_of(&self.train, &model);
         model.count_targets(&examples);
         let batch: Vec<&Example> = examples.iter().collect();
@@ -140,8 +144,13 @@ impl World {
 
     /// Scores of all books; the buffer starts as NaN, so a candidate that was not written is seen.
     pub(crate) fn scores(&self, expert: &Expert, history: &[Event]) -> Vec<f32> {
+        self.scores_for(expert, history, &[])
+    }
+
+    /// The same for somebody of whom attribute values are known.
+    pub(crate) fn scores_for(&self, expert: &Expert, history: &[Event], profile: &[u32]) -> Vec<f32> {
         let mut scores = vec![f32::NAN; N_BOOKS];
-        let query = Query { domain: TARGET, history, timestamp: NOW };
+        let query = Query { domain: TARGET, history, profile, timestamp: NOW };
         expert.score(&query, &self.items, &mut scores);
         scores
     }
@@ -164,6 +173,17 @@ impl World {
     pub(crate) fn new_books(&self) -> Vec<usize> {
         self.index[N_FILMS + N_BOOKS - N_NEW_BOOKS..].iter().map(|at| at - N_FILMS).collect()
     }
+}
+
+// A color that tells the taste, and a number without meaning; of every sixth user nothing is known.
+fn profiles() -> UserProfiles {
+    const COLORS: [&str; 4] = ["red", "green", "blue", "white"];
+    let known = |user: usize, text: String| if user % 6 == 5 { String::new() } else { text };
+    let color = (0..N_USERS).map(|user| known(user, COLORS[user % 4].into())).collect();
+    let height = (0..N_USERS).map(|user| known(user, (150.5 + user as f64).to_string())).collect();
+    let fields =
+        [Field { name: "color".into(), values: color }, Field { name: "height".into(), values: height }];
+    UserProfiles::of(&fields, N_USERS)
 }
 
 // A place's genre is its remainder by four; two words of the title are the genre's.
@@ -277,8 +297,10 @@ fn forms(kind: ExpertKind) -> Vec<(&'static str, ExpertConfig)> {
         (ExpertKind::Behavior, ExpertConfig::Behavior(config)) => {
             let small = BehaviorConfig { width: 8, n_heads: 1, ..config };
             let short = BehaviorConfig { max_len: 3, time_gaps: false, n_layers: 1, ..small.clone() };
+            let profiles = BehaviorConfig { profile_tokens: true, max_len: 6, ..small.clone() };
             forms = vec![
                 ("small", ExpertConfig::Behavior(small)),
+                ("profiles", ExpertConfig::Behavior(profiles)),
                 ("short memory", ExpertConfig::Behavior(short)),
             ];
         }

@@ -50,7 +50,7 @@ fn dataset() -> Dataset {
 /// Five experts that speak, with weights that a float holds exactly, and one of weight zero.
 pub(crate) fn recommender() -> Recommender {
     let dataset = dataset();
-    let train = TrainSet { sequences: dataset.sequences.clone() };
+    let train = TrainSet { sequences: dataset.sequences.clone(), ..TrainSet::default() };
     let context =
         FitContext { items: &dataset.items, domain: TARGET, text_neighbors: None, text_space: None };
     let weights = [
@@ -86,7 +86,7 @@ pub(crate) fn window_alone() -> Recommender {
 }
 
 pub(crate) fn query(history: &[Event]) -> Query<'_> {
-    Query { domain: TARGET, history, timestamp: 1_800_000_000 }
+    Query { domain: TARGET, history, profile: &[], timestamp: 1_800_000_000 }
 }
 
 /// Every user's history, one with repeats, and nobody's.

@@ -85,3 +85,54 @@ fn one_two_and_four_threads_give_the_same_bytes_and_a_refit_repeats_the_passes()
     assert_eq!(repeated.last().unwrap().loss, curve[found.epochs - 1].loss);
     assert!(again.save().to_bytes().unwrap() == expert.save().to_bytes().unwrap());
 }
+
+#[test]
+fn what_is_known_about_users_tells_the_taste_of_those_who_have_done_nothing() {
+    const N_USERS: usize = 400;
+    const N_ITEMS: usize = 60;
+    let mut builder = segue_data::DatasetBuilder::new("colors", 1);
+    let domain = builder.domain("things").unwrap();
+    for step in 0..4 {
+        for user in 0..N_USERS {
+            let (raw, draw) = (format!("u{user}"), (user * 31 + step * 17 + user * step * 7) % (N_ITEMS / 2));
+            builder.interaction(&segue_data::RawInteraction {
+                user: &raw,
+                // Even items are liked by the reds, odd ones by the blues.
+                item: &format!("i{}", 2 * draw + user % 2),
+                domain,
+                timestamp: Some(1_000_000 + (step * N_USERS + user) as i64 * 60),
+                value: 1.0,
+                kind: 0,
+                split: None,
+            });
+            builder.describe_user(&raw, "color", ["red", "blue"][user % 2]);
+        }
+    }
+    let dataset = builder.finish().0;
+    let rule = segue_data::split::SplitRule::LeaveOneOut;
+    let split = rule.cut(&dataset.sequences, &dataset.items, &[], true).unwrap();
+    let split = split.with_profiles(&dataset.profiles);
+    let id = ExpertId { kind: ExpertKind::Behavior, scope: Scope::Target };
+    let judge =
+        Judge::new(&split.valid.0, &dataset.items, domain, segue_train::MaskRule::Seen, None).unwrap();
+    assert_eq!(judge.query(1).profile, dataset.profiles.get(1), "cases bring the profile of their user");
+    let valid = Validation { judge: &judge, objective: Objective::Masked };
+    let share_fitting = |profile_tokens: bool, color: &str| {
+        let config = BehaviorConfig { profile_tokens, ..small() };
+        let place = ((id, domain), &config, (&split.train, &dataset.items));
+        let fitted =
+            fit_behavior(place.0, place.1, place.2, Some(valid), 0, (Keeping::nothing(), |_| ())).unwrap();
+        let profile = [dataset.profiles.find("color", color).unwrap()];
+        let query = Query { domain, history: &[], profile: &profile, timestamp: 0 };
+        let mut scores = vec![f32::NAN; N_ITEMS];
+        fitted.0.score(&query, &dataset.items, &mut scores);
+        let mut order: Vec<usize> = (0..N_ITEMS).filter(|&at| scores[at] != 0.0).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        let number = |at: usize| -> usize {
+            dataset.items.raw(segue_data::ItemIdx(at as u32))[1..].parse().expect("a number")
+        };
+        order.iter().take(20).filter(|&&at| number(at) % 2 == usize::from(color == "blue")).count()
+    };
+    assert!(share_fitting(true, "red") >= 19 && share_fitting(true, "blue") >= 19);
+    assert_eq!(share_fitting(false, "red"), 0, "without profiles, nothing is known about them");
+}
