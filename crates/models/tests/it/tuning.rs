@@ -277,7 +277,7 @@ fn low_rank_folders_have_the_names_of_peft() {
 fn refusal(model: &TinyModel, folder: &Path) -> EncoderError {
     let mut encoder = open(model);
     let before = vectors(&encoder);
-    let error = encoder.load_delta(folder).unwrap_err();
+    let error = encoder.load_delta(folder).expect_err("this is refused");
     assert!(error.to_string().contains("hint: "), "{error}");
     assert!(encoder.tuning() == &Tuning::Frozen && vectors(&encoder) == before, "the encoder as it was");
     error
@@ -383,7 +383,7 @@ fn settings_that_make_no_sense_are_refused_and_names_lead_to_defaults() {
     ];
     let mut encoder = open(&TinyModel::new());
     for (tuning, word) in cases {
-        let error = encoder.tune(&tuning, &mut generator()).unwrap_err().to_string();
+        let error = encoder.tune(&tuning, &mut generator()).expect_err("this is refused").to_string();
         assert!(error.contains(word) && error.contains("hint: "), "{error}");
     }
     for name in NAMES {
