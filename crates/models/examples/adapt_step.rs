@@ -1,7 +1,7 @@
 //! Steps of adapting an encoder with `LoRA`, for `benches/adapt_step.py`.
 //!
 //! `adapt_step FOLDER MODEL SHORTEST LONGEST STEPS` adapts the model folder MODEL: 64 texts of random tokens a step, `SHORTEST` to
-//! `LONGEST` long, the first half being views of the second half (contrastive loss in both directions, temperature .05), AdamW. It
+//! `LONGEST` long, the first half being views of the second half (contrastive loss in both directions, temperature .05), `AdamW`. It
 //! writes to FOLDER the first numbers (`start/`, which PEFT opens), the texts (`texts.json`) and the gradients of the first step
 //! (`gradients.safetensors`), takes the steps, and prints one JSON line with the losses and the processor and wall seconds of each.
 #![expect(clippy::print_stdout, reason = "a command whose output is read by a script")]

@@ -87,13 +87,13 @@ impl TextEncoder {
             self.sha256.clone_from(&self.base.vectors);
             return;
         }
-        let mut text = format!("{} {:?}\n", self.base.vectors, self.tuning);
+        let mut lines = vec![format!("{} {:?}", self.base.vectors, self.tuning)];
         for entry in self.entries() {
             let values = &self.params.get(entry.id)[entry.range];
             let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            text += &format!("{} {:?} {}\n", entry.name, entry.shape, hash::of_bytes(&bytes));
+            lines.push(format!("{} {:?} {}", entry.name, entry.shape, hash::of_bytes(&bytes)));
         }
-        self.sha256 = hash::of_bytes(text.as_bytes());
+        self.sha256 = hash::of_bytes(lines.join("\n").as_bytes());
     }
 
     /// Writes what was added or trained into `folder`, which is made if it is missing. `base_model` names the encoder that was adapted.

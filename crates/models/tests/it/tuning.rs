@@ -1,4 +1,4 @@
-//! Adapted encoders: `PyTorch`'s numbers, what is trained and what stays, the way to a file and back, AdaLoRA's budget.
+//! Adapted encoders: `PyTorch`'s numbers, what is trained and what stays, the way to a file and back, `AdaLoRA`'s budget.
 //! Golden values: `tests/golden/tunings.py`.
 
 use std::fs;
@@ -31,7 +31,7 @@ fn open(model: &TinyModel) -> TextEncoder {
 }
 
 fn small(name: &str) -> Tuning {
-    match Tuning::of_name(name).unwrap() {
+    match Tuning::of_name(name).expect("the test's own data") {
         Tuning::Lora(_) => Tuning::Lora(LoraConfig { rank: 3, alpha: 6.0, ..LoraConfig::default() }),
         Tuning::AdaLora(_) => Tuning::AdaLora(AdaLoraConfig {
             initial_rank: 3,
@@ -49,7 +49,7 @@ fn small(name: &str) -> Tuning {
 fn stirred(tuning: &Tuning) -> (TinyModel, TextEncoder) {
     let model = TinyModel::new();
     let mut encoder = open(&model);
-    encoder.tune(tuning, &mut generator()).unwrap();
+    encoder.tune(tuning, &mut generator()).expect("the test's own data");
     let mut rng = generator();
     for array in encoder.params.arrays_mut().iter_mut().filter(|array| array.trainable) {
         array.values.iter_mut().for_each(|value| *value += rng.random_range(-0.3..0.3f32));
@@ -59,7 +59,7 @@ fn stirred(tuning: &Tuning) -> (TinyModel, TextEncoder) {
 }
 
 fn vectors(encoder: &TextEncoder) -> Vec<f32> {
-    encoder.encode(&TEXTS, &|_| {}).unwrap()
+    encoder.encode(&TEXTS, &|_| {}).expect("the test's own data")
 }
 
 fn apart(received: &[f32], expected: &[f32]) -> f64 {
@@ -75,11 +75,16 @@ fn rows(tokens: &[Vec<u32>]) -> Vec<&[u32]> {
 
 fn golden() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tunings.json");
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    serde_json::from_slice(&fs::read(path).expect("the test's own data")).expect("the test's own data")
 }
 
 fn floats(value: &Value) -> Vec<f32> {
-    value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect()
+    value
+        .as_array()
+        .expect("the test's own data")
+        .iter()
+        .map(|x| x.as_f64().expect("the test's own data") as f32)
+        .collect()
 }
 
 fn fill(encoder: &mut TextEncoder, name: &str, values: &[f32]) {
@@ -90,15 +95,15 @@ fn fill(encoder: &mut TextEncoder, name: &str, values: &[f32]) {
 #[test]
 fn vectors_and_gradients_equal_pytorch() {
     let golden = golden();
-    let texts: Vec<Vec<u32>> = serde_json::from_value(golden["texts"].clone()).unwrap();
+    let texts: Vec<Vec<u32>> = serde_json::from_value(golden["texts"].clone()).expect("the test's own data");
     for name in &NAMES[2..] {
         let mut encoder = open(&TinyModel::new());
-        encoder.tune(&small(name), &mut generator()).unwrap();
-        for (array, values) in golden["base"].as_object().unwrap() {
+        encoder.tune(&small(name), &mut generator()).expect("the test's own data");
+        for (array, values) in golden["base"].as_object().expect("the test's own data") {
             fill(&mut encoder, array, &floats(values));
         }
         let case = &golden["cases"][name];
-        let arrays = case["arrays"].as_object().unwrap();
+        let arrays = case["arrays"].as_object().expect("the test's own data");
         for (array, numbers) in arrays {
             fill(&mut encoder, array, &floats(&numbers["values"]));
         }
@@ -109,7 +114,7 @@ fn vectors_and_gradients_equal_pytorch() {
         step.backward(&encoder, &floats(&golden["r"]), &mut gradients);
         encoder.add_penalty(&mut gradients);
         for (array, numbers) in arrays {
-            let received = gradients.get(encoder.params.id(array).unwrap());
+            let received = gradients.get(encoder.params.id(array).expect("the test's own data"));
             let apart = apart(received, &floats(&numbers["gradient"]));
             assert!(apart < 1e-4, "{name}: gradient of {array} is {apart:.1e} away");
         }
@@ -132,10 +137,11 @@ fn in_one_pass(encoder: &TextEncoder, tokens: &[Vec<u32>], r: &[f32]) -> Gradien
 fn a_step_in_lanes_equals_one_pass_at_any_number_of_threads_and_whatever_ran_before() {
     for name in NAMES {
         let (_model, encoder) = stirred(&small(name));
-        let tokens = encoder.tokens().of(&TEXTS).unwrap();
+        let tokens = encoder.tokens().of(&TEXTS).expect("the test's own data");
         let r: Vec<f32> = (0..TEXTS.len() * WIDTH).map(|at| (at as f32 * 0.7).sin()).collect();
         let with = |n_threads: usize, used: bool| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+            let pool =
+                rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().expect("the test's own data");
             pool.install(|| {
                 let mut step = EncoderStep::new(0.0);
                 if used {
@@ -162,7 +168,7 @@ fn a_step_in_lanes_equals_one_pass_at_any_number_of_threads_and_whatever_ran_bef
 #[test]
 fn dropout_follows_its_key_and_the_step_survives_another_tuning() {
     let (_model, mut encoder) = stirred(&small("lora"));
-    let tokens = encoder.tokens().of(&TEXTS).unwrap();
+    let tokens = encoder.tokens().of(&TEXTS).expect("the test's own data");
     let mut step = EncoderStep::new(0.3);
     let mut run = |encoder: &TextEncoder, seed| {
         let vectors = step.forward(encoder, &rows(&tokens), DropoutKey::new(seed)).to_vec();
@@ -173,7 +179,7 @@ fn dropout_follows_its_key_and_the_step_survives_another_tuning() {
     let first = run(&encoder, 1);
     assert!(first == run(&encoder, 1) && first.0 != run(&encoder, 2).0);
     for name in NAMES {
-        encoder.tune(&small(name), &mut generator()).unwrap();
+        encoder.tune(&small(name), &mut generator()).expect("the test's own data");
         run(&encoder, 1);
     }
 }
@@ -185,8 +191,8 @@ fn a_tuning_trains_its_parts_and_starts_where_the_encoder_is() {
     let n_base = base.params.arrays().len();
     for name in NAMES {
         let mut encoder = open(&TinyModel::new());
-        encoder.tune(&small("lora"), &mut generator()).unwrap();
-        encoder.tune(&small(name), &mut generator()).unwrap();
+        encoder.tune(&small("lora"), &mut generator()).expect("the test's own data");
+        encoder.tune(&small(name), &mut generator()).expect("the test's own data");
         assert_eq!(encoder.tuning().name(), name);
         for (at, array) in encoder.params.arrays().iter().enumerate() {
             assert_eq!(array.trainable, at >= n_base || name == "full", "{name}: {}", array.name);
@@ -208,9 +214,9 @@ fn merged_weights_give_the_same_vectors() {
         assert!(apart(&vectors(&encoder), &before) < 1e-5, "{tuning:?}");
         if encoder.tuning() == &Tuning::Full {
             assert_eq!(encoder.params.arrays().len(), open(&model).params.arrays().len());
-            encoder.save_delta(&model.folder.join("merged"), "tiny").unwrap();
+            encoder.save_delta(&model.folder.join("merged"), "tiny").expect("the test's own data");
             let mut again = open(&model);
-            again.load_delta(&model.folder.join("merged")).unwrap();
+            again.load_delta(&model.folder.join("merged")).expect("the test's own data");
             assert_eq!(vectors(&again), vectors(&encoder), "what was merged can be stored");
         }
     }
@@ -219,7 +225,7 @@ fn merged_weights_give_the_same_vectors() {
 fn saved(name: &str) -> (TinyModel, TextEncoder, PathBuf) {
     let (model, encoder) = stirred(&small(name));
     let folder = model.folder.join("delta");
-    encoder.save_delta(&folder, "tiny").unwrap();
+    encoder.save_delta(&folder, "tiny").expect("the test's own data");
     (model, encoder, folder)
 }
 
@@ -236,11 +242,14 @@ fn an_adaptation_comes_back_from_its_folder_whole() {
         assert_eq!(again.sha256() == base, name == "frozen", "{name}");
         assert_eq!(again.base_sha256(), encoder.base_sha256());
         let read = |folder: &Path| {
-            let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+            let mut files: Vec<_> = fs::read_dir(folder)
+                .expect("the test's own data")
+                .map(|file| file.expect("the test's own data").path())
+                .collect();
             files.sort();
-            files.iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>()
+            files.iter().map(|file| fs::read(file).expect("the test's own data")).collect::<Vec<_>>()
         };
-        again.save_delta(&model.folder.join("again"), "tiny").unwrap();
+        again.save_delta(&model.folder.join("again"), "tiny").expect("the test's own data");
         assert_eq!(read(&model.folder.join("again")), read(&folder), "{name}: the same bytes");
     }
 }
@@ -248,15 +257,16 @@ fn an_adaptation_comes_back_from_its_folder_whole() {
 #[test]
 fn low_rank_folders_have_the_names_of_peft() {
     let names = |folder: &Path| {
-        let bytes = fs::read(folder.join("adapter_model.safetensors")).unwrap();
-        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let bytes = fs::read(folder.join("adapter_model.safetensors")).expect("the test's own data");
+        let file = safetensors::SafeTensors::deserialize(&bytes).expect("the test's own data");
         file.names().into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
     let (_model, _, folder) = saved("lora");
     let first = "base_model.model.encoder.layer.0.attention.self.query.lora_A.weight";
     assert!(names(&folder).contains(&first.to_owned()), "{:?}", names(&folder));
     let config: Value =
-        serde_json::from_slice(&fs::read(folder.join("adapter_config.json")).unwrap()).unwrap();
+        serde_json::from_slice(&fs::read(folder.join("adapter_config.json")).expect("the test's own data"))
+            .expect("the test's own data");
     assert_eq!((&config["peft_type"], &config["r"]), (&"LORA".into(), &3.into()));
     assert_eq!(config["target_modules"], serde_json::json!(["attention.self.query", "attention.self.value"]));
     let (_model, _, folder) = saved("adalora");
@@ -267,7 +277,7 @@ fn low_rank_folders_have_the_names_of_peft() {
 fn refusal(model: &TinyModel, folder: &Path) -> EncoderError {
     let mut encoder = open(model);
     let before = vectors(&encoder);
-    let error = encoder.load_delta(folder).unwrap_err();
+    let error = encoder.load_delta(folder).expect_err("this is refused");
     assert!(error.to_string().contains("hint: "), "{error}");
     assert!(encoder.tuning() == &Tuning::Frozen && vectors(&encoder) == before, "the encoder as it was");
     error
@@ -291,14 +301,14 @@ fn damaged_folders_are_refused_and_never_panic() {
         let arrays = if name == "lora" { "adapter_model.safetensors" } else { "delta.safetensors" };
         for file in [arrays, "tuning.json"] {
             let path = folder.join(file);
-            let whole = fs::read(&path).unwrap();
+            let whole = fs::read(&path).expect("the test's own data");
             for n in [0, 7, 8, whole.len() / 2, whole.len() - 2] {
-                fs::write(&path, &whole[..n]).unwrap();
+                fs::write(&path, &whole[..n]).expect("the test's own data");
                 assert!(refusal(&model, &folder).to_string().contains(file), "{name}: {file}: {n} bytes");
             }
-            fs::remove_file(&path).unwrap();
+            fs::remove_file(&path).expect("the test's own data");
             assert!(refusal(&model, &folder).to_string().contains(file), "{name}: no {file}");
-            fs::write(&path, &whole).unwrap();
+            fs::write(&path, &whole).expect("the test's own data");
         }
     }
 }
@@ -306,42 +316,45 @@ fn damaged_folders_are_refused_and_never_panic() {
 /// Writes other arrays with a head that fits them: damage that no hash shows.
 fn replace_arrays(folder: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let path = folder.join("adapter_model.safetensors");
-    let mut bytes = fs::read(&path).unwrap();
+    let mut bytes = fs::read(&path).expect("the test's own data");
     change(&mut bytes);
-    fs::write(&path, &bytes).unwrap();
+    fs::write(&path, &bytes).expect("the test's own data");
     let head = folder.join("tuning.json");
-    let mut value: Value = serde_json::from_slice(&fs::read(&head).unwrap()).unwrap();
+    let mut value: Value =
+        serde_json::from_slice(&fs::read(&head).expect("the test's own data")).expect("the test's own data");
     value["arrays_sha256"] = segue_data::hash::of_bytes(&bytes).into();
-    fs::write(&head, value.to_string()).unwrap();
+    fs::write(&head, value.to_string()).expect("the test's own data");
 }
 
 #[test]
 fn damage_under_a_matching_hash_is_refused_too() {
-    let whole_of = |bytes: &[u8]| u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize + 8;
+    let whole_of =
+        |bytes: &[u8]| u64::from_le_bytes(bytes[..8].try_into().expect("the test's own data")) as usize + 8;
     let (model, _, folder) = saved("lora");
     let path = folder.join("adapter_model.safetensors");
-    let whole = fs::read(&path).unwrap();
+    let whole = fs::read(&path).expect("the test's own data");
     for at in (0..whole_of(&whole)).step_by(5) {
-        fs::write(&path, &whole).unwrap();
+        fs::write(&path, &whole).expect("the test's own data");
         replace_arrays(&folder, |bytes| bytes[at] ^= 1);
         // Changed white space is no damage.
         let _ = open(&model).load_delta(&folder);
     }
-    fs::write(&path, &whole).unwrap();
+    fs::write(&path, &whole).expect("the test's own data");
     replace_arrays(&folder, |bytes| {
         let n = bytes.len();
         bytes[n - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
     });
     assert!(refusal(&model, &folder).to_string().contains("not finite"));
     // Arrays of another rank than the head says.
-    fs::write(&path, &whole).unwrap();
-    let head = fs::read_to_string(folder.join("tuning.json")).unwrap();
-    fs::write(folder.join("tuning.json"), head.replace("\"rank\":3", "\"rank\":2")).unwrap();
+    fs::write(&path, &whole).expect("the test's own data");
+    let head = fs::read_to_string(folder.join("tuning.json")).expect("the test's own data");
+    fs::write(folder.join("tuning.json"), head.replace("\"rank\":3", "\"rank\":2"))
+        .expect("the test's own data");
     replace_arrays(&folder, |_| {});
     assert!(refusal(&model, &folder).to_string().contains("shape"));
     for rank in ["0", "9", "18446744073709551615"] {
         let head = head.replace("\"rank\":3", &format!("\"rank\":{rank}"));
-        fs::write(folder.join("tuning.json"), head).unwrap();
+        fs::write(folder.join("tuning.json"), head).expect("the test's own data");
         assert!(refusal(&model, &folder).to_string().contains("rank"), "{rank}");
     }
 }
@@ -370,19 +383,22 @@ fn settings_that_make_no_sense_are_refused_and_names_lead_to_defaults() {
     ];
     let mut encoder = open(&TinyModel::new());
     for (tuning, word) in cases {
-        let error = encoder.tune(&tuning, &mut generator()).unwrap_err().to_string();
+        let error = encoder.tune(&tuning, &mut generator()).expect_err("this is refused").to_string();
         assert!(error.contains(word) && error.contains("hint: "), "{error}");
     }
     for name in NAMES {
-        let tuning = Tuning::of_name(name).unwrap();
+        let tuning = Tuning::of_name(name).expect("the test's own data");
         assert_eq!(tuning.name(), name);
-        let text = serde_json::to_string(&tuning).unwrap();
-        assert_eq!(serde_json::from_str::<Tuning>(&text).unwrap(), tuning, "{text}");
+        let text = serde_json::to_string(&tuning).expect("the test's own data");
+        assert_eq!(serde_json::from_str::<Tuning>(&text).expect("the test's own data"), tuning, "{text}");
         assert!(text.contains(name), "{text}");
     }
     assert_eq!(Tuning::of_name("other"), None);
     assert!(serde_json::from_str::<Tuning>(r#"{"lora": {"rnak": 4}}"#).is_err());
-    assert_eq!(serde_json::from_str::<Tuning>(r#"{"lora": {}}"#).unwrap(), Tuning::of_name("lora").unwrap());
+    assert_eq!(
+        serde_json::from_str::<Tuning>(r#"{"lora": {}}"#).expect("the test's own data"),
+        Tuning::of_name("lora").expect("the test's own data")
+    );
 }
 
 const N_STEPS: usize = 100;
@@ -409,7 +425,8 @@ fn the_budget_of_ranks_falls_with_the_third_power_from_all_to_the_target() {
 #[test]
 fn unimportant_singular_values_go_may_come_back_and_are_settled_in_the_end() {
     let (_model, mut encoder, mut budget) = budgeted();
-    let singular: Vec<_> = encoder.network.deltas().map(|delta| delta.singular.unwrap()).collect();
+    let singular: Vec<_> =
+        encoder.network.deltas().map(|delta| delta.singular.expect("the test's own data")).collect();
     // Only the gradients of the singular values differ: importance is |w·g|. In turn, one delta or the other matters least.
     let mut run = |steps: std::ops::Range<usize>, least: usize| {
         for step in steps {
@@ -417,7 +434,7 @@ fn unimportant_singular_values_go_may_come_back_and_are_settled_in_the_end() {
             for (at, &id) in singular.iter().enumerate() {
                 encoder.params.get_mut(id).fill(1.0); // as an optimizer would move what was zero
                 let size = if at == least { 0.001 } else { 1.0 + 0.1 * (step % 3) as f32 };
-                gradients.get_mut(id).unwrap().fill(size);
+                gradients.get_mut(id).expect("the test's own data").fill(size);
             }
             budget.update(&mut encoder.params, &gradients, step);
         }

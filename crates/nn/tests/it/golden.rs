@@ -85,7 +85,7 @@ fn linear_equals_pytorch() {
     Case::read("low_rank").check(&mut params, &layer);
 }
 
-/// A layer whose deltas also have AdaLoRA's penalty.
+/// A layer whose deltas also have `AdaLoRA`'s penalty.
 struct Penalized(Linear);
 
 impl Layer for Penalized {
