@@ -5,6 +5,7 @@ use segue_data::split::SplitRule;
 use segue_eval::bootstrap::Bootstrap;
 use segue_eval::metric_table::TableSettings;
 use segue_models::ExpertKind;
+use segue_models::behavior::BehaviorConfig;
 use segue_train::{FitPlan, Objective};
 use serde::{Deserialize, Serialize};
 

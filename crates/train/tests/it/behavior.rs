@@ -76,7 +76,7 @@ fn one_two_and_four_threads_give_the_same_bytes_and_a_refit_repeats_the_passes()
     let one = bytes(1);
     assert!(one == bytes(2) && one == bytes(4));
     let (expert, curve) = trained(&stage, &config, Scope::All);
-    let segue_models::ExpertConfig::Behavior(found) = expert.config() else { panic!("other settings") };
+    let ExpertConfig::Behavior(found) = expert.config() else { panic!("other settings") };
     let data = Lessons { train: &stage.split.train, items: &stage.dataset.items, text_space: None };
     let (again, repeated) =
         fit_behavior((expert.id, TARGET), expert.config(), data, None, 0, (Keeping::nothing(), |_| ()))
@@ -118,10 +118,10 @@ fn what_is_known_about_users_tells_the_taste_of_those_who_have_done_nothing() {
     assert_eq!(judge.query(1).profile, dataset.profiles.get(1), "cases bring the profile of their user");
     let valid = Validation { judge: &judge, objective: Objective::Masked };
     let share_fitting = |profile_tokens: bool, color: &str| {
-        let config = BehaviorConfig { profile_tokens, ..small() };
-        let place = ((id, domain), &config, (&split.train, &dataset.items));
-        let fitted =
-            fit_behavior(place.0, place.1, place.2, Some(valid), 0, (Keeping::nothing(), |_| ())).unwrap();
+        let config = ExpertConfig::Behavior(BehaviorConfig { profile_tokens, ..small() });
+        let lessons = Lessons { train: &split.train, items: &dataset.items, text_space: None };
+        let watched = (Keeping::nothing(), |_: &Epoch| ());
+        let fitted = fit_behavior((id, domain), &config, lessons, Some(valid), 0, watched).unwrap();
         let profile = [dataset.profiles.find("color", color).unwrap()];
         let query = Query { domain, history: &[], profile: &profile, timestamp: 0 };
         let mut scores = vec![f32::NAN; N_ITEMS];
