@@ -135,8 +135,8 @@ fn share(
     let known = known_rows(rows);
     let revealed = reveal(subject.split, items, subject.target, |row, _| known(row));
     let shot = subject.few_shot(&revealed);
-    let transfer = subject
-        .watched(screen, &format!("{percent} %, {TRANSFER}"), |session| Ok(shot.fit_transfer(session)?))?;
+    let transfer =
+        watched(screen, &format!("{percent} %, {TRANSFER}"), |session| Ok(shot.fit_transfer(session)?))?;
     let alone =
         watched(
             screen,

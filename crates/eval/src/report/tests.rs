@@ -220,7 +220,7 @@ fn inner<'a>(text: &'a str, next: &'a str) -> &'a str {
     if text.is_empty() { next.split_once('>').map_or("", |(_, text)| text) } else { text }
 }
 
-const OUTLINE: [&str; 25] = [
+const OUTLINE: [&str; 28] = [
     "h1 Segue on a sample",
     "h2 Overview",
     "caption Every domain at a glance",
