@@ -15,7 +15,8 @@ fn chosen(story: Story, hide: bool) -> ZeroShot {
     let known = reveal(&stage.split, items, TARGET, |_, _| !hide);
     let material = Material { train: &known.train, items, vectors: None };
     let sources: [(DomainIdx, _); 1] = [(SOURCE, &known.valid.0)];
-    fit_zero_shot(&plan(), material, (&sources, RULE), TARGET, Session::watched_by(&|_| {})).unwrap().0
+    let fitted = fit_zero_shot(&plan(), material, (&sources, RULE), TARGET, Session::watched_by(&|_| {}));
+    fitted.expect("the source has valid cases").0
 }
 
 #[test]
