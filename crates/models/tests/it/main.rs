@@ -11,3 +11,4 @@ mod world;
 mod encoder;
 mod tuning;
 mod tiny_model;
+mod transfer_steps;

@@ -194,7 +194,7 @@ fn title(place: usize) -> String {
 }
 
 // What an encoder would make of the titles: one direction per word that titles share, one that all share, some noise.
-fn vectors(items: &ItemCatalog) -> ItemVectors {
+pub(crate) fn vectors(items: &ItemCatalog) -> ItemVectors {
     const DIM: usize = 12;
     let mut values = Vec::new();
     for item in 0..items.len() {
