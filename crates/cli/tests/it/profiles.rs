@@ -14,7 +14,7 @@ fn import(folder: &Folder) {
     let mut users = "user_id:token\tage:token\tcolor:token\n".to_owned();
     for step in 0..8 {
         for user in 0..N_USERS {
-            let draw = (user * 31 + step * 17 + user * step * 7) % 20;
+            let draw = (user * 7919 + step * 104_729 + user * step * 613) / 7 % 20;
             let item = 2 * draw + user % 2;
             writeln!(events, "{user}\ti{item}\t{}", 1_700_000_000 + (step * N_USERS + user) * 60).unwrap();
         }
@@ -70,7 +70,7 @@ fn somebody_of_whom_only_attributes_are_known_gets_a_list_that_says_so() {
 fn refusals(folder: &Folder) {
     let cases = [
         ("--profile colour=red", "no attribute `colour` of users\n  hint: did you mean `color`?"),
-        ("--profile color=rde", "attribute `color` has no known value `rde`\n  hint: did you mean `red`?"),
+        ("--profile color=reed", "attribute `color` has no known value `reed`\n  hint: did you mean `red`?"),
         ("--profile color=?", "attribute `color` has no known value `?`\n  hint: known: "),
         (
             "--profile age=young",

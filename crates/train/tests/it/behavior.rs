@@ -1,5 +1,7 @@
 //! The behavior expert learns what follows what, knows nothing where there is nothing to know, and repeats exactly.
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use segue_eval::leak::ChanceCheck;
 use segue_models::behavior::BehaviorConfig;
 use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, Query, Scope};
@@ -92,9 +94,10 @@ fn what_is_known_about_users_tells_the_taste_of_those_who_have_done_nothing() {
     const N_ITEMS: usize = 60;
     let mut builder = segue_data::DatasetBuilder::new("colors", 1);
     let domain = builder.domain("things").unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
     for step in 0..4 {
         for user in 0..N_USERS {
-            let (raw, draw) = (format!("u{user}"), (user * 31 + step * 17 + user * step * 7) % (N_ITEMS / 2));
+            let (raw, draw) = (format!("u{user}"), rng.random_range(0..N_ITEMS / 2));
             builder.interaction(&segue_data::RawInteraction {
                 user: &raw,
                 // Even items are liked by the reds, odd ones by the blues.
@@ -124,15 +127,16 @@ fn what_is_known_about_users_tells_the_taste_of_those_who_have_done_nothing() {
         let fitted = fit_behavior((id, domain), &config, lessons, Some(valid), 0, watched).unwrap();
         let profile = [dataset.profiles.find("color", color).unwrap()];
         let query = Query { domain, history: &[], profile: &profile, timestamp: 0 };
-        let mut scores = vec![f32::NAN; N_ITEMS];
+        let mut scores = vec![f32::NAN; dataset.n_items()];
         fitted.0.score(&query, &dataset.items, &mut scores);
-        let mut order: Vec<usize> = (0..N_ITEMS).filter(|&at| scores[at] != 0.0).collect();
+        let mut order: Vec<usize> = (0..dataset.n_items()).filter(|&at| scores[at] != 0.0).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
         let number = |at: usize| -> usize {
             dataset.items.raw(segue_data::ItemIdx(at as u32))[1..].parse().expect("a number")
         };
-        order.iter().take(20).filter(|&&at| number(at) % 2 == usize::from(color == "blue")).count()
+        order.iter().take(10).filter(|&&at| number(at) % 2 == usize::from(color == "blue")).count()
     };
-    assert!(share_fitting(true, "red") >= 19 && share_fitting(true, "blue") >= 19);
+    let found = ["red", "blue"].map(|color| share_fitting(true, color));
+    assert!(found.iter().all(|&n| n >= 9), "{found:?}");
     assert_eq!(share_fitting(false, "red"), 0, "without profiles, nothing is known about them");
 }
