@@ -145,7 +145,7 @@ fn gradients_of_an_adaptation_equal_finite_differences_through_all_terms() {
     let (lessons, key) = (lessons(), DropoutKey::new(3));
     let batch: Vec<&Lesson> = lessons.iter().collect();
     // Negatives from memory are constants, so every evaluation starts from the same memory.
-    let mut loss_of = |encoder: &TextEncoder, gradients: &mut segue_nn::Gradients| {
+    let loss_of = |encoder: &TextEncoder, gradients: &mut segue_nn::Gradients| {
         adaptation_of(&config).losses(encoder, &batch, key, gradients)
     };
     let mut gradients = encoder.params.gradients();

@@ -157,7 +157,7 @@ pub(crate) fn plan() -> FitPlan {
 }
 
 fn closed_form() -> Vec<ExpertKind> {
-    let fits = |kind: &ExpertKind| !matches!(kind, ExpertKind::Behavior | ExpertKind::Encoder);
+    let fits = |kind: &ExpertKind| !kind.learns_by_steps() && *kind != ExpertKind::Encoder;
     ExpertKind::ALL.into_iter().filter(fits).collect()
 }
 
