@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::query_args::ItemArgs;
 use crate::commands::{
     adapt, benchmark, completions, config, demo, describe, encode, evaluate, few_shot, import, model,
-    recommend, runs, train,
+    recommend, runs, suggest_labels, train,
 };
 
 const AFTER_HELP: &str = "\
@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Train(train::Args),
     /// Measure how good a domain is with 0, 1, 5, … 100 % of its users, with and without the others
     FewShot(few_shot::Args),
+    /// Say which users or items to ask about next, so that the answers tell most
+    SuggestLabels(suggest_labels::Args),
     /// Measure a run again, or lists that any tool made
     Evaluate(evaluate::Args),
     /// Recommend items, with the reasons

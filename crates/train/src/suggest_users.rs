@@ -11,7 +11,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use segue_data::{Event, ItemCatalog};
+use segue_data::{Event, ItemCatalog, TrainSet, UserProfiles};
 use segue_models::Query;
 use segue_recommend::DomainModel;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,8 @@ pub struct UserPool<'a> {
     pub model: &'a DomainModel,
     /// Items of all domains.
     pub items: &'a ItemCatalog,
+    /// What is known about users besides events.
+    pub profiles: &'a UserProfiles,
     /// Users without events in the domain: row, and events elsewhere (at least one).
     pub unknown: Vec<(u32, &'a [Event])>,
     /// Events of users who have some in the domain.
@@ -60,7 +62,21 @@ const PREFILTER: usize = 10;
 /// Known users that distances are measured to; more are thinned evenly.
 const KNOWN_MAX: usize = 500;
 
-impl UserPool<'_> {
+impl<'a> UserPool<'a> {
+    /// All rows of `train` with events, parted by whether any of these is in the model's domain.
+    pub fn new(model: &'a DomainModel, train: &'a TrainSet, items: &'a ItemCatalog) -> Self {
+        let inside = items.range(model.domain);
+        let (mut unknown, mut known) = (Vec::new(), Vec::new());
+        for (row, events) in train.sequences.rows().enumerate().filter(|(_, events)| !events.is_empty()) {
+            if events.iter().any(|event| inside.contains(&event.item.at())) {
+                known.push(events);
+            } else {
+                unknown.push((row as u32, events));
+            }
+        }
+        Self { model, items, profiles: &train.profiles, unknown, known }
+    }
+
     /// At most `n` users, most wanted first. `seed` decides chance and ties.
     pub fn suggest(&self, strategy: UserStrategy, n: usize, seed: u64) -> Vec<SuggestedUser> {
         let mut candidates: Vec<usize> = (0..self.unknown.len()).collect();
@@ -87,9 +103,10 @@ impl UserPool<'_> {
     }
 
     fn uncertainties(&self) -> Vec<f64> {
-        let of = |scratch: &mut _, &(_, history): &(u32, &[Event])| {
+        let of = |scratch: &mut _, &(row, history): &(u32, &[Event])| {
             let timestamp = history.last().map_or(0, |event| event.timestamp);
-            let query = Query { domain: self.model.domain, history, timestamp, profile: &[] };
+            let profile = self.profiles.get(row as usize);
+            let query = Query { domain: self.model.domain, history, timestamp, profile };
             confidence(self.model, &query, (self.items, scratch)).uncertainty
         };
         self.unknown.par_iter().map_init(Default::default, of).collect()

@@ -14,6 +14,7 @@ pub(crate) mod model;
 pub(crate) mod query_args;
 pub(crate) mod recommend;
 pub(crate) mod runs;
+pub(crate) mod suggest_labels;
 pub(crate) mod train;
 pub(crate) mod why;
 pub(crate) mod why_not;
@@ -44,6 +45,7 @@ pub(crate) fn run(cli: &Cli, screen: Screen) -> Result<()> {
         Command::Adapt(args) => adapt::run(args, screen),
         Command::Train(args) => train::run(args, screen),
         Command::FewShot(args) => few_shot::run(args, screen),
+        Command::SuggestLabels(args) => suggest_labels::run(args, screen),
         Command::Evaluate(args) => evaluate::run(args, screen),
         Command::Recommend(args) => recommend::run(args, screen),
         Command::Why(args) => why::run(args, screen),

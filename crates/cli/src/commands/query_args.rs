@@ -110,16 +110,7 @@ impl Wanted {
 
     /// The domain asked for, or the only one there is.
     pub(crate) fn domain(&self, recommender: &Recommender) -> Result<DomainIdx> {
-        let targets: Vec<&str> =
-            recommender.domains.iter().map(|model| domain_name(recommender, model.domain)).collect();
-        match (&self.domain, recommender.domains.as_slice()) {
-            (Some(name), _) => named(recommender, name, &targets),
-            (None, [only]) => Ok(only.domain),
-            (None, _) => {
-                let remedy = format!("say which with --domain: {}", targets.join(" or "));
-                Err(usage("this run recommends several domains", remedy))
-            }
-        }
+        target(recommender, self.domain.as_deref(), "--domain")
     }
 
     /// The domain asked for, or the one of the item.
@@ -128,6 +119,20 @@ impl Wanted {
             self.domain(recommender)
         } else {
             Ok(recommender.dataset.items.domain_of(item))
+        }
+    }
+}
+
+/// The target called `name`, or the only one there is; `flag` is what names it.
+pub(crate) fn target(recommender: &Recommender, name: Option<&str>, flag: &str) -> Result<DomainIdx> {
+    let targets: Vec<&str> =
+        recommender.domains.iter().map(|model| domain_name(recommender, model.domain)).collect();
+    match (name, recommender.domains.as_slice()) {
+        (Some(name), _) => named(recommender, name, &targets),
+        (None, [only]) => Ok(only.domain),
+        (None, _) => {
+            let remedy = format!("say which with {flag}: {}", targets.join(" or "));
+            Err(usage("this run recommends several domains", remedy))
         }
     }
 }

@@ -14,4 +14,5 @@ mod mlflow;
 mod profiles;
 mod readme;
 mod resume;
+mod suggest_labels;
 mod usage;
