@@ -19,7 +19,6 @@ pub mod few_shot;
 pub mod confidence;
 pub mod suggest_users;
 pub mod suggest_items;
-pub mod pseudo_labels;
 mod error;
 
 pub use blend_fit::{Evidence, FittedBlend};

@@ -132,8 +132,7 @@ fn users(args: &Args, recommender: &Recommender, domain: DomainIdx) -> Result<Do
     let items = &recommender.dataset.items;
     let pool = UserPool::new(recommender.model(domain)?, &train, items);
     if pool.unknown.is_empty() {
-        let problem =
-            format!("every user with events has some in `{}`", domain_name(recommender, domain));
+        let problem = format!("every user with events has some in `{}`", domain_name(recommender, domain));
         return Err(failed(problem, "ask about items: --what items"));
     }
     let suggestion = |(at, user): (usize, SuggestedUser)| Suggestion::User {
