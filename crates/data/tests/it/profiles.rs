@@ -22,7 +22,7 @@ fn folder() -> (Folder, ImportOptions) {
         let gender = match user {
             8 => "",
             9 => "X",
-            _ if user % 2 == 0 => "F",
+            _ if user.is_multiple_of(2) => "F",
             _ => "M",
         };
         let club = if user < 4 {

@@ -135,7 +135,7 @@ fn the_arrays_of_a_larger_catalog_are_refused() {
         let loaded = Expert::load(subject.id, subject.config.clone(), place, &mut tensors);
         let holds_all = match subject.id.kind {
             ExpertKind::Content | ExpertKind::Encoder => true,
-            ExpertKind::Behavior => subject.id.scope == Scope::All,
+            ExpertKind::Behavior | ExpertKind::Transfer => subject.id.scope == Scope::All,
             _ => false,
         };
         assert_eq!(loaded.is_ok(), holds_all, "{}", subject.name);
