@@ -43,7 +43,7 @@ pub(crate) enum Command {
     Model(model::Args),
     /// Turn the items' texts into vectors, for the expert `encoder`
     Encode(encode::Args),
-    /// Adapt a text encoder to the data: full, LoRA, AdaLoRA, adapter or prefix
+    /// Adapt a text encoder to the data: full, low rank (`lora`, `adalora`), adapter or prefix
     Adapt(adapt::Args),
     /// Train all experts, keep those that help, measure on test, write a run folder
     Train(train::Args),

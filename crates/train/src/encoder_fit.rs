@@ -115,7 +115,7 @@ const FEWEST_LESSONS: usize = 200;
 /// # Errors
 /// When there are too few lessons, the tuning does not fit the encoder, or training diverges or is stopped.
 pub fn adapt_encoder(
-    mut encoder: TextEncoder,
+    encoder: TextEncoder,
     plan: &AdaptPlan,
     material: AdaptMaterial<'_>,
     (keeping, observe): (Keeping<'_>, impl FnMut(&Epoch)),
@@ -129,33 +129,33 @@ pub fn adapt_encoder(
             format!("{} lessons to adapt an encoder from, at least {FEWEST_LESSONS} needed", lessons.len());
         return Err(TrainError::request(problem, "use more domains, or the encoder as it is"));
     }
-    encoder.tune(&plan.tuning, &mut rng)?;
-    let n_steps = plan.max_passes * plan.steps_per_pass;
-    let budget = match &plan.tuning {
-        Tuning::AdaLora(config) => Some(RankBudget::new(&encoder.network, &encoder.params, config, n_steps)),
-        _ => None,
-    };
-    let n_lessons = lessons.len();
+    let (n_lessons, start) = (lessons.len(), encoder.clone());
     let learn_plan = learn_plan(plan, n_lessons, material.valid.is_some());
-    let start = encoder.clone();
     let n_per_pass = learn_plan.n_examples;
-    // The allocation of ranks is not part of a checkpoint.
-    let keeping = if budget.is_some() { Keeping { folder: None, ..keeping } } else { keeping };
     let mut learner = EncoderLearner {
         encoder,
         adaptation,
         lessons,
         material,
-        budget,
+        budget: None,
         before: None,
         step: 0,
         n_per_pass,
         first: 0,
     };
-    let n_trained = learner.encoder.params.n_trainable();
     let before = material.valid.map(|_| learner.validate()).transpose()?;
+    learner.encoder.tune(&plan.tuning, &mut rng)?;
+    let n_trained = learner.encoder.params.n_trainable();
     if n_trained == 0 {
         return Ok(Adapted { encoder: start, curve: Vec::new(), before, n_trained, n_lessons });
+    }
+    let mut keeping = keeping;
+    if let Tuning::AdaLora(config) = &plan.tuning {
+        let n_steps = plan.max_passes * plan.steps_per_pass;
+        let encoder = &learner.encoder;
+        learner.budget = Some(RankBudget::new(&encoder.network, &encoder.params, config, n_steps));
+        // The allocation of ranks is not part of a checkpoint.
+        keeping.folder = None;
     }
     let curve = learn(&mut learner, &learn_plan, keeping, observe)?;
     let best = curve.iter().filter_map(|pass| pass.metric).fold(f64::MIN, f64::max);

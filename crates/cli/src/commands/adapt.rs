@@ -59,7 +59,7 @@ pub(crate) struct Training {
     /// Weight of the next item in the loss
     #[arg(long, default_value_t = 1.0, value_name = "WEIGHT")]
     next_item: f32,
-    /// Weight of SimCSE: a text finds itself under other dropout
+    /// Weight of `SimCSE`: a text finds itself under other dropout
     #[arg(long, default_value_t = 0.0, value_name = "WEIGHT")]
     simcse: f32,
     /// Weight of the contrast of a text with its description
@@ -75,7 +75,7 @@ impl Training {
     pub(crate) fn plan(&self, tuning: &str) -> Result<AdaptPlan> {
         let names = ["frozen", "full", "lora", "adalora", "adapter", "prefix"];
         let tuning = Tuning::of_name(tuning).ok_or_else(|| {
-            let meant = closest(tuning, names.into_iter()).map(|name| format!("did you mean `{name}`? "));
+            let meant = closest(tuning, names).map(|name| format!("did you mean `{name}`? "));
             let remedy = format!("{}tunings: {}", meant.unwrap_or_default(), names.join(", "));
             usage(format!("there is no tuning `{tuning}`"), remedy)
         })?;

@@ -1,7 +1,7 @@
 //! Item vectors that come from text, so that they mean the same in every domain and for items without events:
 //! `v_i = W x_i + tags_i + m_i δ_i`.
 //!
-//! `x_i` is the whitened text vector, `W` a trained adaptor that starts as the first principal directions (RecTools 0.19 starts its
+//! `x_i` is the whitened text vector, `W` a trained adaptor that starts as the first principal directions (`RecTools` 0.19 starts its
 //! `UniSRec` adaptor so), `δ_i` the item's own small vector, no longer than a bound, and `m_i` in training now and then 0, so
 //! that the text must carry (frozen text with a bounded delta: arXiv 2507.19473).
 

@@ -115,8 +115,10 @@ const TEXTS: [&str; 6] = ["red fox runs", "blue sea", "fox", "red red blue sea",
 
 fn adaptation(encoder: &TextEncoder, config: &AdaptationConfig) -> Adaptation {
     let tokens = encoder.tokens().of(&TEXTS).expect("the test's own texts");
-    let descriptions =
-        encoder.tokens().of(&["sea", "fox fox", "blue", "red", "runs sea", "fox red"]).unwrap();
+    let descriptions = encoder
+        .tokens()
+        .of(&["sea", "fox fox", "blue", "red", "runs sea", "fox red"])
+        .expect("the test's own texts");
     let memory = encoder.encode(&TEXTS, &|_| ()).expect("the test's own texts");
     let spectrum = Spectrum::fit(&memory, encoder.dim(), 0..TEXTS.len()).expect("six texts");
     Adaptation::new(config, (tokens, descriptions), memory, &spectrum, vec![0..4, 4..6])
