@@ -128,7 +128,7 @@ impl<'a> FewShot<'a> {
     }
 
     /// What experts are fitted on while choosing.
-    pub fn material(&self) -> Material<'a> {
+    fn material(&self) -> Material<'a> {
         Material { train: &self.revealed.train, items: self.items, vectors: self.vectors }
     }
 
