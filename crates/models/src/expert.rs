@@ -51,17 +51,11 @@ impl ExpertKind {
         Self::Transfer,
     ];
 
-    /// The kinds that are trained unless somebody names others: all but `transfer`, which costs as much as `behavior` and has not
-    /// made a blend better yet (docs/experiments.md).
-    pub const DEFAULT: [Self; 7] = [
-        Self::Popularity,
-        Self::Recent,
-        Self::Window,
-        Self::Linear,
-        Self::Content,
-        Self::Encoder,
-        Self::Behavior,
-    ];
+    /// Whether it is trained unless somebody names the kinds: not `transfer`, which costs as much as `behavior` and has not made a
+    /// blend on real data better yet (docs/experiments.md).
+    pub fn is_default(self) -> bool {
+        self != Self::Transfer
+    }
 
     /// The name in configs, tables and files.
     pub fn name(self) -> &'static str {

@@ -52,7 +52,7 @@ pub struct FitPlan {
 impl Default for FitPlan {
     fn default() -> Self {
         Self {
-            experts: ExpertKind::DEFAULT.to_vec(),
+            experts: ExpertKind::ALL.into_iter().filter(|kind| kind.is_default()).collect(),
             budget: 24,
             search_cases: 4_000,
             blend_cases: 6_000,
