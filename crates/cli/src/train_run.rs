@@ -224,7 +224,7 @@ impl Target<'_> {
         let valid =
             Judge::new(&self.split.valid.0, items, self.domain, MaskRule::Seen, None).context("valid")?;
         let bar = screen.bar(1, name);
-        let material = Material { train: &self.split.train, items, vectors: self.vectors };
+        let material = Material::new(&self.split.train, items, self.vectors);
         let observer = |progress: &Progress| {
             fit_bar::show(&bar, progress);
             self.recorder.see(name, progress);

@@ -157,6 +157,12 @@ impl<'a> TextSpace<'a> {
             .or_else(|| Spectrum::fit(&vectors.values, vectors.dim, 0..items.len()))?;
         Some(Self { vectors, spectrum })
     }
+
+    /// The same with equal variances in all directions: whitening then removes the mean and does nothing else.
+    #[must_use]
+    pub fn unwhitened(self) -> Self {
+        Self { spectrum: self.spectrum.with_equal_variances(), ..self }
+    }
 }
 
 #[cfg(test)]

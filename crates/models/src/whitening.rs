@@ -59,6 +59,15 @@ impl Spectrum {
         Some(Self { dim, mean, directions, variances })
     }
 
+    /// The same directions with one variance for all that have any.
+    #[must_use]
+    pub fn with_equal_variances(mut self) -> Self {
+        let typical = self.variances.iter().map(|v| v.max(0.0)).sum::<f64>() / self.dim as f64;
+        // Directions without variance carry rounding only.
+        self.variances.iter_mut().for_each(|v| *v = if *v > 1e-7 * typical { typical } else { 0.0 });
+        self
+    }
+
     /// The mean, `[dim]`.
     pub fn mean(&self) -> &[f32] {
         &self.mean
@@ -153,6 +162,23 @@ mod tests {
         }
         for (at, value) in covariance.iter().enumerate() {
             assert!((value - f64::from(at / dim == at % dim)).abs() < 1e-3, "{at}: {value}");
+        }
+    }
+
+    #[test]
+    fn equal_variances_leave_all_cosines_of_centered_rows() {
+        let (n, dim) = (60, 5);
+        let vectors = cone(n, dim);
+        let spectrum = Spectrum::fit(&vectors, dim, 0..n).unwrap().with_equal_variances();
+        let (white, k) = spectrum.whiten(&vectors, Whitening { n_components: 0, regularization: 0.1 });
+        let centered: Vec<f64> =
+            vectors.iter().enumerate().map(|(at, x)| f64::from(x - spectrum.mean[at % dim])).collect();
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        for (i, j) in [(0, 1), (2, 17), (5, 59)] {
+            let (a, b) = (&centered[i * dim..][..dim], &centered[j * dim..][..dim]);
+            let expected = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+            let received: f32 = (0..k).map(|d| white[i * k + d] * white[j * k + d]).sum();
+            assert!((f64::from(received) - expected).abs() < 1e-4, "{received} {expected}");
         }
     }
 

@@ -2,11 +2,14 @@
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use segue_data::reveal::with_events;
 use segue_data::{DomainIdx, ItemCatalog, TrainSet};
-use segue_models::behavior::{Behavior, BehaviorConfig, BehaviorStep, Example, TransferConfig};
+use segue_models::behavior::{
+    Behavior, BehaviorConfig, BehaviorStep, Example, SequenceTuning, TransferConfig,
+};
 use segue_models::nn::dropout::DropoutKey;
 use segue_models::nn::{Gradients, Params};
-use segue_models::{Expert, ExpertConfig, ExpertId, ModelError, TextSpace};
+use segue_models::{Expert, ExpertConfig, ExpertId, ModelError, Scope, TextSpace};
 
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean};
@@ -54,30 +57,120 @@ pub fn fit_behavior(
     lessons: Lessons<'_>,
     valid: Option<Validation<'_>>,
     seed: u64,
-    (keeping, observe): (Keeping<'_>, impl FnMut(&Epoch)),
+    (keeping, mut observe): (Keeping<'_>, impl FnMut(&Epoch)),
 ) -> Result<(Expert, Vec<Epoch>), TrainError> {
     let stands_aside = |source: ModelError| TrainError::Model { expert: id.to_string(), source };
     let model = new_model((id, domain), config, lessons, seed).map_err(stands_aside)?;
-    let examples = Example::all_of(lessons.train, &model);
-    if examples.len() < FEWEST_EXAMPLES {
-        let reason =
-            format!("{} sequences of two or more events, at least {FEWEST_EXAMPLES} needed", examples.len());
-        return Err(stands_aside(ModelError::StandsAside { expert: id.kind.name(), reason }));
-    }
-    let plan = plan_of(&model.config, examples.len(), valid.is_some(), seed);
-    let mut learner = BehaviorLearner { model, examples, step: BehaviorStep::default(), valid };
-    learner.model.count_targets(&learner.examples);
-    let curve = learn(&mut learner, &plan, keeping, observe)?;
-    let mut model = learner.model.trained();
-    model.config.epochs = best_epoch(&curve);
+    let mut fit = Fit { id, model, valid, seed, keeping, curve: Vec::new() };
     let expert = match config {
-        ExpertConfig::Transfer(config) => {
-            let config = TransferConfig { sequence: model.config.clone(), ..config.clone() };
-            Expert::of_transfer(id, domain, config, model)
+        ExpertConfig::Transfer(config)
+            if config.tuning != SequenceTuning::Joint && id.scope == Scope::All =>
+        {
+            let pretrain_epochs = fit.pretrain(config, lessons, &mut observe)?;
+            let config = TransferConfig { pretrain_epochs, ..config.clone() };
+            fit.adapt(config.tuning, lessons, &mut observe)?;
+            fit.expert(domain, &ExpertConfig::Transfer(config))
         }
-        _ => Expert::of_behavior(id, domain, model),
+        config => {
+            let examples = Example::all_of(lessons.train, &fit.model);
+            fit.model.count_targets(&examples);
+            fit.phase(examples, fit.model.config.epochs, None, &mut observe)?;
+            fit.expert(domain, config)
+        }
     };
-    Ok((expert, curve))
+    Ok((expert, fit.curve))
+}
+
+/// A model while it is trained, in one phase or two.
+struct Fit<'a> {
+    id: ExpertId,
+    model: Behavior,
+    valid: Option<Validation<'a>>,
+    seed: u64,
+    keeping: Keeping<'a>,
+    curve: Vec<Epoch>,
+}
+
+impl Fit<'_> {
+    // On the other domains' events alone; the number of passes. Valid of the target decides when to stop: what is sought is what
+    // carries over.
+    fn pretrain(
+        &mut self,
+        config: &TransferConfig,
+        lessons: Lessons<'_>,
+        observe: &mut impl FnMut(&Epoch),
+    ) -> Result<usize, TrainError> {
+        let target = lessons.items.range(self.model.rows.target);
+        let others = with_events(lessons.train, |_, event| !target.contains(&event.item.at()));
+        let examples = Example::all_of(&others, &self.model);
+        self.model.count_targets(&examples);
+        let epochs = if self.valid.is_some() { 0 } else { config.pretrain_epochs.max(1) };
+        self.phase(examples, epochs, Some("pretrain"), observe)
+    }
+
+    // On what comes next in the target, from what came before anywhere. Without enough of it the model stays as it is.
+    fn adapt(
+        &mut self,
+        tuning: SequenceTuning,
+        lessons: Lessons<'_>,
+        observe: &mut impl FnMut(&Epoch),
+    ) -> Result<(), TrainError> {
+        let examples = Example::all_of(lessons.train, &self.model);
+        let examples = Example::towards(examples, &self.model.rows.candidates());
+        if tuning == SequenceTuning::Frozen || examples.len() < FEWEST_EXAMPLES {
+            return Ok(());
+        }
+        self.model.tune(tuning);
+        self.model.count_targets(&examples);
+        self.model.config.epochs = self.phase(examples, self.model.config.epochs, None, observe)?;
+        self.model.tune(SequenceTuning::Joint);
+        Ok(())
+    }
+
+    // Trains on examples; the number of passes to the best. Passes count on from those of the phase before.
+    fn phase(
+        &mut self,
+        examples: Vec<Example>,
+        epochs: usize,
+        folder: Option<&str>,
+        observe: &mut impl FnMut(&Epoch),
+    ) -> Result<usize, TrainError> {
+        if examples.len() < FEWEST_EXAMPLES {
+            let reason = format!(
+                "{} sequences of two or more events, at least {FEWEST_EXAMPLES} needed",
+                examples.len()
+            );
+            let source = ModelError::StandsAside { expert: self.id.kind.name(), reason };
+            return Err(TrainError::Model { expert: self.id.to_string(), source });
+        }
+        let epochs = if self.valid.is_some() { 0 } else { epochs.max(1) };
+        let plan = plan_of(&self.model.config, examples.len(), epochs, self.seed);
+        let before = self.curve.len();
+        let counted_on = |epoch: &Epoch| Epoch { epoch: epoch.epoch + before, ..*epoch };
+        let folder = self.keeping.folder.map(|kept| folder.map_or(kept.into(), |own| kept.join(own)));
+        let keeping = Keeping { folder: folder.as_deref(), ..self.keeping };
+        let mut learner = BehaviorLearner {
+            model: &mut self.model,
+            examples,
+            step: BehaviorStep::default(),
+            valid: self.valid,
+        };
+        let curve = learn(&mut learner, &plan, keeping, |epoch| observe(&counted_on(epoch)))?;
+        self.curve.extend(curve.iter().map(counted_on));
+        self.model.config.epochs = best_epoch(&curve);
+        Ok(self.model.config.epochs)
+    }
+
+    fn expert(&mut self, domain: DomainIdx, config: &ExpertConfig) -> Expert {
+        let model = self.model.clone().trained();
+        match config {
+            ExpertConfig::Transfer(config) => {
+                let config = TransferConfig { sequence: model.config.clone(), ..config.clone() };
+                Expert::of_transfer(self.id, domain, config, model)
+            }
+            _ => Expert::of_behavior(self.id, domain, model),
+        }
+    }
 }
 
 fn new_model(
@@ -104,7 +197,7 @@ fn new_model(
     Ok(model)
 }
 
-fn plan_of(config: &BehaviorConfig, n_examples: usize, has_valid: bool, seed: u64) -> LearnPlan {
+fn plan_of(config: &BehaviorConfig, n_examples: usize, epochs: usize, seed: u64) -> LearnPlan {
     LearnPlan {
         n_examples,
         batch_size: config.batch_size.min(n_examples / STEPS_PER_PASS).max(SMALLEST_BATCH),
@@ -112,7 +205,7 @@ fn plan_of(config: &BehaviorConfig, n_examples: usize, has_valid: bool, seed: u6
         warmup_steps: 100,
         weight_decay: config.weight_decay,
         clip_norm: 5.0,
-        epochs: if has_valid { 0 } else { config.epochs.max(1) },
+        epochs,
         max_epochs: config.max_epochs,
         patience: config.patience,
         seed,
@@ -128,7 +221,7 @@ fn best_epoch(curve: &[Epoch]) -> usize {
 }
 
 struct BehaviorLearner<'a> {
-    model: Behavior,
+    model: &'a mut Behavior,
     examples: Vec<Example>,
     step: BehaviorStep,
     valid: Option<Validation<'a>>,
@@ -142,7 +235,7 @@ impl Learner for BehaviorLearner<'_> {
     fn losses(&mut self, batch: &[usize], key: DropoutKey, gradients: &mut Gradients) -> f64 {
         self.model.refresh_step(key);
         let batch: Vec<&Example> = batch.iter().map(|&at| &self.examples[at]).collect();
-        self.step.losses(&self.model, &batch, key, gradients)
+        self.step.losses(self.model, &batch, key, gradients)
     }
 
     fn validate(&mut self) -> Result<f64, TrainError> {

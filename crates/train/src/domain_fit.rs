@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use segue_data::{DomainIdx, ItemCatalog, TrainSet};
-use segue_models::behavior::{BehaviorConfig, TransferConfig};
+use segue_models::behavior::{SequenceTuning, TransferConfig};
 use segue_models::linear::LinearConfig;
 use segue_models::{
     Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemSimilarity, ModelError, Scope, TextSpace,
@@ -16,66 +16,13 @@ use serde::{Deserialize, Serialize};
 use crate::behavior_fit::{Lessons, Validation, fit_behavior};
 use crate::blend_fit::{FittedBlend, fit_blend};
 use crate::error::TrainError;
-use crate::judge::{Judge, Objective, mean, ndcg_of};
+use crate::fit_plan::FitPlan;
+use crate::judge::{Judge, mean, ndcg_of};
 use crate::learn::Epoch;
 use crate::material::Material;
 use crate::pool::Pool;
 use crate::search::{Trial, climb, starts_of};
 use crate::session::{Keeping, Session, Stage};
-
-/// What to train and how much to try.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct FitPlan {
-    /// Kinds of experts to train.
-    pub experts: Vec<ExpertKind>,
-    /// Settings tried per expert, ≥ 1; the first is the default.
-    pub budget: usize,
-    /// Valid cases used per trial of the search.
-    pub search_cases: usize,
-    /// Valid cases used to choose the blend.
-    pub blend_cases: usize,
-    /// Which ranks count when choosing.
-    pub objective: Objective,
-    /// Whether other domains may be used.
-    pub use_sources: bool,
-    /// Bytes a dense linear solution may take.
-    pub linear_budget_bytes: u64,
-    /// Settings of the behavior expert; its number of passes is found on valid.
-    pub behavior: BehaviorConfig,
-    /// Settings of the transfer expert; its number of passes is found on valid.
-    pub transfer: TransferConfig,
-    /// Seed of the search, of training and of the intervals.
-    pub seed: u64,
-}
-
-impl Default for FitPlan {
-    fn default() -> Self {
-        Self {
-            experts: ExpertKind::ALL.into_iter().filter(|kind| kind.is_default()).collect(),
-            budget: 24,
-            search_cases: 4_000,
-            blend_cases: 6_000,
-            objective: Objective::Masked,
-            use_sources: true,
-            linear_budget_bytes: 700 << 20,
-            behavior: BehaviorConfig::default(),
-            transfer: TransferConfig::default(),
-            seed: 0,
-        }
-    }
-}
-
-impl FitPlan {
-    // The settings with which a kind starts.
-    fn settings_of(&self, kind: ExpertKind) -> ExpertConfig {
-        match kind {
-            ExpertKind::Behavior => ExpertConfig::Behavior(self.behavior.clone()),
-            ExpertKind::Transfer => ExpertConfig::Transfer(self.transfer.clone()),
-            other => ExpertConfig::default_of(other),
-        }
-    }
-}
 
 /// The outcome for one domain.
 #[derive(Clone, Debug)]
@@ -114,6 +61,30 @@ pub fn fit_domain(
     valid: &Judge<'_>,
     session: Session<'_>,
 ) -> Result<DomainFit, TrainError> {
+    fit_domain_from(plan, material, valid, session, None)
+}
+
+/// A fit whose experts another fit takes over where they would come out the same.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// The fit.
+    pub fit: &'a DomainFit,
+    /// Which of its experts still hold under the other plan and material.
+    pub holds: &'a dyn Fn(ExpertId) -> bool,
+}
+
+/// As [`fit_domain`], with experts of a fit that is there. Those were perhaps tuned inside another blend; the new blend tunes them
+/// again from there.
+///
+/// # Errors
+/// As [`fit_domain`].
+pub fn fit_domain_from(
+    plan: &FitPlan,
+    material: Material<'_>,
+    valid: &Judge<'_>,
+    session: Session<'_>,
+    known: Option<Known<'_>>,
+) -> Result<DomainFit, TrainError> {
     let Material { train, items, .. } = material;
     let words = material.vectors_of_words();
     let mut work = Work {
@@ -133,7 +104,10 @@ pub fn fit_domain(
     let ids = wanted(plan, items.n_domains());
     for (done, &id) in ids.iter().enumerate() {
         session.show(format!("search {id}"), done, ids.len() + 1);
-        work.search(id)?;
+        match known.filter(|known| (known.holds)(id)) {
+            Some(known) => work.take_over(known.fit, id),
+            None => work.search(id)?,
+        }
     }
     session.show("blend".into(), ids.len(), ids.len() + 1);
     let judge = valid.sample(plan.blend_cases);
@@ -254,6 +228,19 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    fn take_over(&mut self, fit: &DomainFit, id: ExpertId) {
+        let expert = fit.model.experts.iter().find(|expert| expert.id == id).cloned();
+        if let Some(expert) = expert {
+            if self.neighbors.is_none() {
+                self.neighbors = text_neighbors(&expert, self.items);
+            }
+            self.experts.push(expert);
+        }
+        self.trials.extend(fit.trials.iter().filter(|trial| trial.expert == id).cloned());
+        self.aside.extend(fit.aside.iter().filter(|(aside, _)| *aside == id).cloned());
+        self.curves.extend(fit.curves.iter().filter(|curve| curve.expert == id).cloned());
+    }
+
     fn search(&mut self, id: ExpertId) -> Result<(), TrainError> {
         if id.kind.learns_by_steps() {
             return self.train_behavior(id);
@@ -300,7 +287,12 @@ impl Work<'_> {
             ExpertConfig::Transfer(config) => &config.sequence,
             _ => &self.plan.behavior,
         };
-        let show = |epoch: &Epoch| session.show_pass((id, Stage::Fit), sequence.max_epochs, epoch);
+        let n_phases = match &config {
+            ExpertConfig::Transfer(config) if config.tuning != SequenceTuning::Joint => 2,
+            _ => 1,
+        };
+        let n_max = n_phases * sequence.max_epochs;
+        let show = |epoch: &Epoch| session.show_pass((id, Stage::Fit), n_max, epoch);
         let folder = session.keeping.folder_of(id, Stage::Fit);
         let keeping = Keeping { folder: folder.as_deref(), ..session.keeping };
         let judge = self.valid.sample(affordable_cases(&self.valid, sequence.max_len));

@@ -7,8 +7,9 @@ use segue_models::{ItemVectors, ModelError, Scope};
 use segue_recommend::DomainModel;
 use serde::{Deserialize, Serialize};
 
-use crate::domain_fit::{FitPlan, fit_domain, refit_domain};
+use crate::domain_fit::{fit_domain, refit_domain};
 use crate::error::TrainError;
+use crate::fit_plan::FitPlan;
 use crate::floor::{Floor, FloorPart, Scale};
 use crate::judge::Judge;
 use crate::material::Material;
@@ -129,7 +130,7 @@ impl<'a> FewShot<'a> {
 
     /// What experts are fitted on while choosing.
     fn material(&self) -> Material<'a> {
-        Material { train: &self.revealed.train, items: self.items, vectors: self.vectors }
+        Material::new(&self.revealed.train, self.items, self.vectors)
     }
 
     fn valid(&self) -> CaseSet {

@@ -12,9 +12,16 @@ pub struct Material<'a> {
     pub items: &'a ItemCatalog,
     /// Vectors of their texts; `None` when nothing was encoded.
     pub vectors: Option<&'a ItemVectors>,
+    /// Whether vectors are whitened; otherwise only their mean is removed.
+    pub whitens: bool,
 }
 
 impl<'a> Material<'a> {
+    /// Events, items and vectors, to be whitened.
+    pub fn new(train: &'a TrainSet, items: &'a ItemCatalog, vectors: Option<&'a ItemVectors>) -> Self {
+        Self { train, items, vectors, whitens: true }
+    }
+
     /// The same items and vectors with other events.
     #[must_use]
     pub fn with_train(self, train: &'a TrainSet) -> Self {
@@ -22,7 +29,7 @@ impl<'a> Material<'a> {
     }
 
     pub(crate) fn text_space(self) -> Option<TextSpace<'a>> {
-        self.vectors.and_then(|vectors| TextSpace::new(vectors, self.train, self.items))
+        self.vectors.and_then(|vectors| self.space(vectors))
     }
 
     // Vectors of the items' words, for models that need some where nothing was encoded.
@@ -35,6 +42,11 @@ impl<'a> Material<'a> {
     where
         'a: 'b,
     {
-        self.vectors.or(words).and_then(|vectors| TextSpace::new(vectors, self.train, self.items))
+        self.vectors.or(words).and_then(|vectors| self.space(vectors))
+    }
+
+    fn space<'b>(self, vectors: &'b ItemVectors) -> Option<TextSpace<'b>> {
+        let space = TextSpace::new(vectors, self.train, self.items)?;
+        Some(if self.whitens { space } else { space.unwhitened() })
     }
 }

@@ -13,8 +13,9 @@ use segue_models::{Expert, ExpertConfig, ExpertId, ModelError};
 use segue_recommend::{Blend, DomainModel, Member};
 use serde::{Deserialize, Serialize};
 
-use crate::domain_fit::{DomainFit, FitPlan, fit_domain, refit_domain};
+use crate::domain_fit::{DomainFit, fit_domain, refit_domain};
 use crate::error::TrainError;
+use crate::fit_plan::FitPlan;
 use crate::judge::{Judge, MaskRule, SampledNegatives};
 use crate::material::Material;
 use crate::session::Session;

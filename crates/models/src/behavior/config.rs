@@ -31,6 +31,9 @@ pub struct BehaviorConfig {
     pub profile_dropout: f32,
     /// Weight of the loss on other domains' events, relative to the target's; only with several domains.
     pub source_weight: f32,
+    /// Factors of that weight by domain, in the order of the catalog; 1 for those beyond the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domain_weights: Vec<f32>,
     /// Items sampled per step beside the step's own targets; 0, or a catalog not larger than that: all items.
     pub n_negatives: usize,
     /// Sequences per step; fewer where there are few.
@@ -62,6 +65,7 @@ impl Default for BehaviorConfig {
             profile_tokens: false,
             profile_dropout: profile_dropout(),
             source_weight: 1.0,
+            domain_weights: Vec::new(),
             n_negatives: 2048,
             batch_size: 128,
             learning_rate: 2e-3,
@@ -74,6 +78,61 @@ impl Default for BehaviorConfig {
     }
 }
 
+impl BehaviorConfig {
+    /// Weight of the loss on a domain's events.
+    pub(super) fn weight_of(&self, domain: usize, target: usize) -> f32 {
+        if domain == target {
+            1.0
+        } else {
+            self.source_weight * self.domain_weights.get(domain).copied().unwrap_or(1.0)
+        }
+    }
+}
+
+/// How a sequence model comes from the other domains to the target; it matters for an expert that sees several domains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SequenceTuning {
+    /// Trained on all domains at once.
+    #[default]
+    Joint,
+    /// Pretrained on the other domains and left so: the target's items are their texts.
+    Frozen,
+    /// Pretrained on the other domains; then all but the matrices of the blocks is trained on the target: own vectors of items,
+    /// adaptor, positions, norms, biases, the target's low-rank adapter.
+    Light,
+    /// Pretrained on the other domains; then all of it is trained on the target.
+    Full,
+}
+
+impl SequenceTuning {
+    /// All, in the order of tables.
+    pub const ALL: [Self; 4] = [Self::Joint, Self::Frozen, Self::Light, Self::Full];
+
+    /// The name in configs and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Joint => "joint",
+            Self::Frozen => "frozen",
+            Self::Light => "light",
+            Self::Full => "full",
+        }
+    }
+
+    /// Whether an array of the model is trained on the target.
+    pub(super) fn trains(self, name: &str) -> bool {
+        match self {
+            Self::Joint | Self::Full => true,
+            Self::Frozen => false,
+            Self::Light => {
+                let matrix_of_a_block =
+                    name.starts_with("blocks.") && name.ends_with(".weight") && !name.contains("norm");
+                !matrix_of_a_block
+            }
+        }
+    }
+}
+
 /// Settings of the `transfer` expert: a behavior model whose item vectors come from texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -82,12 +141,18 @@ pub struct TransferConfig {
     pub sequence: BehaviorConfig,
     /// Item vectors.
     pub text: TextInputConfig,
+    /// From the other domains to the target.
+    #[serde(default)]
+    pub tuning: SequenceTuning,
+    /// Passes over the other domains before the target's; 0 = until valid no longer improves.
+    #[serde(default)]
+    pub pretrain_epochs: usize,
 }
 
 impl Default for TransferConfig {
     fn default() -> Self {
         let sequence = BehaviorConfig { dropout: 0.3, learning_rate: 1e-3, ..BehaviorConfig::default() };
-        Self { sequence, text: TextInputConfig::default() }
+        Self { sequence, text: TextInputConfig::default(), tuning: SequenceTuning::Joint, pretrain_epochs: 0 }
     }
 }
 

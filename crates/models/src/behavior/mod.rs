@@ -24,7 +24,7 @@ use segue_nn::layer_norm::{LayerNorm, RowStats};
 use segue_nn::linear::Linear;
 use segue_nn::{Init, ParamId, Params};
 
-pub use config::{BehaviorConfig, TransferConfig};
+pub use config::{BehaviorConfig, SequenceTuning, TransferConfig};
 pub use step::{BehaviorStep, Example, NO_TARGET};
 pub use text::{TextInput, TextInputConfig};
 pub use tokens::{N_GAPS, Rows, Token, gap_bucket};
@@ -100,9 +100,8 @@ impl Net {
             .map(|at| Block::new(params, &format!("blocks.{at}"), shape, deviation, rng))
             .collect();
         let norm = LayerNorm::new(params, "norm", width, 1e-6, rng);
-        let adaptor = text.map(|text| {
-            params.add_values("adaptor.weight", &[width, text.dim()], text.initial_adaptor(width))
-        });
+        let adaptor =
+            text.map(|text| params.add_values(ADAPTOR, &[width, text.dim()], text.initial_adaptor(width)));
         let rank = text.map_or(0, |text| text.config.domain_rank);
         let n_adapters = if rank > 0 && n_domains > 1 { n_domains } else { 0 };
         let by_domain =
@@ -136,6 +135,8 @@ impl DomainAdapter {
         Self { down, up: linear("up", (rank, width), Init::Zeros) }
     }
 }
+
+const ADAPTOR: &str = "adaptor.weight";
 
 /// Kinds of events that are told apart.
 const N_KINDS: usize = 256;
@@ -215,6 +216,7 @@ impl Behavior {
             vectors: Vec::new(),
             frequencies: Vec::new(),
         };
+        model.tune(SequenceTuning::Joint);
         model.refresh();
         model
     }
@@ -261,6 +263,14 @@ impl Behavior {
             counts.iter_mut().for_each(|count| *count /= total);
         }
         self.frequencies = counts;
+    }
+
+    /// Leaves trainable what `tuning` trains on the target.
+    pub fn tune(&mut self, tuning: SequenceTuning) {
+        let adapts = self.text.as_ref().is_none_or(|text| text.config.trains_adaptor);
+        for array in self.params.arrays_mut() {
+            array.trainable = tuning.trains(&array.name) && (adapts || array.name != ADAPTOR);
+        }
     }
 
     /// Forgets what only training needs.

@@ -53,6 +53,17 @@ impl Example {
         }
         examples
     }
+
+    /// Of examples, those that teach something about a domain's items, and only that.
+    pub fn towards(examples: Vec<Self>, items: &std::ops::Range<usize>) -> Vec<Self> {
+        let other = |next: &&mut u32| !items.contains(&(**next as usize));
+        let mut examples = examples;
+        for example in &mut examples {
+            example.next.iter_mut().filter(other).for_each(|next| *next = NO_TARGET);
+        }
+        examples.retain(|example| example.next.iter().any(|next| *next != NO_TARGET));
+        examples
+    }
 }
 
 /// Parts of a batch that are computed side by side: a fixed number, so that sums have one order at any thread count.
@@ -141,8 +152,7 @@ impl BehaviorStep {
                 head.targets.push(next - rows.of_domain[domain].start as u32);
             }
         }
-        let weight =
-            |domain: usize| if domain == rows.target.at() { 1.0 } else { model.config.source_weight };
+        let weight = |domain: usize| model.config.weight_of(domain, rows.target.at());
         let weights =
             self.heads.iter().enumerate().map(|(domain, head)| weight(domain) * head.targets.len() as f32);
         let scale = 1.0 / weights.sum::<f32>().max(f32::MIN_POSITIVE);

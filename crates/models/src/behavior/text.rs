@@ -33,6 +33,9 @@ pub struct TextInputConfig {
     /// Items of the target's domain whose whitened texts have at least this cosine with the target's do not compete with it;
     /// above 1 = all compete.
     pub duplicate_cosine: f32,
+    /// Whether the adaptor is trained; otherwise it stays the first principal directions.
+    #[serde(default = "yes")]
+    pub trains_adaptor: bool,
     /// Rank of each domain's own adapter behind the shared blocks; 0 = none.
     pub domain_rank: usize,
 }
@@ -46,9 +49,14 @@ impl Default for TextInputConfig {
             id_dropout: 0.3,
             tags: true,
             duplicate_cosine: 0.95,
+            trains_adaptor: true,
             domain_rank: 8,
         }
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The texts of a model's item rows.

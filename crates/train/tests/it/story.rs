@@ -164,7 +164,7 @@ fn closed_form() -> Vec<ExpertKind> {
 impl Stage {
     /// Train events and items; nothing was encoded.
     pub(crate) fn material(&self) -> Material<'_> {
-        Material { train: &self.split.train, items: &self.dataset.items, vectors: None }
+        Material::new(&self.split.train, &self.dataset.items, None)
     }
 
     pub(crate) fn valid(&self) -> Judge<'_> {

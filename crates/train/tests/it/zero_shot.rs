@@ -13,7 +13,7 @@ fn chosen(story: Story, hide: bool) -> ZeroShot {
     let stage = story.stage();
     let items = &stage.dataset.items;
     let known = reveal(&stage.split, items, TARGET, |_, _| !hide);
-    let material = Material { train: &known.train, items, vectors: None };
+    let material = Material::new(&known.train, items, None);
     let sources: [(DomainIdx, _); 1] = [(SOURCE, &known.valid.0)];
     let fitted = fit_zero_shot(&plan(), material, (&sources, RULE), TARGET, Session::watched_by(&|_| {}));
     fitted.expect("the source has valid cases").0

@@ -74,7 +74,7 @@ pub(super) fn measure(subject: &Subject<'_>, data: &ProtocolData, published: &Pu
             _ => None,
         };
         let vectors = adapted.as_ref().or(subject.vectors.as_ref());
-        let material = Material { train: &data.split.train, items, vectors };
+        let material = Material::new(&data.split.train, items, vectors);
         let show = |step: &Progress| progress.show(step);
         let session = Session::watched_by(&show);
         let fit = fit_domain(plan, material, &valid, session)?;

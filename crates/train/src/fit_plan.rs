@@ -1,0 +1,61 @@
+//! What to train for a domain, and how much to try.
+
+use segue_models::behavior::{BehaviorConfig, TransferConfig};
+use segue_models::{ExpertConfig, ExpertKind};
+use serde::{Deserialize, Serialize};
+
+use crate::judge::Objective;
+
+/// What to train and how much to try.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FitPlan {
+    /// Kinds of experts to train.
+    pub experts: Vec<ExpertKind>,
+    /// Settings tried per expert, ≥ 1; the first is the default.
+    pub budget: usize,
+    /// Valid cases used per trial of the search.
+    pub search_cases: usize,
+    /// Valid cases used to choose the blend.
+    pub blend_cases: usize,
+    /// Which ranks count when choosing.
+    pub objective: Objective,
+    /// Whether other domains may be used.
+    pub use_sources: bool,
+    /// Bytes a dense linear solution may take.
+    pub linear_budget_bytes: u64,
+    /// Settings of the behavior expert; its number of passes is found on valid.
+    pub behavior: BehaviorConfig,
+    /// Settings of the transfer expert; its number of passes is found on valid.
+    pub transfer: TransferConfig,
+    /// Seed of the search, of training and of the intervals.
+    pub seed: u64,
+}
+
+impl Default for FitPlan {
+    fn default() -> Self {
+        Self {
+            experts: ExpertKind::ALL.into_iter().filter(|kind| kind.is_default()).collect(),
+            budget: 24,
+            search_cases: 4_000,
+            blend_cases: 6_000,
+            objective: Objective::Masked,
+            use_sources: true,
+            linear_budget_bytes: 700 << 20,
+            behavior: BehaviorConfig::default(),
+            transfer: TransferConfig::default(),
+            seed: 0,
+        }
+    }
+}
+
+impl FitPlan {
+    /// The settings with which a kind starts.
+    pub fn settings_of(&self, kind: ExpertKind) -> ExpertConfig {
+        match kind {
+            ExpertKind::Behavior => ExpertConfig::Behavior(self.behavior.clone()),
+            ExpertKind::Transfer => ExpertConfig::Transfer(self.transfer.clone()),
+            other => ExpertConfig::default_of(other),
+        }
+    }
+}
