@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::query_args::ItemArgs;
 use crate::commands::{
-    adapt, benchmark, completions, config, demo, describe, encode, evaluate, few_shot, import, model,
-    recommend, runs, suggest_labels, train,
+    ablate, adapt, benchmark, completions, config, demo, describe, encode, evaluate, few_shot, import, model,
+    recommend, runs, suggest_labels, train, transfer,
 };
 
 const AFTER_HELP: &str = "\
@@ -49,6 +49,10 @@ pub(crate) enum Command {
     Train(train::Args),
     /// Measure how good a domain is with 0, 1, 5, … 100 % of its users, with and without the others
     FewShot(few_shot::Args),
+    /// Measure which other domain helps which target and how, and refuse those that do not
+    Transfer(transfer::Args),
+    /// Measure what each part of the recipe adds, by switching it off
+    Ablate(ablate::Args),
     /// Say which users or items to ask about next, so that the answers tell most
     SuggestLabels(suggest_labels::Args),
     /// Measure a run again, or lists that any tool made

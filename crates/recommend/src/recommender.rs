@@ -8,7 +8,7 @@ use crate::blend::{Blend, standardize};
 use crate::error::RecommendError;
 
 /// All experts of one target domain and how they are combined.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DomainModel {
     /// The domain that is recommended.
     pub domain: DomainIdx,

@@ -227,3 +227,37 @@ pub fn fit_without(
     let holds = |id: ExpertId| !part.touches(id);
     fit_domain_from(&plan, material, valid, session, Some(Known { fit: whole, holds: &holds }))
 }
+
+#[cfg(test)]
+mod tests {
+    use segue_data::Vocabulary;
+
+    use super::*;
+
+    #[test]
+    fn a_part_that_was_switched_off_is_no_part_any_more() {
+        let domains = ["a", "b", "c"].map(|name| std::iter::once(name.to_owned()).collect::<Vocabulary>());
+        let items = ItemCatalog::new(domains.into(), Vec::new());
+        let train = TrainSet::default();
+        let vectors = segue_models::ItemVectors {
+            dim: 1,
+            values: vec![1.0; 3],
+            model: String::new(),
+            model_sha256: String::new(),
+        };
+        let material = Material::new(&train, &items, Some(&vectors));
+        let plan = FitPlan { experts: ExpertKind::ALL.into(), ..FitPlan::default() };
+        let parts = Part::all_of(&plan, material, DomainIdx(1));
+        let sources = parts.iter().filter(|part| matches!(part, Part::Source(_))).count();
+        assert_eq!(sources, 2, "the target is no source of its own");
+        let sequence = parts.iter().filter(|part| matches!(part, Part::Sequence(_))).count();
+        assert_eq!(sequence, SequencePart::ALL.len());
+        for part in parts
+            .into_iter()
+            .filter(|part| !matches!(part, Part::Source(_) | Part::Encoder | Part::Whitening))
+        {
+            let without = part.plan_without(&plan);
+            assert!(!Part::all_of(&without, material, DomainIdx(1)).contains(&part), "{part}");
+        }
+    }
+}

@@ -106,6 +106,11 @@ impl<'a> Session<'a> {
     }
 
     /// Shows a step that is no pass.
+    /// A session that nobody watches, keeps nothing and is never stopped.
+    pub fn unwatched() -> Session<'static> {
+        Session::watched_by(&|_| ())
+    }
+
     pub(crate) fn show(&self, step: String, done: usize, total: usize) {
         (self.observer)(&Progress { step, done, total, pass: None });
     }

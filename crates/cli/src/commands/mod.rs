@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod ablate;
 pub(crate) mod adapt;
 pub(crate) mod benchmark;
 pub(crate) mod completions;
@@ -16,6 +17,7 @@ pub(crate) mod recommend;
 pub(crate) mod runs;
 pub(crate) mod suggest_labels;
 pub(crate) mod train;
+pub(crate) mod transfer;
 pub(crate) mod why;
 pub(crate) mod why_not;
 
@@ -45,6 +47,8 @@ pub(crate) fn run(cli: &Cli, screen: Screen) -> Result<()> {
         Command::Adapt(args) => adapt::run(args, screen),
         Command::Train(args) => train::run(args, screen),
         Command::FewShot(args) => few_shot::run(args, screen),
+        Command::Transfer(args) => transfer::run(args, screen),
+        Command::Ablate(args) => ablate::run(args, screen),
         Command::SuggestLabels(args) => suggest_labels::run(args, screen),
         Command::Evaluate(args) => evaluate::run(args, screen),
         Command::Recommend(args) => recommend::run(args, screen),

@@ -7,22 +7,19 @@ pub(crate) use page::page;
 pub(crate) use show::show;
 
 use anyhow::{Context, Result};
-use segue_data::{DomainIdx, ItemCatalog, RevealOrder, Split, reveal};
+use segue_data::{RevealOrder, reveal};
 use segue_eval::bootstrap::Interval;
 use segue_eval::full_ranking::Rankings;
-use segue_eval::metric_table::{Comparison, MetricTable, TableSettings, compare};
-use segue_eval::rank::TargetRank;
-use segue_models::{ExpertId, ItemVectors, Query};
-use segue_recommend::DomainModel;
-use segue_recommend::recommender::Scratch;
+use segue_eval::metric_table::{Comparison, MetricTable};
+use segue_models::ExpertId;
+use segue_train::Judge;
 use segue_train::few_shot::{ChosenOn, FewShot, FewShotFit};
-use segue_train::zero_shot::{JudgeRule, ZeroShot};
-use segue_train::{FitPlan, Judge, Progress, Session};
+use segue_train::zero_shot::ZeroShot;
 use serde::Serialize;
 
 use crate::figures::HEADLINE;
-use crate::fit_bar;
 use crate::screen::Screen;
+use crate::study::{Subject, rank_model, watched};
 
 /// The blend of all domains.
 pub(crate) const TRANSFER: &str = "all domains";
@@ -30,20 +27,6 @@ pub(crate) const TRANSFER: &str = "all domains";
 pub(crate) const TARGET_ONLY: &str = "target only";
 /// The fixed recipe.
 pub(crate) const FLOOR: &str = "floor (window + words)";
-
-/// What a curve is measured on.
-pub(crate) struct Subject<'a> {
-    pub(crate) items: &'a ItemCatalog,
-    pub(crate) split: &'a Split,
-    pub(crate) vectors: Option<&'a ItemVectors>,
-    pub(crate) target: DomainIdx,
-    /// Its name.
-    pub(crate) target_name: &'a str,
-    pub(crate) plan: &'a FitPlan,
-    pub(crate) rule: JudgeRule,
-    pub(crate) refit: bool,
-    pub(crate) settings: TableSettings,
-}
 
 /// The curve.
 #[derive(Debug, Serialize)]
@@ -115,7 +98,7 @@ pub(crate) fn curve(
         measured.push(share);
     }
     Ok(FewShotCurve {
-        target: subject.target_name.to_owned(),
+        target: subject.target_name().to_owned(),
         split: split.description.clone(),
         seed: plan.seed,
         refit: subject.refit,
@@ -134,7 +117,7 @@ fn share(
     let items = subject.items;
     let known = known_rows(rows);
     let revealed = reveal(subject.split, items, subject.target, |row, _| known(row));
-    let shot = subject.few_shot(&revealed);
+    let shot = few_shot(subject, &revealed);
     let transfer =
         watched(screen, &format!("{percent} %, {TRANSFER}"), |session| Ok(shot.fit_transfer(session)?))?;
     let alone =
@@ -149,11 +132,11 @@ fn share(
     let alone = alone.map(|fit| rank_model(test, &fit.model)).transpose()?;
     let others = [alone.as_ref().map(|ranks| (TARGET_ONLY, ranks)), Some((FLOOR, &floor))];
     let others: Vec<(&'static str, &Rankings)> = others.into_iter().flatten().collect();
-    let mut systems = vec![subject.system(test, TRANSFER, &ours)?];
+    let mut systems = vec![system(subject, test, TRANSFER, &ours)?];
     let mut differences = Vec::new();
     for (name, ranks) in others {
-        systems.push(subject.system(test, name, ranks)?);
-        differences.push(subject.difference(test, &ours, (name, ranks))?);
+        systems.push(system(subject, test, name, ranks)?);
+        differences.push(Difference { against: name, ndcg_at_10: subject.difference(test, &ours, ranks)? });
     }
     let inside = items.range(subject.target);
     let events = revealed.train.sequences.events();
@@ -171,7 +154,7 @@ fn share(
 }
 
 /// Whether a row is among `rows`.
-pub(crate) fn known_rows(rows: &[u32]) -> impl Fn(u32) -> bool + use<> {
+fn known_rows(rows: &[u32]) -> impl Fn(u32) -> bool + use<> {
     let mut sorted = rows.to_vec();
     sorted.sort_unstable();
     move |row| sorted.binary_search(&row).is_ok()
@@ -185,56 +168,26 @@ fn members(fit: &FewShotFit) -> Vec<(ExpertId, f32)> {
     members
 }
 
-/// Ranks the cases under a model.
-pub(crate) fn rank_model(test: &Judge<'_>, model: &DomainModel) -> Result<Rankings> {
-    let score = |query: &Query<'_>, scores: &mut [f32]| {
-        model.score(query, test.items(), &mut Scratch::default(), scores);
-    };
-    Ok(test.rank(score)?)
-}
-
-impl Subject<'_> {
-    /// The systems on what is revealed.
-    pub(crate) fn few_shot<'b>(&'b self, revealed: &'b segue_data::Revealed) -> FewShot<'b> {
-        FewShot {
-            plan: self.plan,
-            revealed,
-            items: self.items,
-            vectors: self.vectors,
-            target: self.target,
-            rule: self.rule,
-            refit: self.refit,
-        }
-    }
-
-    /// The ranks that the objective counts.
-    pub(crate) fn ranks<'r>(&self, rankings: &'r Rankings) -> &'r [TargetRank] {
-        self.plan.objective.of(rankings)
-    }
-
-    fn system(&self, test: &Judge<'_>, name: &'static str, rankings: &Rankings) -> Result<System> {
-        let table = MetricTable::of(self.ranks(rankings), Some(test.users()), &self.settings)?;
-        let ndcg_at_10 = *table.metrics.get(HEADLINE).context("no metric was measured")?;
-        Ok(System { name, ndcg_at_10, table })
-    }
-
-    fn difference(
-        &self,
-        test: &Judge<'_>,
-        ours: &Rankings,
-        (against, theirs): (&'static str, &Rankings),
-    ) -> Result<Difference> {
-        let compared = compare(self.ranks(ours), self.ranks(theirs), Some(test.users()), &self.settings)?;
-        let ndcg_at_10 = *compared.get(HEADLINE).context("no metric was measured")?;
-        Ok(Difference { against, ndcg_at_10 })
+// The systems on what is revealed.
+fn few_shot<'b>(subject: &'b Subject<'_>, revealed: &'b segue_data::Revealed) -> FewShot<'b> {
+    FewShot {
+        plan: subject.plan,
+        revealed,
+        items: subject.items,
+        vectors: subject.vectors,
+        target: subject.target,
+        rule: subject.rule,
+        refit: subject.refit,
     }
 }
 
-// Does a fit with a bar on the screen.
-fn watched<T>(screen: Screen, what: &str, fit: impl FnOnce(Session<'_>) -> Result<T>) -> Result<T> {
-    let bar = screen.bar(1, what);
-    let show = |progress: &Progress| fit_bar::show(&bar, progress);
-    let fitted = fit(Session::watched_by(&show));
-    bar.finish_and_clear();
-    fitted
+fn system(
+    subject: &Subject<'_>,
+    test: &Judge<'_>,
+    name: &'static str,
+    rankings: &Rankings,
+) -> Result<System> {
+    let table = MetricTable::of(subject.ranks(rankings), Some(test.users()), &subject.settings)?;
+    let ndcg_at_10 = *table.metrics.get(HEADLINE).context("no metric was measured")?;
+    Ok(System { name, ndcg_at_10, table })
 }

@@ -6,11 +6,12 @@ use segue_eval::report::{Estimate, Report, StepCurve, StepLine};
 use super::show::{heading, members, percent, sentences};
 use super::{FLOOR, FewShotCurve, Share, TARGET_ONLY, TRANSFER};
 use crate::number;
+use crate::study::PageOrigin;
 
 /// The page of curves, one for each target.
-pub(crate) fn page(curves: &[FewShotCurve], (data, command): (&str, &[String]), generated: String) -> Report {
-    let mut provenance =
-        vec![("command".to_owned(), command.join(" ")), ("data".to_owned(), data.to_owned())];
+pub(crate) fn page(curves: &[FewShotCurve], origin: PageOrigin) -> Report {
+    let data = origin.data.clone();
+    let mut provenance = origin.provenance();
     for curve in curves {
         for share in &curve.shares {
             let name = format!("{}, {}: experts by weight", curve.target, percent(share.percent));
@@ -22,7 +23,7 @@ pub(crate) fn page(curves: &[FewShotCurve], (data, command): (&str, &[String]), 
     Report {
         title: format!("Few shots: {data}"),
         subtitle: curves.first().map(|curve| curve.split.clone()).unwrap_or_default(),
-        generated: Some(generated),
+        generated: Some(origin.generated),
         headline: curves.iter().flat_map(sentences).collect(),
         dataset: curves.iter().flat_map(facts).collect(),
         steps: curves.iter().flat_map(|curve| [systems(curve), differences(curve)]).collect(),

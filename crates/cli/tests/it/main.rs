@@ -14,5 +14,6 @@ mod mlflow;
 mod profiles;
 mod readme;
 mod resume;
+mod studies;
 mod suggest_labels;
 mod usage;

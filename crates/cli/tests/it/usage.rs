@@ -14,6 +14,8 @@ fn help_names_every_command_and_the_exit_codes() {
         "train",
         "evaluate",
         "few-shot",
+        "transfer",
+        "ablate",
         "suggest-labels",
         "recommend",
         "why",

@@ -28,8 +28,9 @@ struct Lists {
 }
 
 impl Lists {
+    // Where nothing is known of anybody, nothing is known of this one.
     fn get(&self, at: usize) -> &[u32] {
-        &self.values[self.offsets[at]..self.offsets[at + 1]]
+        self.offsets.get(at..at + 2).map_or(&[], |ends| &self.values[ends[0]..ends[1]])
     }
 
     fn from_rows(rows: impl Iterator<Item = Vec<u32>>) -> Self {

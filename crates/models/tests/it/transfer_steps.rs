@@ -26,7 +26,7 @@ fn config() -> TransferConfig {
     };
     let text =
         TextInputConfig { id_dropout: 0.5, domain_rank: 2, id_bound: 100.0, ..TextInputConfig::default() };
-    TransferConfig { sequence, text }
+    TransferConfig { sequence, text, ..TransferConfig::default() }
 }
 
 // A model in which nothing is at its start.
@@ -201,4 +201,16 @@ fn an_adaptation_remembers_what_it_read_and_learns_its_lessons() {
     }
     assert!(losses[39] < 0.5 * losses[0], "{losses:?}");
     assert_ne!(adaptation.memory, before);
+}
+
+#[test]
+fn without_tags_a_long_history_has_no_interests_in_front() {
+    let world = World::new();
+    let mut config = config();
+    config.text.tags = false;
+    config.sequence.max_len = 2;
+    let model = stirred(&world, &config);
+    let examples = Example::all_of(&world.train, &model);
+    assert!(examples.iter().any(|example| example.tokens.len() == 2));
+    assert!(examples.iter().all(|example| example.tokens.len() <= 2));
 }

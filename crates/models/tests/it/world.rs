@@ -305,10 +305,10 @@ fn forms(kind: ExpertKind) -> Vec<(&'static str, ExpertConfig)> {
             ];
         }
         (ExpertKind::Transfer, ExpertConfig::Transfer(config)) => {
-            let small = BehaviorConfig { width: 8, n_heads: 1, n_layers: 1, ..config.sequence };
+            let small = BehaviorConfig { width: 8, n_heads: 1, n_layers: 1, ..config.sequence.clone() };
             let text = TextInputConfig { tags: false, id_bound: 0.0, domain_rank: 2, ..config.text.clone() };
-            let bare = TransferConfig { sequence: small.clone(), text };
-            let small = TransferConfig { sequence: small, text: config.text };
+            let bare = TransferConfig { sequence: small.clone(), text, ..config.clone() };
+            let small = TransferConfig { sequence: small, ..config };
             forms =
                 vec![("small", ExpertConfig::Transfer(small)), ("text alone", ExpertConfig::Transfer(bare))];
         }

@@ -7,6 +7,7 @@ mod encoder_fit;
 mod one_path;
 mod repetition;
 mod resume;
+mod selector;
 mod story;
 #[path = "../../../models/tests/it/tiny_model.rs"]
 #[expect(dead_code, reason = "the tests of the encoders themselves need more of it")]

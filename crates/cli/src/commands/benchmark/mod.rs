@@ -12,6 +12,7 @@ use segue_train::{FitPlan, MaskRule, Objective, SampledNegatives};
 use self::adapted::Adapting;
 use self::measure::{Subject, measure};
 use self::published::Published;
+use self::study::{Studied, Study};
 use crate::commands::adapt::Training;
 use crate::encode::{Provider, encode_items};
 use crate::failure::usage;
@@ -24,6 +25,7 @@ mod print;
 mod published;
 mod row;
 mod steps;
+mod study;
 
 /// Arguments of `segue benchmark`.
 #[derive(Debug, clap::Args)]
@@ -66,6 +68,12 @@ pub(crate) struct Args {
     /// Leave out the refit on train and valid
     #[arg(long)]
     no_refit: bool,
+    /// In place of the tables: what each part adds, or which domain helps which
+    #[arg(long, value_enum, conflicts_with = "adapt")]
+    study: Option<Study>,
+    /// With `--study ablate`: parts to switch off, comma-separated; all of the recipe without the flag
+    #[arg(long, value_delimiter = ',', value_name = "PART", requires = "study")]
+    parts: Vec<String>,
     /// Order of events with equal timestamps (abxi)
     #[arg(long, value_enum, default_value_t = Order::Published)]
     order: Order,
@@ -143,6 +151,9 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let json = screen.json;
     let mut provider = args.encoder.as_deref().map(|name| Provider::model(name, None)).transpose()?;
     let published = Published::of(args.protocol.name())?;
+    if let Some(study) = args.study {
+        return run_study(args, study, provider, screen);
+    }
     let mut measured = Vec::new();
     for path in find(args)? {
         for seed in 0..args.seeds {
@@ -166,15 +177,36 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     }
     let report = row::Report::new(args.protocol.name(), &args.data, &measured, &published);
     let text = serde_json::to_string_pretty(&report)?;
-    if let Some(file) = &args.file {
-        std::fs::write(file, format!("{text}\n")).with_context(|| format!("writing `{}`", file.display()))?;
-    }
+    write_document(args, &text)?;
     if json && args.file.is_none() {
         print::raw(&text);
     } else {
         print::tables(&report, &measured);
     }
     Ok(())
+}
+
+fn run_study(args: &Args, study: Study, provider: Option<Provider>, screen: Screen) -> Result<()> {
+    let mut provider = provider;
+    let shown = if args.file.is_some() { Screen { json: false, ..screen } } else { screen };
+    let mut studied = Studied::default();
+    for path in find(args)? {
+        for seed in 0..args.seeds {
+            let data = read(args, &path, seed)?;
+            let vectors = provider.as_mut().map(|provider| vectors(provider, &data, screen)).transpose()?;
+            let plan = plan(args, seed)?;
+            let fitted = (&plan, vectors.as_ref());
+            studied.add((study, args.protocol), &data, fitted, (&args.parts, !args.no_refit), shown)?;
+        }
+    }
+    studied.show(shown)?;
+    write_document(args, &serde_json::to_string_pretty(&studied)?)?;
+    if args.file.is_none() { screen.document(&studied) } else { Ok(()) }
+}
+
+fn write_document(args: &Args, text: &str) -> Result<()> {
+    let Some(file) = &args.file else { return Ok(()) };
+    std::fs::write(file, format!("{text}\n")).with_context(|| format!("writing `{}`", file.display()))
 }
 
 // The recipe with what the arguments change of it.

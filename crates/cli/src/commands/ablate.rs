@@ -1,0 +1,42 @@
+//! `segue ablate`: what each part of the recipe adds.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::train::Settings;
+use crate::ablation::{ablate, page, show};
+use crate::screen::Screen;
+use crate::study::{Prepared, write_page};
+
+/// Arguments of `segue ablate`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Data set folder, made with `segue import`
+    #[arg(value_name = "DATA")]
+    data: PathBuf,
+    /// Parts to switch off, one after the other [default: all of the recipe]
+    #[arg(long, value_delimiter = ',', value_name = "PART")]
+    parts: Vec<String>,
+    /// Page to write, one file
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Measures.
+pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
+    let config = args.settings.resolve()?.config;
+    let prepared = Prepared::of(&args.data, config, screen)?;
+    let mut tables = Vec::new();
+    for target in prepared.targets.clone() {
+        let table = ablate(&prepared.subject(target), &args.parts, screen)?;
+        show(&table, screen)?;
+        tables.push(table);
+    }
+    if let Some(out) = &args.out {
+        write_page(out, |origin| page(&tables, origin), &prepared.dataset.name, screen)?;
+    }
+    screen.document(&tables)
+}

@@ -1,0 +1,78 @@
+//! `segue benchmark --study`: ablation and transfer matrix under a published protocol.
+
+use anyhow::Result;
+use segue_data::protocol::ProtocolData;
+use segue_eval::metric_table::TableSettings;
+use segue_models::ItemVectors;
+use segue_models::behavior::SequenceTuning;
+use segue_train::FitPlan;
+use segue_train::zero_shot::JudgeRule;
+
+use super::Protocol;
+use crate::ablation::{self, Ablation};
+use crate::screen::Screen;
+use crate::selection::{self, TargetSelection, Tried};
+use crate::study::Subject;
+
+/// What is studied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Study {
+    /// What each part of the recipe adds
+    Ablate,
+    /// Which other domain helps which target
+    Transfer,
+}
+
+/// What the studies of all data sets and seeds gave.
+#[derive(Debug, Default, serde::Serialize)]
+pub(super) struct Studied {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) ablations: Vec<Ablation>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) transfers: Vec<TargetSelection>,
+}
+
+impl Studied {
+    /// Studies every domain of one data set.
+    pub(super) fn add(
+        &mut self,
+        (study, protocol): (Study, Protocol),
+        data: &ProtocolData,
+        (plan, vectors): (&FitPlan, Option<&ItemVectors>),
+        (parts, refit): (&[String], bool),
+        screen: Screen,
+    ) -> Result<()> {
+        let mut settings = TableSettings::default();
+        settings.bootstrap.seed = plan.seed;
+        for target in data.dataset.domain_indexes() {
+            let subject = Subject {
+                items: &data.dataset.items,
+                domains: &data.dataset.domains,
+                split: &data.split,
+                vectors,
+                target,
+                plan,
+                rule: JudgeRule { mask: protocol.mask(), sampled: protocol.negatives(plan.seed) },
+                refit,
+                settings: settings.clone(),
+            };
+            match study {
+                Study::Ablate => {
+                    let table = ablation::ablate(&subject, parts, screen)?;
+                    ablation::show(&table, screen)?;
+                    self.ablations.push(table);
+                }
+                Study::Transfer => {
+                    let tried = Tried { each: true, tunings: &SequenceTuning::ALL, encoders: &[] };
+                    self.transfers.push(selection::study(&subject, &tried, screen)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows what is shown once all is measured.
+    pub(super) fn show(&self, screen: Screen) -> Result<()> {
+        if self.transfers.is_empty() { Ok(()) } else { selection::show(&self.transfers, screen) }
+    }
+}

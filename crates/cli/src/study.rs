@@ -1,0 +1,195 @@
+//! What studies of a data set share: a data set that is cut, a target, a plan; fits with a bar; paired differences; pages.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use segue_data::{Dataset, Domain, DomainIdx, ItemCatalog, Split};
+use segue_eval::bootstrap::{Bootstrap, Interval};
+use segue_eval::full_ranking::Rankings;
+use segue_eval::metric_table::{Comparison, TableSettings, compare};
+use segue_eval::rank::TargetRank;
+use segue_eval::report::Report;
+use segue_models::{ItemVectors, Query};
+use segue_recommend::DomainModel;
+use segue_recommend::recommender::Scratch;
+use segue_train::judge::ndcg_of;
+use segue_train::zero_shot::JudgeRule;
+use segue_train::{FitPlan, Judge, MaskRule, Material, Progress, Session};
+
+use crate::clock;
+use crate::commands::train::read;
+use crate::config::RunConfig;
+use crate::failure::usage;
+use crate::figures::HEADLINE;
+use crate::fit_bar;
+use crate::run_split;
+use crate::screen::Screen;
+use crate::train_run;
+
+/// What is studied.
+pub(crate) struct Subject<'a> {
+    pub(crate) items: &'a ItemCatalog,
+    pub(crate) domains: &'a [Domain],
+    pub(crate) split: &'a Split,
+    pub(crate) vectors: Option<&'a ItemVectors>,
+    pub(crate) target: DomainIdx,
+    pub(crate) plan: &'a FitPlan,
+    pub(crate) rule: JudgeRule,
+    /// Whether models are fitted on train and valid before test is measured.
+    pub(crate) refit: bool,
+    pub(crate) settings: TableSettings,
+}
+
+impl<'a> Subject<'a> {
+    /// Name of the target.
+    pub(crate) fn target_name(&self) -> &'a str {
+        self.name_of(self.target)
+    }
+
+    /// Name of a domain.
+    pub(crate) fn name_of(&self, domain: DomainIdx) -> &'a str {
+        &self.domains[domain.at()].name
+    }
+
+    /// What experts are fitted on.
+    pub(crate) fn material(&self) -> Material<'a> {
+        Material::new(&self.split.train, self.items, self.vectors)
+    }
+
+    /// The valid cases.
+    pub(crate) fn valid(&self) -> Result<Judge<'a>> {
+        let cases = &self.split.valid.0;
+        Judge::new(cases, self.items, self.target, self.rule.mask, self.rule.sampled).context("valid")
+    }
+
+    /// The test cases.
+    pub(crate) fn test(&self) -> Result<Judge<'a>> {
+        let cases = &self.split.test.0;
+        Judge::new(cases, self.items, self.target, self.rule.mask, self.rule.sampled).context("test")
+    }
+
+    /// The ranks that the objective counts.
+    pub(crate) fn ranks<'r>(&self, rankings: &'r Rankings) -> &'r [TargetRank] {
+        self.plan.objective.of(rankings)
+    }
+
+    /// Mean NDCG@10, with users resampled.
+    pub(crate) fn ndcg(&self, judge: &Judge<'_>, rankings: &Rankings) -> Result<Interval> {
+        let cases = ndcg_of(self.ranks(rankings));
+        let bootstrap = Bootstrap { seed: self.plan.seed, ..Bootstrap::default() };
+        Ok(bootstrap.means_by_user(&[&cases], judge.users())?[0])
+    }
+
+    /// NDCG@10 of `ours` minus that of `theirs`, paired by case.
+    pub(crate) fn difference(
+        &self,
+        judge: &Judge<'_>,
+        ours: &Rankings,
+        theirs: &Rankings,
+    ) -> Result<Comparison> {
+        let compared = compare(self.ranks(ours), self.ranks(theirs), Some(judge.users()), &self.settings)?;
+        compared.get(HEADLINE).copied().context("no metric was measured")
+    }
+}
+
+/// A data set, filtered and cut.
+pub(crate) struct Prepared {
+    pub(crate) dataset: Dataset,
+    vectors: Option<ItemVectors>,
+    pub(crate) split: Split,
+    config: RunConfig,
+    pub(crate) plan: FitPlan,
+    pub(crate) targets: Vec<DomainIdx>,
+}
+
+impl Prepared {
+    /// Reads, filters and cuts.
+    pub(crate) fn of(path: &Path, config: RunConfig, screen: Screen) -> Result<Self> {
+        let (mut dataset, vectors, _) = read(path)?;
+        let targets = train_run::targets(&dataset, &config)?;
+        for note in train_run::apply_filters(&mut dataset, &config)? {
+            screen.say(note)?;
+        }
+        let split = run_split::cut(&dataset, &config)?;
+        let plan = config.fit_plan();
+        Ok(Self { dataset, vectors, split, config, plan, targets })
+    }
+
+    /// Refuses a data set of one domain.
+    pub(crate) fn need_sources(&self) -> Result<()> {
+        if self.dataset.domains.len() > 1 {
+            return Ok(());
+        }
+        let name = &self.dataset.name;
+        let problem = format!("data set `{name}` has one domain: there is no other that could help");
+        Err(usage(problem, "import several domains: segue import NAME=PATH NAME=PATH --to DATA"))
+    }
+
+    /// What is studied for one target.
+    pub(crate) fn subject(&self, target: DomainIdx) -> Subject<'_> {
+        Subject {
+            items: &self.dataset.items,
+            domains: &self.dataset.domains,
+            split: &self.split,
+            vectors: self.vectors.as_ref(),
+            target,
+            plan: &self.plan,
+            rule: JudgeRule { mask: MaskRule::Seen, sampled: None },
+            refit: self.config.fit.refit,
+            settings: self.config.table_settings(),
+        }
+    }
+}
+
+/// Ranks the cases under a model.
+pub(crate) fn rank_model(judge: &Judge<'_>, model: &DomainModel) -> Result<Rankings> {
+    let score = |query: &Query<'_>, scores: &mut [f32]| {
+        model.score(query, judge.items(), &mut Scratch::default(), scores);
+    };
+    Ok(judge.rank(score)?)
+}
+
+/// Does a fit with a bar on the screen.
+pub(crate) fn watched<T>(
+    screen: Screen,
+    what: &str,
+    fit: impl FnOnce(Session<'_>) -> Result<T>,
+) -> Result<T> {
+    let bar = screen.bar(1, what);
+    let show = |progress: &Progress| fit_bar::show(&bar, progress);
+    let fitted = fit(Session::watched_by(&show));
+    bar.finish_and_clear();
+    fitted
+}
+
+/// Where a page comes from.
+pub(crate) struct PageOrigin {
+    /// Name of the data.
+    pub(crate) data: String,
+    /// The command line.
+    command: String,
+    /// When and by what.
+    pub(crate) generated: String,
+}
+
+impl PageOrigin {
+    /// The first lines of a page's provenance.
+    pub(crate) fn provenance(&self) -> Vec<(String, String)> {
+        vec![("command".to_owned(), self.command.clone()), ("data".to_owned(), self.data.clone())]
+    }
+}
+
+/// Writes a page.
+pub(crate) fn write_page(
+    out: &Path,
+    page: impl FnOnce(PageOrigin) -> Report,
+    data: &str,
+    screen: Screen,
+) -> Result<()> {
+    let command: Vec<String> = std::env::args().collect();
+    let generated = format!("{} by segue {}", clock::now(), env!("CARGO_PKG_VERSION"));
+    let origin = PageOrigin { data: data.to_owned(), command: command.join(" "), generated };
+    std::fs::write(out, segue_eval::report::render(&page(origin)))
+        .with_context(|| format!("cannot write `{}`", out.display()))?;
+    screen.say(format!("\nreport  {}", out.display()))
+}
