@@ -63,7 +63,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn example(row: &[u32], all_positions: bool) -> Example {
     let token = |at: usize| Token { item: row[at], position: at as u16, domain: 0, kind: 0, gap: 0 };
     let next = |at: usize| if all_positions || at + 1 == LENGTH { row[at + 1] } else { NO_TARGET };
-    Example { tokens: (0..LENGTH).map(token).collect(), next: (0..LENGTH).map(next).collect() }
+    Example {
+        tokens: (0..LENGTH).map(token).collect(),
+        next: (0..LENGTH).map(next).collect(),
+        values: vec![0.0; LENGTH],
+    }
 }
 
 fn write_start(model: &Behavior, path: &Path) -> Result<(), Box<dyn Error>> {

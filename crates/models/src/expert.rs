@@ -5,7 +5,7 @@ use std::fmt;
 use segue_data::{DomainIdx, ItemCatalog, ItemIdx, TrainSet};
 use serde::{Deserialize, Serialize};
 
-use crate::behavior::{Behavior, BehaviorConfig, TransferConfig};
+use crate::behavior::{Behavior, BehaviorConfig, TaskPrediction, TransferConfig};
 use crate::content::{Content, ContentConfig};
 use crate::item_vectors::TextSpace;
 use crate::linear::{Linear, LinearConfig};
@@ -227,6 +227,21 @@ impl Expert {
     pub fn of_transfer(id: ExpertId, domain: DomainIdx, config: TransferConfig, model: Behavior) -> Self {
         let config = ExpertConfig::Transfer(config);
         Self { id, domain, config, model: Model::Behavior(Box::new(model)), spread: 0.0 }
+    }
+
+    /// The sequence model inside, where there is one.
+    pub fn sequence_model(&self) -> Option<&Behavior> {
+        match &self.model {
+            Model::Behavior(model) => Some(model),
+            _ => None,
+        }
+    }
+
+    /// What the further tasks of a sequence model say of candidates (counted within the domain); nothing where there is no such
+    /// model.
+    pub fn predict(&self, query: &Query<'_>, candidates: &[usize]) -> Vec<TaskPrediction> {
+        let none = || vec![TaskPrediction::default(); candidates.len()];
+        self.sequence_model().map_or_else(none, |model| model.predict(query, candidates))
     }
 
     /// Attribute values of users that it reads: ids below it; 0 when it does not look at profiles.

@@ -34,7 +34,7 @@ mod sparse_inverse;
 
 pub use eigen::symmetric_eigen;
 pub use inverse::{NotPositiveDefinite, invert_spd};
-pub use matmul::{Matrix, dot_rows, matmul, matmul_parallel};
+pub use matmul::{Matrix, dot, dot_rows, matmul, matmul_parallel};
 pub use params::{Gradients, Init, Param, ParamId, Params};
 pub use row_gradients::RowGradients;
 pub use row_table::{LazyAdamW, RowTable};

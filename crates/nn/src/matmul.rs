@@ -138,7 +138,7 @@ pub fn dot_rows(rows: &[f32], vector: &[f32], products: &mut [f32]) {
 }
 
 /// `a · b` of two vectors of the length of `a`.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut product = [0.0];
     vectorized(DotEach(&b[..a.len()], a, &mut product));
     product[0]

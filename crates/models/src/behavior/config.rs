@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::tasks::TaskConfig;
 use super::text::TextInputConfig;
 
 /// Settings of [`crate::behavior::Behavior`]; everything that decides what a training run gives.
@@ -36,6 +37,9 @@ pub struct BehaviorConfig {
     pub domain_weights: Vec<f32>,
     /// Items sampled per step beside the step's own targets; 0, or a catalog not larger than that: all items.
     pub n_negatives: usize,
+    /// What the model is trained for.
+    #[serde(default)]
+    pub tasks: TaskConfig,
     /// Sequences per step; fewer where there are few.
     pub batch_size: usize,
     /// Learning rate after warm-up.
@@ -67,6 +71,7 @@ impl Default for BehaviorConfig {
             source_weight: 1.0,
             domain_weights: Vec::new(),
             n_negatives: 2048,
+            tasks: TaskConfig::default(),
             batch_size: 128,
             learning_rate: 2e-3,
             weight_decay: 0.01,

@@ -10,6 +10,7 @@ mod config;
 mod negatives;
 mod profile;
 mod step;
+mod tasks;
 mod text;
 mod tokens;
 mod words;
@@ -26,10 +27,12 @@ use segue_nn::{Init, ParamId, Params};
 
 pub use config::{BehaviorConfig, SequenceTuning, TransferConfig};
 pub use step::{BehaviorStep, Example, NO_TARGET};
+pub use tasks::{TaskConfig, TaskPrediction, shown_against};
 pub use text::{TextInput, TextInputConfig};
 pub use tokens::{N_GAPS, Rows, Token, gap_bucket};
 pub use words::ItemWords;
 
+use self::tasks::TaskHeads;
 use crate::item_vectors::TextSpace;
 use crate::query::{Query, Scope};
 use crate::tensors::{ModelError, Tensors};
@@ -59,6 +62,8 @@ pub struct Net {
     by_domain: Vec<DomainAdapter>,
     /// `[n_values, width]`: attribute values of users; `None` when profiles are not read.
     profile: Option<ParamId>,
+    /// Heads of what is learned besides the next item.
+    tasks: TaskHeads,
 }
 
 /// `down: [rank, width]` and `up: [width, rank]`; `up` starts at zero.
@@ -106,6 +111,7 @@ impl Net {
         let n_adapters = if rank > 0 && n_domains > 1 { n_domains } else { 0 };
         let by_domain =
             (0..n_adapters).map(|at| DomainAdapter::new(params, at, (rank, width), rng)).collect();
+        let tasks = TaskHeads::new(&config.tasks, (n_domains, width), params, rng);
         Self {
             items,
             words,
@@ -119,6 +125,7 @@ impl Net {
             adaptor,
             by_domain,
             profile: None,
+            tasks,
         }
     }
 }
@@ -161,6 +168,8 @@ pub struct Behavior {
     vectors: Vec<f32>,
     /// Share of each item among a domain's training targets, by domain; for the sample of a step. Empty in a model that was read.
     pub frequencies: Vec<Vec<f32>>,
+    /// Mean and deviation of the values of each domain's events; empty where ratings are no task.
+    value_scales: Vec<[f32; 2]>,
 }
 
 impl Behavior {
@@ -215,6 +224,7 @@ impl Behavior {
             params,
             vectors: Vec::new(),
             frequencies: Vec::new(),
+            value_scales: Vec::new(),
         };
         model.tune(SequenceTuning::Joint);
         model.refresh();
@@ -345,6 +355,7 @@ impl Behavior {
         if let Some(text) = &self.text {
             text.save(tensors);
         }
+        self.save_value_scales(tensors);
         for array in self.params.arrays() {
             tensors.put_f32(&array.name, array.values.clone());
         }
@@ -385,6 +396,7 @@ impl Behavior {
             array.values = values;
         }
         model.load_profile(tensors)?;
+        model.load_value_scales(tensors)?;
         model.refresh();
         Ok(model)
     }
@@ -431,6 +443,8 @@ fn check(config: &BehaviorConfig, scope: Scope) -> Result<(), ModelError> {
         format!("dropout {} is not in [0, 1)", config.dropout)
     } else if !profile::is_valid(config) {
         format!("profile_dropout {} is not in [0, 1)", config.profile_dropout)
+    } else if !config.tasks.is_valid() {
+        "a task's weight is negative or not finite, next_item is 0, or click_negatives is 0".to_owned()
     } else {
         return Ok(());
     };

@@ -60,7 +60,7 @@ impl Behavior {
         &self,
         example: &Example,
         key: DropoutKey,
-        (tokens, next): (&mut Vec<Token>, &mut Vec<u32>),
+        (tokens, next, values): (&mut Vec<Token>, &mut Vec<u32>, &mut Vec<f32>),
     ) {
         let first = self.first_profile_row();
         let n_profile = example.tokens.iter().take_while(|token| token.item >= first).count();
@@ -73,10 +73,13 @@ impl Behavior {
             if tokens.len() > from {
                 next.resize(next.len() + tokens.len() - from - 1, NO_TARGET);
                 next.push(example.next[n_profile - 1]);
+                values.resize(next.len() - 1, 0.0);
+                values.push(example.values[n_profile - 1]);
             }
         }
         tokens.extend_from_slice(events);
         next.extend_from_slice(&example.next[n_profile..]);
+        values.extend_from_slice(&example.values[n_profile..]);
     }
 
     /// Adds the gradient of the attribute values, which stand last in `d_vectors`.

@@ -9,6 +9,7 @@ use segue_nn::layer_norm::RowStats;
 use segue_nn::{Gradients, Params};
 
 use super::negatives::NegativeSample;
+use super::tasks::{self, TaskLosses};
 use super::tokens::Token;
 use super::{Behavior, BehaviorConfig, Net};
 
@@ -22,6 +23,8 @@ pub struct Example {
     pub tokens: Vec<Token>,
     /// Row of the next item, per token; [`NO_TARGET`] where there is nothing to learn.
     pub next: Vec<u32>,
+    /// Value of the next event, per token: a rating, a weight.
+    pub values: Vec<f32>,
 }
 
 impl Example {
@@ -43,11 +46,14 @@ impl Example {
                 let own = rows.tokens(&kept[..end - 1], newest.timestamp, max_len, &model.words);
                 let tokens: Vec<Token> = profile.iter().copied().chain(own).collect();
                 let mut next = vec![NO_TARGET; tokens.len() + 1 - stretch.len()];
+                let mut values = vec![0.0; next.len()];
                 if start == 0 && !profile.is_empty() {
                     next[profile.len() - 1] = rows.row(&stretch[0]).map_or(NO_TARGET, |row| row as u32);
+                    values[profile.len() - 1] = stretch[0].value;
                 }
                 next.extend(stretch[1..].iter().filter_map(|event| rows.row(event)).map(|row| row as u32));
-                examples.push(Self { tokens, next });
+                values.extend(stretch[1..].iter().map(|event| event.value));
+                examples.push(Self { tokens, next, values });
                 end = start + usize::from(start > 0);
             }
         }
@@ -83,11 +89,13 @@ pub struct BehaviorStep {
 struct Lane {
     tokens: Vec<Token>,
     next: Vec<u32>,
+    values: Vec<f32>,
     lengths: Vec<usize>,
-    x: Vec<f32>,      // [n, width]
-    hidden: Vec<f32>, // [n, width]
-    d_x: Vec<f32>,    // [n, width]
-    stats: RowStats,  // [n]
+    places: Vec<usize>, // per sequence: its place in the batch
+    x: Vec<f32>,        // [n, width]
+    hidden: Vec<f32>,   // [n, width]
+    d_x: Vec<f32>,      // [n, width]
+    stats: RowStats,    // [n]
     caches: Vec<BlockCache>,
     scratch: BlockScratch,
     gradients: Option<Gradients>,
@@ -99,6 +107,7 @@ struct Lane {
 pub(super) struct Head {
     places: Vec<(usize, usize)>, // lane, position
     pub(super) targets: Vec<u32>,
+    pub(super) values: Vec<f32>,
     pub(super) hidden: Vec<f32>,   // [n, width]
     pub(super) d_hidden: Vec<f32>, // [n, width]
     before: Vec<f32>,              // [n, width], before the domain was asked for
@@ -116,11 +125,20 @@ impl BehaviorStep {
         key: DropoutKey,
         gradients: &mut Gradients,
     ) -> f64 {
-        self.fill_lanes(batch, model, key);
+        let contrast = model.config.tasks.contrast;
+        if contrast > 0.0 {
+            // Two views, which differ by what is dropped: no lane has both of a sequence.
+            self.fill_lanes(&[batch, batch].concat(), model, key);
+        } else {
+            self.fill_lanes(batch, model, key);
+        }
         self.lanes.par_iter_mut().for_each(|lane| lane.forward(model));
         self.d_vectors.clear();
         self.d_vectors.resize(model.vectors.len(), 0.0);
-        let loss = self.heads_of(model, key.of(N_LANES as u64), gradients);
+        let mut loss = self.heads_of(model, key.of(N_LANES as u64), gradients);
+        if contrast > 0.0 {
+            loss += self.contrast_views(batch.len(), model.config.width, contrast);
+        }
         self.lanes.par_iter_mut().for_each(|lane| lane.backward(model));
         self.gather(model, key, gradients);
         loss
@@ -131,7 +149,8 @@ impl BehaviorStep {
         let per_lane = batch.len().div_ceil(N_LANES).max(1);
         let mut parts = batch.chunks(per_lane);
         for (at, lane) in self.lanes.iter_mut().enumerate() {
-            lane.fill(parts.next().unwrap_or_default(), model, key.of(N_LANES as u64 + 1).of(at as u64));
+            let own_key = key.of(N_LANES as u64 + 1).of(at as u64);
+            lane.fill(parts.next().unwrap_or_default(), at * per_lane, model, own_key);
             lane.key = Some(key.of(at as u64));
             lane.caches.resize_with(model.config.n_layers, BlockCache::default);
         }
@@ -150,13 +169,15 @@ impl BehaviorStep {
                 let head = &mut self.heads[domain];
                 head.places.push((at, position));
                 head.targets.push(next - rows.of_domain[domain].start as u32);
+                head.values.push(lane.values[position]);
             }
         }
         let weight = |domain: usize| model.config.weight_of(domain, rows.target.at());
         let weights =
             self.heads.iter().enumerate().map(|(domain, head)| weight(domain) * head.targets.len() as f32);
         let scale = 1.0 / weights.sum::<f32>().max(f32::MIN_POSITIVE);
-        let mut loss = 0.0;
+        let task_weights = model.task_weights();
+        let mut losses = TaskLosses::default();
         for (domain, head) in self.heads.iter_mut().enumerate().filter(|(_, head)| !head.targets.is_empty()) {
             let scale = scale * weight(domain);
             head.gather(&self.lanes, width);
@@ -164,28 +185,57 @@ impl BehaviorStep {
             model.ask(domain, &mut head.hidden, &mut head.inner);
             let range = rows.of_domain[domain].start * width..rows.of_domain[domain].end * width;
             let items = &model.vectors[range.clone()];
-            let d_items = Some(&mut self.d_vectors[range]);
+            let d_items = &mut self.d_vectors[range];
             let frequency = &model.frequencies[domain];
             let excluded = model.text.as_ref().and_then(|text| text.excluded(rows.of_domain[domain].clone()));
             let sampled =
                 self.sample.draw(&head.targets, frequency, model.config.n_negatives, key.of(domain as u64));
+            let own_scale = scale * task_weights.next_item;
             let sum = if sampled {
                 let catalog = (items, width, excluded);
-                self.sample.cross_entropy(catalog, head, scale, d_items, &mut self.softmax)
+                self.sample.cross_entropy(catalog, head, own_scale, Some(&mut *d_items), &mut self.softmax)
             } else {
                 let denominator = Denominator { bias: None, excluded };
-                let outputs = (head.d_hidden.as_mut_slice(), d_items);
+                let outputs = (head.d_hidden.as_mut_slice(), Some(&mut *d_items));
                 softmax_cross_entropy(
                     (&head.hidden, items),
                     &head.targets,
-                    scale,
+                    own_scale,
                     outputs,
                     (denominator, &mut self.softmax),
                 )
             };
-            loss += f64::from(scale) * sum;
+            losses.next_item += f64::from(scale) * sum;
+            let key = key.of((rows.of_domain.len() + domain) as u64);
+            let outputs = (&mut *d_items, &mut *gradients);
+            losses += model.add_tasks(domain, head, (scale, task_weights), key, outputs);
             head.ask_backward(model, domain, gradients);
             head.scatter(&mut self.lanes, width);
+        }
+        losses.total(&model.net, &model.params, task_weights, gradients)
+    }
+
+    // Contrasts the newest positions of the two views of every sequence; `n` sequences.
+    fn contrast_views(&mut self, n: usize, width: usize, weight: f32) -> f64 {
+        // By place in the batch of both views: lane and newest position.
+        let mut newest: Vec<Option<(usize, usize)>> = vec![None; 2 * n];
+        for (at, lane) in self.lanes.iter().enumerate() {
+            let mut end = 0;
+            for (place, length) in lane.places.iter().zip(&lane.lengths) {
+                end += length;
+                newest[*place] = Some((at, end - 1));
+            }
+        }
+        let (first, second) = newest.split_at(n);
+        let whole = |(a, b): (&Option<(usize, usize)>, &Option<(usize, usize)>)| a.zip(*b);
+        let (first, second): (Vec<_>, Vec<_>) = first.iter().zip(second).filter_map(whole).unzip();
+        let places = [first, second].concat();
+        let of = |&(lane, position): &(usize, usize)| &self.lanes[lane].hidden[position * width..][..width];
+        let views: Vec<f32> = places.iter().flat_map(of).copied().collect(); // [2 n, width]
+        let mut d_views = vec![0.0; views.len()];
+        let loss = tasks::contrast(&views, width, weight, &mut d_views);
+        for (&(lane, position), d) in places.iter().zip(d_views.chunks_exact(width)) {
+            segue_nn::add_scaled(&mut self.lanes[lane].d_x[position * width..][..width], 1.0, d);
         }
         loss
     }
@@ -223,16 +273,20 @@ impl BehaviorStep {
 }
 
 impl Lane {
-    fn fill(&mut self, examples: &[&Example], model: &Behavior, key: DropoutKey) {
+    fn fill(&mut self, examples: &[&Example], first: usize, model: &Behavior, key: DropoutKey) {
         self.tokens.clear();
         self.next.clear();
+        self.values.clear();
         self.lengths.clear();
+        self.places.clear();
         for (at, example) in examples.iter().enumerate() {
             let from = self.tokens.len();
-            model.push_example(example, key.of(at as u64), (&mut self.tokens, &mut self.next));
+            let into = (&mut self.tokens, &mut self.next, &mut self.values);
+            model.push_example(example, key.of(at as u64), into);
             // Nothing is left of a single event whose user's attributes were left out.
             if self.tokens.len() > from {
                 self.lengths.push(self.tokens.len() - from);
+                self.places.push(first + at);
             }
         }
     }
@@ -279,6 +333,7 @@ impl Net {
         let adapters = self.by_domain.iter().flat_map(|adapter| [adapter.down.weight, adapter.up.weight]);
         let others =
             tables.into_iter().chain(self.words).chain(self.adaptor).chain(self.profile).chain(adapters);
+        let others = others.chain(self.tasks.arrays());
         params.gradients_but(&others.collect::<Vec<_>>())
     }
 }
@@ -287,6 +342,7 @@ impl Head {
     fn clear(&mut self) {
         self.places.clear();
         self.targets.clear();
+        self.values.clear();
     }
 
     fn gather(&mut self, lanes: &[Lane], width: usize) {

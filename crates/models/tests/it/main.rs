@@ -1,6 +1,7 @@
 //! What every expert must hold, whatever it computes, and the slow obvious versions that the fast ones must equal.
 
 mod behavior_profiles;
+mod behavior_tasks;
 mod conformance;
 mod damaged;
 mod linear_oracle;

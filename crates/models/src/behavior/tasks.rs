@@ -1,0 +1,443 @@
+//! Further tasks of the sequence model beside the next item: how it will be rated, whether it is chosen over others, and that two
+//! views of one sequence are alike. All share the vectors of users and items; each domain has its own heads.
+//!
+//! With `h` the user's vector, turned towards the domain, and `v` the item's: the rating in units of the domain's deviation is
+//! `a · (h ∘ v) + b · h + c · v + d`, trained by squared error on the value of what came next; a choice has the logit
+//! `γ (h · v) + β`, trained by binary cross-entropy on what came next against items drawn evenly. With learned weights, task k
+//! counts `e^{−s_k}` (half of that for the squared error) and costs `s_k / 2` (Kendall, Gal and Cipolla, 2018).
+
+use rand::Rng;
+use segue_data::TrainSet;
+use segue_nn::binary_cross_entropy::{Reduction, binary_cross_entropy};
+use segue_nn::dropout::DropoutKey;
+use segue_nn::info_nce::{Directions, InfoNce};
+use segue_nn::{Gradients, Init, ParamId, Params};
+use serde::{Deserialize, Serialize};
+
+use super::step::Head;
+use super::{Behavior, Net};
+use crate::query::Query;
+use crate::tensors::{ModelError, Tensors};
+
+/// What the sequence model is trained for, and how much each part counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TaskConfig {
+    /// Weight of the next item's cross-entropy.
+    pub next_item: f32,
+    /// Weight of the rating's squared error; 0 = no such task. Domains whose events all have one value are left out.
+    pub rating: f32,
+    /// Weight of the choice's binary cross-entropy; 0 = no such task.
+    pub click: f32,
+    /// Weight of the contrast between two views of each sequence, which differ by dropout; 0 = none. It doubles the cost of a step.
+    pub contrast: f32,
+    /// Items drawn against each one that was chosen, ≥ 1.
+    pub click_negatives: usize,
+    /// Whether the weights of next item, rating and choice are learned, from these as a start.
+    pub learned_weights: bool,
+    /// Slope and shift of the choice's logit, found on valid, so that probabilities are what they say.
+    pub calibration: [f32; 2],
+}
+
+impl Default for TaskConfig {
+    fn default() -> Self {
+        Self {
+            next_item: 1.0,
+            rating: 0.0,
+            click: 0.0,
+            contrast: 0.0,
+            click_negatives: 4,
+            learned_weights: false,
+            calibration: [1.0, 0.0],
+        }
+    }
+}
+
+impl TaskConfig {
+    /// Whether weights and counts are in range.
+    pub(super) fn is_valid(&self) -> bool {
+        let weights = [self.rating, self.click, self.contrast];
+        self.next_item > 0.0
+            && self.next_item.is_finite()
+            && weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite())
+            && self.click_negatives > 0
+    }
+
+    fn start_weights(&self) -> [f32; 3] {
+        [self.next_item, self.rating, self.click]
+    }
+}
+
+/// Where the heads stand; `None` where a task is not trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct TaskHeads {
+    /// `[n_domains, 3 width + 1]`: a, b, c, d.
+    rating: Option<ParamId>,
+    /// `[n_domains, 2]`: γ, β.
+    click: Option<ParamId>,
+    /// `[3]`: s of next item, rating, choice.
+    log_variances: Option<ParamId>,
+}
+
+impl TaskHeads {
+    pub(super) fn new(
+        config: &TaskConfig,
+        (n_domains, width): (usize, usize),
+        params: &mut Params,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let mut heads = Self::default();
+        if config.rating > 0.0 {
+            heads.rating = Some(params.add("tasks.rating", &[n_domains, 3 * width + 1], Init::Zeros, rng));
+        }
+        if config.click > 0.0 {
+            let id = params.add("tasks.click", &[n_domains, 2], Init::Zeros, rng);
+            params.get_mut(id).chunks_exact_mut(2).for_each(|head| head[0] = 1.0);
+            heads.click = Some(id);
+        }
+        if config.learned_weights && (config.rating > 0.0 || config.click > 0.0) {
+            let id = params.add("tasks.log_variances", &[3], Init::Zeros, rng);
+            let start = config.start_weights().map(|weight| if weight > 0.0 { -weight.ln() } else { 0.0 });
+            params.get_mut(id).copy_from_slice(&start);
+            heads.log_variances = Some(id);
+        }
+        heads
+    }
+
+    /// The arrays, which are trained once for all lanes.
+    pub(super) fn arrays(&self) -> impl Iterator<Item = ParamId> + use<> {
+        [self.rating, self.click, self.log_variances].into_iter().flatten()
+    }
+}
+
+/// How much the tasks count in one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct TaskWeights {
+    /// Of the next item.
+    pub(super) next_item: f32,
+    rating: f32,
+    click: f32,
+}
+
+/// Mean losses of a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct TaskLosses {
+    /// Of the next item, in nats.
+    pub(super) next_item: f64,
+    rating: f64,
+    click: f64,
+}
+
+impl std::ops::AddAssign for TaskLosses {
+    fn add_assign(&mut self, other: Self) {
+        self.next_item += other.next_item;
+        self.rating += other.rating;
+        self.click += other.click;
+    }
+}
+
+impl TaskLosses {
+    /// What is minimized; adds the gradients of learned weights.
+    pub(super) fn total(
+        &self,
+        net: &Net,
+        params: &Params,
+        weights: TaskWeights,
+        gradients: &mut Gradients,
+    ) -> f64 {
+        let parts = [
+            (f64::from(weights.next_item), self.next_item),
+            (f64::from(weights.rating), self.rating),
+            (f64::from(weights.click), self.click),
+        ];
+        let mut total: f64 = parts.iter().map(|(weight, loss)| weight * loss).sum();
+        if let Some(id) = net.tasks.log_variances {
+            // A task that is not trained has weight 0 and no part in this.
+            let is_on = parts.map(|(weight, _)| weight > 0.0);
+            let s = params.get(id);
+            total += s.iter().zip(is_on).filter(|(_, on)| *on).map(|(s, _)| f64::from(*s) / 2.0).sum::<f64>();
+            if let Some(d) = gradients.get_mut(id) {
+                for ((d, (weight, loss)), on) in d.iter_mut().zip(parts).zip(is_on) {
+                    *d += if on { (0.5 - weight * loss) as f32 } else { 0.0 };
+                }
+            }
+        }
+        total
+    }
+}
+
+/// What the further tasks say of one item.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TaskPrediction {
+    /// The rating, on the scale of the domain's events; `None` where it is not trained.
+    pub rating: Option<f32>,
+    /// The probability that it is chosen, among itself and as many items drawn evenly as in training; `None` where that is not trained.
+    pub click: Option<f32>,
+}
+
+/// Least deviation of values at which there is something to predict.
+const LEAST_DEVIATION: f32 = 1e-3;
+
+impl Behavior {
+    /// Mean and deviation of the values of each domain's events, `[n_domains, 2]`, before training; only where ratings are a task.
+    pub fn learn_value_scales(&mut self, train: &TrainSet) {
+        let mut sums = vec![[0.0f64; 3]; self.rows.of_domain.len()];
+        for event in train.sequences.events() {
+            let Some(row) = self.rows.row(event).filter(|_| self.net.tasks.rating.is_some()) else {
+                continue;
+            };
+            let [n, sum, squares] = &mut sums[self.rows.domain_of(row)];
+            let value = f64::from(event.value);
+            (*n, *sum, *squares) = (*n + 1.0, *sum + value, value.mul_add(value, *squares));
+        }
+        let scale = |[n, sum, squares]: [f64; 3]| {
+            let mean = sum / n.max(1.0);
+            let variance = (squares / n.max(1.0) - mean * mean).max(0.0);
+            [mean as f32, variance.sqrt() as f32]
+        };
+        self.value_scales = sums.into_iter().map(scale).collect();
+    }
+
+    /// Whether ratings of the recommended domain are predicted.
+    pub fn predicts_ratings(&self) -> bool {
+        let deviation = self.value_scales.get(self.rows.target.at()).map_or(0.0, |scale| scale[1]);
+        self.net.tasks.rating.is_some() && deviation > LEAST_DEVIATION
+    }
+
+    /// Whether choices are predicted.
+    pub fn predicts_clicks(&self) -> bool {
+        self.net.tasks.click.is_some()
+    }
+
+    /// The weights of this step.
+    pub(super) fn task_weights(&self) -> TaskWeights {
+        let tasks = &self.config.tasks;
+        let [next_item, rating, click] = match self.net.tasks.log_variances {
+            None => tasks.start_weights(),
+            Some(id) => {
+                let s = self.params.get(id);
+                let on = tasks.start_weights().map(|weight| f32::from(weight > 0.0));
+                [on[0] * (-s[0]).exp(), on[1] * (-s[1]).exp() / 2.0, on[2] * (-s[2]).exp()]
+            }
+        };
+        TaskWeights { next_item, rating, click }
+    }
+
+    /// Losses of the further tasks at a domain's positions, each weighted by `scale`; gradients are added to those of the head, of the
+    /// domain's items (`[n_items, width]`) and of the task heads.
+    pub(super) fn add_tasks(
+        &self,
+        domain: usize,
+        head: &mut Head,
+        (scale, weights): (f32, TaskWeights),
+        key: DropoutKey,
+        (d_items, gradients): (&mut [f32], &mut Gradients),
+    ) -> TaskLosses {
+        let mut losses = TaskLosses::default();
+        if let Some(id) = self.net.tasks.rating {
+            losses.rating = self.add_rating(id, domain, head, (scale, weights.rating), (d_items, gradients));
+        }
+        if let Some(id) = self.net.tasks.click {
+            losses.click =
+                self.add_click(id, domain, head, (scale, weights.click), key, (d_items, gradients));
+        }
+        losses
+    }
+
+    fn add_rating(
+        &self,
+        id: ParamId,
+        domain: usize,
+        head: &mut Head,
+        (scale, weight): (f32, f32),
+        (d_items, gradients): (&mut [f32], &mut Gradients),
+    ) -> f64 {
+        let width = self.config.width;
+        let [mean, deviation] = self.value_scales.get(domain).copied().unwrap_or_default();
+        if deviation <= LEAST_DEVIATION {
+            return 0.0;
+        }
+        let size = 3 * width + 1;
+        let own = &self.params.get(id)[domain * size..][..size];
+        let items = self.items_of(domain);
+        let mut d_own = vec![0.0; size];
+        let mut loss = 0.0;
+        for (at, (&target, &value)) in head.targets.iter().zip(&head.values).enumerate() {
+            let h = &head.hidden[at * width..][..width];
+            let v = &items[target as usize * width..][..width];
+            let error = rating_of(own, h, v) - (value - mean) / deviation;
+            loss += f64::from(scale) * f64::from(error).powi(2);
+            let d = 2.0 * scale * weight * error;
+            let d_h = &mut head.d_hidden[at * width..][..width];
+            let d_v = &mut d_items[target as usize * width..][..width];
+            for k in 0..width {
+                d_own[k] += d * h[k] * v[k];
+                d_own[width + k] += d * h[k];
+                d_own[2 * width + k] += d * v[k];
+                d_h[k] += d * own[k].mul_add(v[k], own[width + k]);
+                d_v[k] += d * own[k].mul_add(h[k], own[2 * width + k]);
+            }
+            d_own[3 * width] += d;
+        }
+        if let Some(all) = gradients.get_mut(id) {
+            segue_nn::add_scaled(&mut all[domain * size..][..size], 1.0, &d_own);
+        }
+        loss
+    }
+
+    fn add_click(
+        &self,
+        id: ParamId,
+        domain: usize,
+        head: &mut Head,
+        (scale, weight): (f32, f32),
+        key: DropoutKey,
+        (d_items, gradients): (&mut [f32], &mut Gradients),
+    ) -> f64 {
+        let width = self.config.width;
+        let items = self.items_of(domain);
+        let (gamma, beta) = (self.params.get(id)[domain * 2], self.params.get(id)[domain * 2 + 1]);
+        let per_case = 1 + self.config.tasks.click_negatives;
+        let shown = shown_items(&head.targets, items.len() / width, self.config.tasks.click_negatives, key);
+        let product = |at: usize| {
+            let h = &head.hidden[at / per_case * width..][..width];
+            segue_nn::dot(h, &items[shown[at] as usize * width..][..width])
+        };
+        let products: Vec<f32> = (0..shown.len()).map(product).collect();
+        let logits: Vec<f32> = products.iter().map(|x| gamma.mul_add(*x, beta)).collect();
+        let labels: Vec<f32> = (0..shown.len()).map(|at| f32::from(at % per_case == 0)).collect();
+        let mut d_logits = vec![0.0; shown.len()];
+        let sum = binary_cross_entropy(&logits, &labels, Reduction::Sum, &mut d_logits);
+        let each = scale / per_case as f32;
+        let mut d_own = [0.0f32; 2];
+        for (at, d) in d_logits.iter().enumerate() {
+            let d = d * each * weight;
+            d_own[0] += d * products[at];
+            d_own[1] += d;
+            let (case, item) = (at / per_case * width, shown[at] as usize * width);
+            segue_nn::add_scaled(&mut head.d_hidden[case..][..width], d * gamma, &items[item..][..width]);
+            segue_nn::add_scaled(&mut d_items[item..][..width], d * gamma, &head.hidden[case..][..width]);
+        }
+        if let Some(all) = gradients.get_mut(id) {
+            segue_nn::add_scaled(&mut all[domain * 2..][..2], 1.0, &d_own);
+        }
+        sum * f64::from(each)
+    }
+
+    // Vectors of a domain's items, `[n_items, width]`.
+    fn items_of(&self, domain: usize) -> &[f32] {
+        let (range, width) = (&self.rows.of_domain[domain], self.config.width);
+        &self.vectors[range.start * width..range.end * width]
+    }
+
+    /// What the further tasks say of candidates (counted within the domain); nothing for a user of whom nothing is known.
+    pub fn predict(&self, query: &Query<'_>, candidates: &[usize]) -> Vec<TaskPrediction> {
+        let Some(user) = self.user_vector(query) else {
+            return vec![TaskPrediction::default(); candidates.len()];
+        };
+        let (domain, width) = (self.rows.target.at(), self.config.width);
+        let items = self.items_of(domain);
+        let of = |&candidate: &usize| {
+            let v = &items[candidate * width..][..width];
+            TaskPrediction { rating: self.rating(domain, &user, v), click: self.click(domain, &user, v) }
+        };
+        candidates.iter().map(of).collect()
+    }
+
+    fn rating(&self, domain: usize, user: &[f32], item: &[f32]) -> Option<f32> {
+        let id = self.net.tasks.rating.filter(|_| self.predicts_ratings())?;
+        let size = 3 * self.config.width + 1;
+        let [mean, deviation] = self.value_scales[domain];
+        let own = &self.params.get(id)[domain * size..][..size];
+        Some(rating_of(own, user, item).mul_add(deviation, mean))
+    }
+
+    fn click(&self, domain: usize, user: &[f32], item: &[f32]) -> Option<f32> {
+        let id = self.net.tasks.click?;
+        let (gamma, beta) = (self.params.get(id)[domain * 2], self.params.get(id)[domain * 2 + 1]);
+        let logit = gamma.mul_add(segue_nn::dot(user, item), beta);
+        let [slope, shift] = self.config.tasks.calibration;
+        Some(1.0 / (1.0 + (-slope.mul_add(logit, shift)).exp()))
+    }
+
+    pub(super) fn save_value_scales(&self, tensors: &mut Tensors) {
+        if self.net.tasks.rating.is_some() {
+            tensors.put_f32("tasks.value_scales", self.value_scales.concat());
+        }
+    }
+
+    pub(super) fn load_value_scales(&mut self, tensors: &mut Tensors) -> Result<(), ModelError> {
+        if self.net.tasks.rating.is_none() {
+            return Ok(());
+        }
+        let values = tensors.take_f32("tasks.value_scales")?;
+        if values.len() != 2 * self.rows.of_domain.len() {
+            let expected = "mean and deviation of every domain".to_owned();
+            return Err(ModelError::Inconsistent { tensor: "tasks.value_scales".into(), expected });
+        }
+        self.value_scales = values.chunks_exact(2).map(|scale| [scale[0], scale[1]]).collect();
+        Ok(())
+    }
+}
+
+// The rating in deviations; `own: [3 width + 1]`.
+fn rating_of(own: &[f32], h: &[f32], v: &[f32]) -> f32 {
+    let width = h.len();
+    let mut sum = own[3 * width];
+    for k in 0..width {
+        sum += (own[k] * v[k] + own[width + k]) * h[k] + own[2 * width + k] * v[k];
+    }
+    sum
+}
+
+/// For every target itself and `n` other items, drawn evenly; with one item only, that.
+pub(super) fn shown_items(targets: &[u32], n_items: usize, n: usize, key: DropoutKey) -> Vec<u32> {
+    let mut shown = Vec::with_capacity(targets.len() * (n + 1));
+    for (at, &target) in targets.iter().enumerate() {
+        shown.push(target);
+        let key = key.of(at as u64);
+        let other = |draw: u64| {
+            // One of the others: from the target on, all numbers are one higher.
+            let other = (key.of(draw).number() % (n_items as u64 - 1).max(1)) as u32;
+            if n_items > 1 && other >= target { other + 1 } else { other }
+        };
+        shown.extend((0..n as u64).map(other));
+    }
+    shown
+}
+
+/// Mean contrast between the halves of `views` (`[2 n, width]`: one view of each sequence, then the other), with its gradient, weighted.
+/// Scores are cosines over [`TEMPERATURE`] (`SimCSE`, Gao et al., 2021, for sequences `DuoRec`, Qiu et al., 2022).
+pub(super) fn contrast(views: &[f32], width: usize, weight: f32, d_views: &mut [f32]) -> f64 {
+    let mut lengths = Vec::with_capacity(views.len() / width);
+    let mut units = views.to_vec();
+    for unit in units.chunks_exact_mut(width) {
+        let length = segue_nn::dot(unit, unit).sqrt().max(1e-6);
+        unit.iter_mut().for_each(|x| *x /= length);
+        lengths.push(length);
+    }
+    let half = units.len() / 2;
+    let mut d_units = vec![0.0; units.len()];
+    let (d_first, d_second) = d_units.split_at_mut(half);
+    let nce =
+        InfoNce { width, temperature: TEMPERATURE, directions: Directions::Both, false_negatives: None };
+    let loss = nce.run(&units[..half], &units[half..], (d_first, d_second));
+    let rows =
+        d_views.chunks_exact_mut(width).zip(d_units.chunks_exact(width)).zip(units.chunks_exact(width));
+    for (((d_view, d_unit), unit), length) in rows.zip(&lengths) {
+        // Through the normalization: what points along the vector changes nothing.
+        let along = segue_nn::dot(d_unit, unit);
+        for ((d, d_unit), unit) in d_view.iter_mut().zip(d_unit).zip(unit) {
+            *d += weight * (d_unit - along * unit) / length;
+        }
+    }
+    loss * f64::from(weight)
+}
+
+const TEMPERATURE: f32 = 0.1;
+
+/// One chosen item and `n` others of a domain, drawn as in training: what the probability of a choice is about.
+pub fn shown_against(target: usize, n_items: usize, n: usize, seed: u64) -> Vec<usize> {
+    let shown = shown_items(&[target as u32], n_items, n, DropoutKey::new(seed));
+    shown.into_iter().map(|item| item as usize).collect()
+}
