@@ -5,10 +5,10 @@ use segue_data::split::SplitRule;
 use segue_eval::bootstrap::Bootstrap;
 use segue_eval::metric_table::TableSettings;
 use segue_models::ExpertKind;
-use segue_models::behavior::BehaviorConfig;
 use segue_train::{FitPlan, Objective};
 use serde::{Deserialize, Serialize};
 
+use crate::config_models::{BehaviorSection, LossSection, TransferSection};
 use crate::failure::usage;
 
 /// Everything that decides what a run gives, besides the data. `config.toml` of a run holds it in full.
@@ -23,8 +23,12 @@ pub(crate) struct RunConfig {
     pub(crate) split: SplitSection,
     /// What is trained and how much is tried.
     pub(crate) fit: FitSection,
-    /// What the behavior expert reads.
+    /// What the behavior expert reads, and its size.
     pub(crate) behavior: BehaviorSection,
+    /// How the transfer expert comes from other domains, and its size.
+    pub(crate) transfer: TransferSection,
+    /// What both are trained for.
+    pub(crate) loss: LossSection,
     /// What is measured and shown.
     pub(crate) report: ReportSection,
 }
@@ -128,14 +132,6 @@ impl Default for FitSection {
     }
 }
 
-/// `[behavior]`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct BehaviorSection {
-    /// Whether what is known about users stands in front of their events.
-    pub(crate) profile_tokens: bool,
-}
-
 /// `[report]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -197,6 +193,14 @@ impl RunConfig {
                 "for example train = 0.8 and valid = 0.1",
             );
         }
+        if let Some(problem) = self.loss.problem() {
+            return refuse(problem, "for example next_item = 1, rating = 0.5, click = 0");
+        }
+        for (name, width) in [("behavior", self.behavior.width), ("transfer", self.transfer.width)] {
+            if width == 0 || width % 2 == 1 {
+                return refuse(format!("`{name}.width` is {width}"), "give an even number, such as 64");
+            }
+        }
         if !report.cutoffs.contains(&10) || report.cutoffs.contains(&0) {
             return refuse(
                 format!("`report.cutoffs` is {:?}", report.cutoffs),
@@ -222,12 +226,9 @@ impl RunConfig {
             objective: self.fit.objective,
             use_sources: self.fit.use_sources,
             linear_budget_bytes: self.fit.linear_budget_mib << 20,
-            behavior: BehaviorConfig {
-                profile_tokens: self.behavior.profile_tokens,
-                ..BehaviorConfig::default()
-            },
+            behavior: self.behavior.config(&self.loss),
+            transfer: self.transfer.config(&self.behavior, &self.loss),
             seed: self.seed,
-            ..FitPlan::default()
         }
     }
 

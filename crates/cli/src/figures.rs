@@ -6,6 +6,7 @@ use segue_data::leak::LeakCounts;
 use segue_eval::metric_table::Comparison;
 use segue_eval::summary::Summary;
 use segue_models::ExpertId;
+use segue_train::tasks::TaskFigures;
 use segue_train::{ExpertCurve, FittedBlend, Trial};
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +77,9 @@ pub(crate) struct TestFigures {
     pub(crate) systems: Vec<SystemFigures>,
     /// The blend against its best member and against the single-domain blend.
     pub(crate) comparisons: Vec<PairFigures>,
+    /// Ratings and choices, of the experts that are trained for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tasks: Vec<TaskFigures>,
 }
 
 /// What a measured system is.

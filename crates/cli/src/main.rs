@@ -42,6 +42,7 @@ mod verdicts;
 mod config;
 mod config_keys;
 mod config_layers;
+mod config_models;
 
 mod clock;
 mod failure;

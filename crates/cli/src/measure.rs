@@ -11,6 +11,7 @@ use segue_eval::summary::{Distance, Summary, SummaryInput};
 use segue_models::Query;
 use segue_recommend::recommender::Scratch;
 use segue_recommend::{Blend, DomainModel};
+use segue_train::tasks::measure_tasks;
 use segue_train::{Judge, MaskRule};
 
 use crate::figures::{
@@ -20,6 +21,7 @@ use crate::figures::{
 /// What a measurement looks at.
 pub(crate) struct Examination<'a> {
     items: &'a ItemCatalog,
+    train: &'a TrainSet,
     judge: Judge<'a>,
     settings: TableSettings,
     train_counts: Vec<u32>,
@@ -30,7 +32,7 @@ impl<'a> Examination<'a> {
     /// Prepares the test cases of `domain`; `train` is what the models were fitted on.
     pub(crate) fn new(
         test: &TestSet,
-        train: &TrainSet,
+        train: &'a TrainSet,
         (items, domain): (&'a ItemCatalog, DomainIdx),
         settings: TableSettings,
     ) -> Result<Self> {
@@ -38,7 +40,7 @@ impl<'a> Examination<'a> {
         let judge = Judge::new(&test.0, items, domain, MaskRule::Seen, None)?.with_lists(longest);
         let train_counts = train.sequences.item_counts(items.len())[items.range(domain)].to_vec();
         let n_train_users = train.sequences.rows().filter(|row| !row.is_empty()).count();
-        Ok(Self { items, judge, settings, train_counts, n_train_users })
+        Ok(Self { items, train, judge, settings, train_counts, n_train_users })
     }
 
     /// Systems that [`Self::measure`] will rank.
@@ -84,7 +86,10 @@ impl<'a> Examination<'a> {
         for group in [CaseGroup::All, CaseGroup::ColdUsers] {
             comparisons.extend(self.pair(&blend, (SINGLE_DOMAIN, &alone), group)?);
         }
-        Ok(TestFigures { systems, comparisons })
+        let seed = self.settings.bootstrap.seed;
+        let tasks =
+            model.experts.iter().filter_map(|expert| measure_tasks(expert, self.train, &self.judge, seed));
+        Ok(TestFigures { systems, comparisons, tasks: tasks.collect() })
     }
 
     fn rank_blend(&self, model: &DomainModel, blend: &Blend) -> Result<Rankings> {

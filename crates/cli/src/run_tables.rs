@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use segue_eval::bootstrap::Interval;
+use segue_train::tasks::{ClickTask, RatingTask};
 
 use crate::figures::{DomainFigures, HEADLINE, RunFigures, SystemFigures, SystemKind};
 use crate::grid::Grid;
@@ -76,6 +77,41 @@ pub(crate) fn show_test(screen: Screen, domain: &DomainFigures) -> Result<()> {
     // Experts that are far behind say little; the page and metrics.json have them all.
     for system in systems.iter().take(2 + EXPERTS_SHOWN) {
         grid.row(&row(system));
+    }
+    screen.say(grid.text())?;
+    show_tasks(screen, domain)
+}
+
+// Ratings and choices, where a model is trained for them.
+fn show_tasks(screen: Screen, domain: &DomainFigures) -> Result<()> {
+    if domain.test.tasks.is_empty() {
+        return Ok(());
+    }
+    screen.heading(&format!("{}: ratings and choices on test", domain.domain))?;
+    let mut grid = Grid::new(&[
+        "expert",
+        ">RMSE",
+        ">of biases",
+        ">of the mean",
+        ">choices: ECE",
+        ">AUC",
+        ">log loss",
+        ">base rate",
+    ]);
+    for tasks in &domain.test.tasks {
+        let rating = |of: fn(&RatingTask) -> f64| tasks.rating.as_ref().map(of);
+        let click = |of: fn(&ClickTask) -> f64| tasks.click.as_ref().map(of);
+        let cells = [
+            rating(|task| task.model.rmse),
+            rating(|task| task.biases.rmse),
+            rating(|task| task.mean.rmse),
+            click(|task| task.model.ece),
+            click(|task| task.model.auc),
+            click(|task| task.model.log_loss),
+            click(|task| task.model.base_rate),
+        ];
+        let cells = cells.map(|cell| cell.map_or_else(|| "–".to_owned(), number::value));
+        grid.row(&std::iter::once(tasks.expert.to_string()).chain(cells).collect::<Vec<_>>());
     }
     screen.say(grid.text())
 }

@@ -3,6 +3,7 @@
 use segue_eval::bootstrap::Interval;
 use segue_eval::report::{Sentence, Tone};
 use segue_models::Scope;
+use segue_train::tasks::TaskFigures;
 
 use crate::figures::{CaseGroup, DomainFigures, HEADLINE, PairFigures, Regime, RunFigures};
 use crate::number;
@@ -42,7 +43,30 @@ pub(crate) fn of_domain(domain: &DomainFigures) -> Vec<Sentence> {
         ),
         _ => compared(pair, &blending, &format!("over the best single expert ({})", pair.baseline)),
     }));
+    sentences.extend(domain.test.tasks.iter().flat_map(|tasks| of_tasks(name, tasks)));
     sentences
+}
+
+fn of_tasks(domain: &str, tasks: &TaskFigures) -> Vec<Sentence> {
+    let expert = tasks.expert;
+    let rating = tasks.rating.as_ref().map(|task| {
+        let (own, biases) = (task.model.rmse, task.biases.rmse);
+        let tone = if own < biases { Tone::Fact } else { Tone::Loss };
+        let text = format!(
+            "In {domain}, {expert} predicts ratings with RMSE {own:.4}; item and user means: {biases:.4}"
+        );
+        Sentence::new(tone, text)
+    });
+    let click = tasks.click.as_ref().map(|task| {
+        let text = format!(
+            "In {domain}, {expert} gives probabilities of a choice among {} items; they are off by {:.4} on average (ECE), AUC {:.4}",
+            task.n_negatives + 1,
+            task.model.ece,
+            task.model.auc
+        );
+        Sentence::new(Tone::Fact, text)
+    });
+    rating.into_iter().chain(click).collect()
 }
 
 /// Whether any expert of other domains has weight.

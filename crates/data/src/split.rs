@@ -30,6 +30,8 @@ pub struct Case {
     pub row: u32,
     /// Time of the target event, Unix seconds (0 without timestamps).
     pub timestamp: i64,
+    /// Value of the target event: a rating, a weight.
+    pub value: f32,
 }
 
 /// Cases with their histories.
@@ -55,7 +57,8 @@ impl CaseSet {
     }
 
     fn push_range(&mut self, history: Range<usize>, target: Event, domain: DomainIdx, row: u32) {
-        self.cases.push(Case { history, target: target.item, domain, row, timestamp: target.timestamp });
+        let Event { item, timestamp, value, .. } = target;
+        self.cases.push(Case { history, target: item, domain, row, timestamp, value });
     }
 
     /// All cases.

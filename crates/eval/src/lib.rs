@@ -37,6 +37,7 @@ mod line_parser;
 pub mod lists;
 pub mod measure;
 pub mod metrics;
+pub mod prediction;
 pub mod triples;
 
 pub mod report;

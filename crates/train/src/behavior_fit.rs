@@ -15,6 +15,7 @@ use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean};
 use crate::learn::{Epoch, LearnPlan, Learner, learn};
 use crate::session::Keeping;
+use crate::tasks::calibration_of;
 
 /// Sequences below which there is nothing to learn from.
 const FEWEST_EXAMPLES: usize = 50;
@@ -162,7 +163,10 @@ impl Fit<'_> {
     }
 
     fn expert(&mut self, domain: DomainIdx, config: &ExpertConfig) -> Expert {
-        let model = self.model.clone().trained();
+        let mut model = self.model.clone().trained();
+        if let Some(valid) = self.valid {
+            model.config.tasks.calibration = calibration_of(&model, valid.judge, self.seed);
+        }
         match config {
             ExpertConfig::Transfer(config) => {
                 let config = TransferConfig { sequence: model.config.clone(), ..config.clone() };

@@ -165,6 +165,11 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Value of the target event of a case: a rating, a weight.
+    pub fn value(&self, at: usize) -> f32 {
+        self.cases.cases()[at].value
+    }
+
     /// A judge of at most `n` cases, evenly spread and in order.
     #[must_use]
     pub fn sample(&self, n: usize) -> Self {

@@ -8,6 +8,7 @@ pub mod learn;
 mod training;
 pub mod session;
 pub mod behavior_fit;
+pub mod tasks;
 pub mod encoder_fit;
 pub mod pool;
 pub mod blend_fit;

@@ -353,11 +353,24 @@ impl Behavior {
     }
 
     fn click(&self, domain: usize, user: &[f32], item: &[f32]) -> Option<f32> {
+        let [slope, shift] = self.config.tasks.calibration;
+        let logit = self.click_logit(domain, user, item)?;
+        Some(1.0 / (1.0 + (-slope.mul_add(logit, shift)).exp()))
+    }
+
+    fn click_logit(&self, domain: usize, user: &[f32], item: &[f32]) -> Option<f32> {
         let id = self.net.tasks.click?;
         let (gamma, beta) = (self.params.get(id)[domain * 2], self.params.get(id)[domain * 2 + 1]);
-        let logit = gamma.mul_add(segue_nn::dot(user, item), beta);
-        let [slope, shift] = self.config.tasks.calibration;
-        Some(1.0 / (1.0 + (-slope.mul_add(logit, shift)).exp()))
+        Some(gamma.mul_add(segue_nn::dot(user, item), beta))
+    }
+
+    /// Logits of choices before calibration, per candidate; empty where that is no task, or for a user of whom nothing is known.
+    pub fn click_logits(&self, query: &Query<'_>, candidates: &[usize]) -> Vec<f32> {
+        let Some(user) = self.user_vector(query) else { return Vec::new() };
+        let (domain, width) = (self.rows.target.at(), self.config.width);
+        let items = self.items_of(domain);
+        let of = |&candidate: &usize| self.click_logit(domain, &user, &items[candidate * width..][..width]);
+        candidates.iter().filter_map(of).collect()
     }
 
     pub(super) fn save_value_scales(&self, tensors: &mut Tensors) {

@@ -1,0 +1,183 @@
+//! The sections of the config about models that learn by steps: what they read, how large they are, what they are trained for.
+
+use segue_models::behavior::{BehaviorConfig, SequenceTuning, TaskConfig, TextInputConfig, TransferConfig};
+use serde::{Deserialize, Serialize};
+
+/// `[behavior]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct BehaviorSection {
+    /// Width of the model, a multiple of 2.
+    pub(crate) width: usize,
+    /// Transformer blocks.
+    pub(crate) n_layers: usize,
+    /// Newest events looked at.
+    pub(crate) max_len: usize,
+    /// Probability that a value is dropped in training.
+    pub(crate) dropout: f64,
+    /// Learning rate after warm-up.
+    pub(crate) learning_rate: f64,
+    /// Whether what is known about users stands in front of their events.
+    pub(crate) profile_tokens: bool,
+}
+
+impl Default for BehaviorSection {
+    fn default() -> Self {
+        Self::of(&BehaviorConfig::default())
+    }
+}
+
+impl BehaviorSection {
+    fn of(config: &BehaviorConfig) -> Self {
+        Self {
+            width: config.width,
+            n_layers: config.n_layers,
+            max_len: config.max_len,
+            dropout: short(config.dropout),
+            learning_rate: short(config.learning_rate),
+            profile_tokens: config.profile_tokens,
+        }
+    }
+
+    /// The settings of the expert.
+    pub(crate) fn config(&self, loss: &LossSection) -> BehaviorConfig {
+        BehaviorConfig {
+            width: self.width,
+            n_layers: self.n_layers,
+            max_len: self.max_len,
+            dropout: self.dropout as f32,
+            learning_rate: self.learning_rate as f32,
+            profile_tokens: self.profile_tokens,
+            source_weight: loss.sources as f32,
+            tasks: loss.tasks(),
+            ..BehaviorConfig::default()
+        }
+    }
+}
+
+/// `[transfer]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TransferSection {
+    /// From the other domains to the target: `joint`, `frozen`, `light` or `full`.
+    pub(crate) tuning: SequenceTuning,
+    /// Width of the model, a multiple of 2.
+    pub(crate) width: usize,
+    /// Probability that a value is dropped in training.
+    pub(crate) dropout: f64,
+    /// Learning rate after warm-up.
+    pub(crate) learning_rate: f64,
+    /// Greatest length of an item's own vector beside its text; 0 = none.
+    pub(crate) id_bound: f64,
+    /// Rank of each domain's own adapter; 0 = none.
+    pub(crate) domain_rank: usize,
+}
+
+impl Default for TransferSection {
+    fn default() -> Self {
+        let TransferConfig { sequence, text, tuning, .. } = TransferConfig::default();
+        Self {
+            tuning,
+            width: sequence.width,
+            dropout: short(sequence.dropout),
+            learning_rate: short(sequence.learning_rate),
+            id_bound: short(text.id_bound),
+            domain_rank: text.domain_rank,
+        }
+    }
+}
+
+impl TransferSection {
+    /// The settings of the expert; what it shares with `behavior` comes from there.
+    pub(crate) fn config(&self, behavior: &BehaviorSection, loss: &LossSection) -> TransferConfig {
+        let TransferConfig { text, .. } = TransferConfig::default();
+        TransferConfig {
+            sequence: BehaviorConfig {
+                width: self.width,
+                dropout: self.dropout as f32,
+                learning_rate: self.learning_rate as f32,
+                ..behavior.config(loss)
+            },
+            text: TextInputConfig { id_bound: self.id_bound as f32, domain_rank: self.domain_rank, ..text },
+            tuning: self.tuning,
+            ..TransferConfig::default()
+        }
+    }
+}
+
+/// Whether weights of losses stay or are learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LossWeights {
+    /// As given.
+    #[default]
+    Fixed,
+    /// Learned with the model, from those given as a start.
+    Learned,
+}
+
+/// `[loss]`: what `behavior` and `transfer` are trained for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LossSection {
+    /// Weight of the next item.
+    pub(crate) next_item: f64,
+    /// Weight of the rating's squared error; 0 = no such task.
+    pub(crate) rating: f64,
+    /// Weight of the choice's binary cross-entropy; 0 = no such task.
+    pub(crate) click: f64,
+    /// Items drawn against each one that was chosen.
+    pub(crate) click_negatives: usize,
+    /// Weight of the contrast between two views of each sequence; 0 = none.
+    pub(crate) contrast: f64,
+    /// Weight of other domains' events relative to the target's.
+    pub(crate) sources: f64,
+    /// `fixed` or `learned`.
+    pub(crate) weights: LossWeights,
+}
+
+impl Default for LossSection {
+    fn default() -> Self {
+        let (tasks, sources) = (TaskConfig::default(), BehaviorConfig::default().source_weight);
+        Self {
+            next_item: short(tasks.next_item),
+            rating: short(tasks.rating),
+            click: short(tasks.click),
+            click_negatives: tasks.click_negatives,
+            contrast: short(tasks.contrast),
+            sources: short(sources),
+            weights: LossWeights::Fixed,
+        }
+    }
+}
+
+impl LossSection {
+    fn tasks(&self) -> TaskConfig {
+        TaskConfig {
+            next_item: self.next_item as f32,
+            rating: self.rating as f32,
+            click: self.click as f32,
+            click_negatives: self.click_negatives,
+            contrast: self.contrast as f32,
+            learned_weights: self.weights == LossWeights::Learned,
+            ..TaskConfig::default()
+        }
+    }
+
+    /// What is out of range; `None` when nothing is.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let weights = [self.rating, self.click, self.contrast, self.sources];
+        let bad = weights.iter().any(|weight| !(weight.is_finite() && *weight >= 0.0));
+        if bad || !(self.next_item.is_finite() && self.next_item > 0.0) || self.click_negatives == 0 {
+            return Some(
+                "`loss`: next_item and click_negatives must be above 0, the other weights not below 0".into(),
+            );
+        }
+        None
+    }
+}
+
+// The shortest decimal that is this f32: .4 and not .400000006.
+fn short(x: f32) -> f64 {
+    x.to_string().parse().unwrap_or(f64::from(x))
+}
