@@ -198,7 +198,7 @@ fn new_model(
         other => panic!("{} is not trained by steps: {other:?}", id.kind.name()),
     };
     model.read_profiles(lessons.train.profiles.n_values(), &mut rng);
-    model.learn_value_scales(lessons.train);
+    model.learn_rating_biases(lessons.train);
     Ok(model)
 }
 

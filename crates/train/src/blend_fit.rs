@@ -132,8 +132,16 @@ impl Fit<'_> {
         let mut starts: Vec<(f64, Weights)> =
             candidates.iter().map(|&at| (self.score(&self.only(at)), self.only(at))).collect();
         starts.sort_by(|a, b| b.0.total_cmp(&a.0));
+        starts.truncate(N_STARTS);
+        if candidates.len() > 2 {
+            // Experts that only together beat one that is good alone are never found by adding one by one.
+            let mut all = self.all_of(candidates);
+            self.refine(&mut all);
+            starts.push((self.score(&all), all));
+        }
         let mut best: Option<(f64, Weights)> = None;
-        for (_, mut weights) in starts.into_iter().take(N_STARTS) {
+        for (_, mut weights) in starts {
+            self.drop_useless(&mut weights)?;
             self.add_greedily(&mut weights, candidates)?;
             self.drop_useless(&mut weights)?;
             let score = self.score(&weights);
@@ -157,6 +165,13 @@ impl Fit<'_> {
             cold_offset: 0.0,
         };
         weights.set(at, 1.0);
+        weights
+    }
+
+    fn all_of(&self, candidates: &[usize]) -> Weights {
+        let mut weights = self.only(0);
+        weights.set(0, 0.0);
+        candidates.iter().for_each(|&at| weights.set(at, 1.0 / candidates.len() as f32));
         weights
     }
 

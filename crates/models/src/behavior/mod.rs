@@ -6,6 +6,7 @@
 //! candidate's score is the product of its item vector with the newest position's. A new user needs no training: their
 //! events are enough, and one more event costs one pass over the newest `max_len`.
 
+mod biases;
 mod config;
 mod negatives;
 mod profile;
@@ -32,6 +33,7 @@ pub use text::{TextInput, TextInputConfig};
 pub use tokens::{N_GAPS, Rows, Token, gap_bucket};
 pub use words::ItemWords;
 
+use self::biases::RatingBiases;
 use self::tasks::TaskHeads;
 use crate::item_vectors::TextSpace;
 use crate::query::{Query, Scope};
@@ -168,8 +170,8 @@ pub struct Behavior {
     vectors: Vec<f32>,
     /// Share of each item among a domain's training targets, by domain; for the sample of a step. Empty in a model that was read.
     pub frequencies: Vec<Vec<f32>>,
-    /// Mean and deviation of the values of each domain's events; empty where ratings are no task.
-    value_scales: Vec<[f32; 2]>,
+    /// What ratings are without taste; empty where they are no task.
+    biases: RatingBiases,
 }
 
 impl Behavior {
@@ -224,7 +226,7 @@ impl Behavior {
             params,
             vectors: Vec::new(),
             frequencies: Vec::new(),
-            value_scales: Vec::new(),
+            biases: RatingBiases::default(),
         };
         model.tune(SequenceTuning::Joint);
         model.refresh();
@@ -355,7 +357,7 @@ impl Behavior {
         if let Some(text) = &self.text {
             text.save(tensors);
         }
-        self.save_value_scales(tensors);
+        self.save_biases(tensors);
         for array in self.params.arrays() {
             tensors.put_f32(&array.name, array.values.clone());
         }
@@ -396,7 +398,7 @@ impl Behavior {
             array.values = values;
         }
         model.load_profile(tensors)?;
-        model.load_value_scales(tensors)?;
+        model.load_biases(tensors)?;
         model.refresh();
         Ok(model)
     }

@@ -23,7 +23,7 @@ pub struct Example {
     pub tokens: Vec<Token>,
     /// Row of the next item, per token; [`NO_TARGET`] where there is nothing to learn.
     pub next: Vec<u32>,
-    /// Value of the next event, per token: a rating, a weight.
+    /// What the means of item and user leave of the next event's value, per token; 0 where ratings are no task.
     pub values: Vec<f32>,
 }
 
@@ -37,6 +37,7 @@ impl Example {
             let profile: Vec<Token> = model.profile_tokens(train.profiles.get(user)).collect();
             let fewest = if profile.is_empty() { 2 } else { 1 };
             let kept: Vec<_> = events.iter().filter(|event| rows.row(event).is_some()).copied().collect();
+            let values_of_all = model.rating_residuals(&kept); // [kept]
             // From the newest backwards, so that the newest stretch is whole.
             let mut end = kept.len();
             while end >= fewest {
@@ -49,10 +50,10 @@ impl Example {
                 let mut values = vec![0.0; next.len()];
                 if start == 0 && !profile.is_empty() {
                     next[profile.len() - 1] = rows.row(&stretch[0]).map_or(NO_TARGET, |row| row as u32);
-                    values[profile.len() - 1] = stretch[0].value;
+                    values[profile.len() - 1] = values_of_all[0];
                 }
                 next.extend(stretch[1..].iter().filter_map(|event| rows.row(event)).map(|row| row as u32));
-                values.extend(stretch[1..].iter().map(|event| event.value));
+                values.extend_from_slice(&values_of_all[start + 1..end]);
                 examples.push(Self { tokens, next, values });
                 end = start + usize::from(start > 0);
             }

@@ -1,19 +1,20 @@
 //! Further tasks of the sequence model beside the next item: how it will be rated, whether it is chosen over others, and that two
 //! views of one sequence are alike. All share the vectors of users and items; each domain has its own heads.
 //!
-//! With `h` the user's vector, turned towards the domain, and `v` the item's: the rating in units of the domain's deviation is
-//! `a · (h ∘ v) + b · h + c · v + d`, trained by squared error on the value of what came next; a choice has the logit
+//! With `h` the user's vector, turned towards the domain, and `v` the item's: what the means of item and user leave of a rating is
+//! `a · (h ∘ v) + b · h + c · v + d` in units of its deviation, trained by squared error on the value of what came next; a choice has the logit
 //! `γ (h · v) + β`, trained by binary cross-entropy on what came next against items drawn evenly. With learned weights, task k
 //! counts `e^{−s_k}` (half of that for the squared error) and costs `s_k / 2` (Kendall, Gal and Cipolla, 2018).
 
 use rand::Rng;
-use segue_data::TrainSet;
+use segue_data::{Event, TrainSet};
 use segue_nn::binary_cross_entropy::{Reduction, binary_cross_entropy};
 use segue_nn::dropout::DropoutKey;
 use segue_nn::info_nce::{Directions, InfoNce};
 use segue_nn::{Gradients, Init, ParamId, Params};
 use serde::{Deserialize, Serialize};
 
+use super::biases::RatingBiases;
 use super::step::Head;
 use super::{Behavior, Net};
 use crate::query::Query;
@@ -175,33 +176,26 @@ pub struct TaskPrediction {
     pub click: Option<f32>,
 }
 
-/// Least deviation of values at which there is something to predict.
-const LEAST_DEVIATION: f32 = 1e-3;
-
 impl Behavior {
-    /// Mean and deviation of the values of each domain's events, `[n_domains, 2]`, before training; only where ratings are a task.
-    pub fn learn_value_scales(&mut self, train: &TrainSet) {
-        let mut sums = vec![[0.0f64; 3]; self.rows.of_domain.len()];
-        for event in train.sequences.events() {
-            let Some(row) = self.rows.row(event).filter(|_| self.net.tasks.rating.is_some()) else {
-                continue;
-            };
-            let [n, sum, squares] = &mut sums[self.rows.domain_of(row)];
-            let value = f64::from(event.value);
-            (*n, *sum, *squares) = (*n + 1.0, *sum + value, value.mul_add(value, *squares));
+    /// Learns what ratings are without taste, before training; only where ratings are a task.
+    pub fn learn_rating_biases(&mut self, train: &TrainSet) {
+        if self.net.tasks.rating.is_some() {
+            self.biases = RatingBiases::of(train, &self.rows);
         }
-        let scale = |[n, sum, squares]: [f64; 3]| {
-            let mean = sum / n.max(1.0);
-            let variance = (squares / n.max(1.0) - mean * mean).max(0.0);
-            [mean as f32, variance.sqrt() as f32]
-        };
-        self.value_scales = sums.into_iter().map(scale).collect();
     }
 
     /// Whether ratings of the recommended domain are predicted.
     pub fn predicts_ratings(&self) -> bool {
-        let deviation = self.value_scales.get(self.rows.target.at()).map_or(0.0, |scale| scale[1]);
-        self.net.tasks.rating.is_some() && deviation > LEAST_DEVIATION
+        self.net.tasks.rating.is_some() && self.biases.differ(self.rows.target.at())
+    }
+
+    // What biases leave of a user's events, all in scope; 0 where ratings are no task.
+    pub(super) fn rating_residuals(&self, events: &[Event]) -> Vec<f32> {
+        if self.net.tasks.rating.is_some() {
+            self.biases.residuals(events, &self.rows)
+        } else {
+            vec![0.0; events.len()]
+        }
     }
 
     /// Whether choices are predicted.
@@ -253,10 +247,10 @@ impl Behavior {
         (d_items, gradients): (&mut [f32], &mut Gradients),
     ) -> f64 {
         let width = self.config.width;
-        let [mean, deviation] = self.value_scales.get(domain).copied().unwrap_or_default();
-        if deviation <= LEAST_DEVIATION {
+        if !self.biases.differ(domain) {
             return 0.0;
         }
+        let deviation = self.biases.deviation(domain);
         let size = 3 * width + 1;
         let own = &self.params.get(id)[domain * size..][..size];
         let items = self.items_of(domain);
@@ -265,7 +259,7 @@ impl Behavior {
         for (at, (&target, &value)) in head.targets.iter().zip(&head.values).enumerate() {
             let h = &head.hidden[at * width..][..width];
             let v = &items[target as usize * width..][..width];
-            let error = rating_of(own, h, v) - (value - mean) / deviation;
+            let error = rating_of(own, h, v) - value / deviation;
             loss += f64::from(scale) * f64::from(error).powi(2);
             let d = 2.0 * scale * weight * error;
             let d_h = &mut head.d_hidden[at * width..][..width];
@@ -336,20 +330,21 @@ impl Behavior {
             return vec![TaskPrediction::default(); candidates.len()];
         };
         let (domain, width) = (self.rows.target.at(), self.config.width);
-        let items = self.items_of(domain);
+        let (items, first) = (self.items_of(domain), self.rows.candidates().start);
         let of = |&candidate: &usize| {
             let v = &items[candidate * width..][..width];
-            TaskPrediction { rating: self.rating(domain, &user, v), click: self.click(domain, &user, v) }
+            let before = || self.biases.predict(query.history, &self.rows, first + candidate);
+            let rating = self.residual(domain, &user, v).map(|rest| before() + rest);
+            TaskPrediction { rating, click: self.click(domain, &user, v) }
         };
         candidates.iter().map(of).collect()
     }
 
-    fn rating(&self, domain: usize, user: &[f32], item: &[f32]) -> Option<f32> {
+    fn residual(&self, domain: usize, user: &[f32], item: &[f32]) -> Option<f32> {
         let id = self.net.tasks.rating.filter(|_| self.predicts_ratings())?;
         let size = 3 * self.config.width + 1;
-        let [mean, deviation] = self.value_scales[domain];
         let own = &self.params.get(id)[domain * size..][..size];
-        Some(rating_of(own, user, item).mul_add(deviation, mean))
+        Some(rating_of(own, user, item) * self.biases.deviation(domain))
     }
 
     fn click(&self, domain: usize, user: &[f32], item: &[f32]) -> Option<f32> {
@@ -373,27 +368,21 @@ impl Behavior {
         candidates.iter().filter_map(of).collect()
     }
 
-    pub(super) fn save_value_scales(&self, tensors: &mut Tensors) {
+    pub(super) fn save_biases(&self, tensors: &mut Tensors) {
         if self.net.tasks.rating.is_some() {
-            tensors.put_f32("tasks.value_scales", self.value_scales.concat());
+            self.biases.save(tensors);
         }
     }
 
-    pub(super) fn load_value_scales(&mut self, tensors: &mut Tensors) -> Result<(), ModelError> {
-        if self.net.tasks.rating.is_none() {
-            return Ok(());
+    pub(super) fn load_biases(&mut self, tensors: &mut Tensors) -> Result<(), ModelError> {
+        if self.net.tasks.rating.is_some() {
+            self.biases = RatingBiases::load(&self.rows, tensors)?;
         }
-        let values = tensors.take_f32("tasks.value_scales")?;
-        if values.len() != 2 * self.rows.of_domain.len() {
-            let expected = "mean and deviation of every domain".to_owned();
-            return Err(ModelError::Inconsistent { tensor: "tasks.value_scales".into(), expected });
-        }
-        self.value_scales = values.chunks_exact(2).map(|scale| [scale[0], scale[1]]).collect();
         Ok(())
     }
 }
 
-// The rating in deviations; `own: [3 width + 1]`.
+// What is left of the rating after biases, in deviations; `own: [3 width + 1]`.
 fn rating_of(own: &[f32], h: &[f32], v: &[f32]) -> f32 {
     let width = h.len();
     let mut sum = own[3 * width];

@@ -43,7 +43,7 @@ fn model_of(world: &World, train: &TrainSet, config: &BehaviorConfig) -> Behavio
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let mut model =
         Behavior::new(config, &world.items, (TARGET, Scope::All), &mut rng).expect("settings are sound");
-    model.learn_value_scales(train);
+    model.learn_rating_biases(train);
     model
 }
 
