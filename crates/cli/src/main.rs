@@ -10,6 +10,7 @@ mod evaluate_lists;
 mod evaluate_run;
 mod facts;
 mod ablation;
+mod cold_items;
 mod few_shot;
 mod selection;
 mod study;

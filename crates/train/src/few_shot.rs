@@ -1,10 +1,12 @@
 //! The systems that a few-shot curve compares, fitted on what is revealed of the target.
 
-use segue_data::{CaseSet, DomainIdx, ItemCatalog, Revealed};
+use segue_data::{CaseSet, DomainIdx, ItemCatalog, Revealed, TrainSet};
+use segue_eval::bootstrap::Bootstrap;
 use segue_models::content::ContentConfig;
 use segue_models::window::WindowConfig;
-use segue_models::{ItemVectors, ModelError, Scope};
+use segue_models::{ItemVectors, ModelError, Query, Scope};
 use segue_recommend::DomainModel;
+use segue_recommend::recommender::Scratch;
 use serde::{Deserialize, Serialize};
 
 use crate::domain_fit::{fit_domain, refit_domain};
@@ -13,6 +15,7 @@ use crate::fit_plan::FitPlan;
 use crate::floor::{Floor, FloorPart, Scale};
 use crate::judge::Judge;
 use crate::material::Material;
+use crate::selector::ndcg_of_model;
 use crate::session::Session;
 use crate::zero_shot::{JudgeRule, ZeroShot, fit_zero_shot};
 
@@ -58,6 +61,18 @@ pub struct FewShotFit {
     pub chosen_on: ChosenOn,
     /// The choice, where the sources made it.
     pub zero_shot: Option<ZeroShot>,
+    /// Served in place of the model where nothing proves that the model is better: the simple floor.
+    pub floor: Option<Floor>,
+}
+
+impl FewShotFit {
+    /// Scores all candidates by what is served.
+    pub fn score(&self, query: &Query<'_>, items: &ItemCatalog, scores: &mut [f32]) {
+        match &self.floor {
+            Some(floor) => floor.score(query, items, scores),
+            None => self.model.score(query, items, &mut Scratch::default(), scores),
+        }
+    }
 }
 
 impl<'a> FewShot<'a> {
@@ -87,7 +102,18 @@ impl<'a> FewShot<'a> {
             let material = self.material().with_train(&self.revealed.train_valid);
             model = refit_domain(&model, material, plan.seed, session)?;
         }
-        Ok(FewShotFit { model, chosen_on: ChosenOn::Sources, zero_shot: Some(zero_shot) })
+        // What other domains chose is for when nothing is known here. With a few events and too few cases to prove anything, the
+        // recipe that needs no choice is the safer one.
+        let inside = self.items.range(self.target);
+        let has_events = self
+            .revealed
+            .train_valid
+            .sequences
+            .events()
+            .iter()
+            .any(|event| inside.contains(&event.item.at()));
+        let floor = if has_events { Some(self.fit_floor()?) } else { None };
+        Ok(FewShotFit { model, chosen_on: ChosenOn::Sources, zero_shot: Some(zero_shot), floor })
     }
 
     /// The blend of the target's own events; `None` with too few valid cases, since nothing can be chosen then.
@@ -105,7 +131,10 @@ impl<'a> FewShot<'a> {
     /// # Errors
     /// When a part fails for another reason than that it has nothing to read.
     pub fn fit_floor(&self) -> Result<Floor, TrainError> {
-        let train = if self.refit { &self.revealed.train_valid } else { &self.revealed.train };
+        self.floor_of(if self.refit { &self.revealed.train_valid } else { &self.revealed.train })
+    }
+
+    fn floor_of(&self, train: &TrainSet) -> Result<Floor, TrainError> {
         match Floor::fit(&floor_parts(), train, self.items, self.target) {
             Err(TrainError::Model { source: ModelError::StandsAside { .. }, .. }) => {
                 Floor::fit(&floor_parts()[..1], train, self.items, self.target)
@@ -121,11 +150,24 @@ impl<'a> FewShot<'a> {
         session: Session<'_>,
     ) -> Result<FewShotFit, TrainError> {
         let mut model = fit_domain(plan, self.material(), judge, session)?.model;
+        let floor = if self.beats_floor(&model, judge)? { None } else { Some(self.fit_floor()?) };
         if self.refit {
             let material = self.material().with_train(&self.revealed.train_valid);
             model = refit_domain(&model, material, plan.seed, session)?;
         }
-        Ok(FewShotFit { model, chosen_on: ChosenOn::Target, zero_shot: None })
+        Ok(FewShotFit { model, chosen_on: ChosenOn::Target, zero_shot: None, floor })
+    }
+
+    // Whether a model fitted on train is better than the floor on valid, beyond doubt.
+    fn beats_floor(&self, model: &DomainModel, judge: &Judge<'_>) -> Result<bool, TrainError> {
+        let floor = self.floor_of(&self.revealed.train)?;
+        let ours = ndcg_of_model(model, self.plan, judge)?;
+        let theirs = judge.ndcg(self.plan.objective, |query: &Query<'_>, scores: &mut [f32]| {
+            floor.score(query, self.items, scores);
+        })?;
+        let differences: Vec<f64> = ours.iter().zip(&theirs).map(|(a, b)| a - b).collect();
+        let bootstrap = Bootstrap { seed: self.plan.seed, ..Bootstrap::default() };
+        Ok(bootstrap.means_by_user(&[&differences], judge.users())?[0].lo > 0.0)
     }
 
     /// What experts are fitted on while choosing.

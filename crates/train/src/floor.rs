@@ -48,6 +48,7 @@ fn target() -> Scope {
 }
 
 /// A fitted recipe.
+#[derive(Clone, Debug)]
 pub struct Floor {
     parts: Vec<(f32, Expert)>,
 }

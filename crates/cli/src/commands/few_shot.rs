@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use segue_train::suggest_users::UserStrategy;
 
 use super::train::Settings;
 use crate::failure::usage;
-use crate::few_shot::{curve, page, show};
+use crate::few_shot::{Asked, ask, curve, page, show, show_asked};
 use crate::screen::Screen;
 use crate::study::{Prepared, write_page};
 
@@ -19,11 +20,46 @@ pub(crate) struct Args {
     /// Percent of the target's users that are revealed, nested; 0 = nothing of the target, chosen on the other domains
     #[arg(long, value_delimiter = ',', default_value = "0,1,5,10,25,100", value_name = "PERCENT")]
     shares: Vec<f64>,
+    /// In place of the curve: users beyond the first share are asked for by this strategy of `suggest-labels`, against chance
+    #[arg(long, value_enum, value_name = "STRATEGY", conflicts_with = "out")]
+    ask: Option<Ask>,
     /// Page to write, one file
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
+}
+
+/// How users are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Ask {
+    /// Those the model is least sure about, spread out
+    UncertainDiverse,
+    /// Those the model is least sure about
+    Uncertain,
+    /// Each as unlike as can be to those known
+    Diverse,
+}
+
+impl Ask {
+    fn strategy(self) -> UserStrategy {
+        match self {
+            Self::UncertainDiverse => UserStrategy::UncertainDiverse,
+            Self::Uncertain => UserStrategy::Uncertain,
+            Self::Diverse => UserStrategy::Diverse,
+        }
+    }
+}
+
+fn run_asked(args: &Args, asks: Ask, prepared: &Prepared, screen: Screen) -> Result<()> {
+    let mut all: Vec<Asked> = Vec::new();
+    for target in prepared.targets.clone() {
+        let subject = prepared.subject(target);
+        let asked = ask(&subject, &subject.test()?, (asks.strategy(), &args.shares), screen)?;
+        show_asked(&asked, screen)?;
+        all.push(asked);
+    }
+    screen.document(&all)
 }
 
 /// Measures.
@@ -32,6 +68,9 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let config = args.settings.resolve()?.config;
     let prepared = Prepared::of(&args.data, config, screen)?;
     prepared.need_sources()?;
+    if let Some(asks) = args.ask {
+        return run_asked(args, asks, &prepared, screen);
+    }
     let mut curves = Vec::new();
     for target in prepared.targets.clone() {
         let subject = prepared.subject(target);

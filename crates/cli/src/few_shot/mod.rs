@@ -1,10 +1,14 @@
 //! How good a domain is with a part of its data, with and without the other domains: the curve of `segue few-shot`.
 
+mod asked;
 mod page;
 mod show;
 
+pub(crate) use asked::{Asked, ask, show_asked};
 pub(crate) use page::page;
 pub(crate) use show::show;
+
+use show::percent as percent_of;
 
 use anyhow::{Context, Result};
 use segue_data::{RevealOrder, reveal};
@@ -19,7 +23,7 @@ use serde::Serialize;
 
 use crate::figures::HEADLINE;
 use crate::screen::Screen;
-use crate::study::{Subject, rank_model, watched};
+use crate::study::{Subject, watched};
 
 /// The blend of all domains.
 pub(crate) const TRANSFER: &str = "all domains";
@@ -54,6 +58,8 @@ pub(crate) struct Share {
     pub(crate) n_valid_cases: usize,
     /// What the blend of all domains was chosen on.
     pub(crate) chosen_on: ChosenOn,
+    /// Whether nothing proved that blend to be better than the floor, so that the floor is served.
+    pub(crate) serves_floor: bool,
     pub(crate) systems: Vec<System>,
     /// The blend of all domains minus each other system.
     pub(crate) differences: Vec<Difference>,
@@ -127,9 +133,9 @@ fn share(
             |session| Ok(shot.fit_target_only(session)?),
         )?;
     let floor = shot.fit_floor()?;
-    let ours = rank_model(test, &transfer.model)?;
+    let ours = test.rank(|query, scores| transfer.score(query, items, scores))?;
     let floor = test.rank(|query, scores| floor.score(query, items, scores))?;
-    let alone = alone.map(|fit| rank_model(test, &fit.model)).transpose()?;
+    let alone = alone.map(|fit| test.rank(|query, scores| fit.score(query, items, scores))).transpose()?;
     let others = [alone.as_ref().map(|ranks| (TARGET_ONLY, ranks)), Some((FLOOR, &floor))];
     let others: Vec<(&'static str, &Rankings)> = others.into_iter().flatten().collect();
     let mut systems = vec![system(subject, test, TRANSFER, &ours)?];
@@ -146,6 +152,7 @@ fn share(
         n_events: events.iter().filter(|event| inside.contains(&event.item.at())).count(),
         n_valid_cases: shot.n_valid_cases(),
         chosen_on: transfer.chosen_on,
+        serves_floor: transfer.floor.is_some(),
         systems,
         differences,
         members: members(&transfer),

@@ -60,6 +60,9 @@ pub(super) fn percent(percent: f64) -> String {
 
 /// The experts of the blend of all domains.
 pub(super) fn members(share: &Share) -> String {
+    if share.serves_floor {
+        return "the floor: nothing is proved to be better".to_owned();
+    }
     let member = |(expert, weight): &(segue_models::ExpertId, f32)| format!("{expert} {weight:.2}");
     share.members.iter().map(member).collect::<Vec<_>>().join(" · ")
 }

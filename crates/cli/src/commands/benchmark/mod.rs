@@ -68,7 +68,7 @@ pub(crate) struct Args {
     /// Leave out the refit on train and valid
     #[arg(long)]
     no_refit: bool,
-    /// In place of the tables: what each part adds, or which domain helps which
+    /// In place of the tables: what each part adds, which domain helps which, or how unseen items are found
     #[arg(long, value_enum, conflicts_with = "adapt")]
     study: Option<Study>,
     /// With `--study ablate`: parts to switch off, comma-separated; all of the recipe without the flag

@@ -10,6 +10,7 @@ use segue_train::zero_shot::JudgeRule;
 
 use super::Protocol;
 use crate::ablation::{self, Ablation};
+use crate::cold_items::{self, ColdItems};
 use crate::screen::Screen;
 use crate::selection::{self, TargetSelection, Tried};
 use crate::study::Subject;
@@ -21,6 +22,8 @@ pub(super) enum Study {
     Ablate,
     /// Which other domain helps which target
     Transfer,
+    /// How well items are found that nobody has touched: 5 % are held out
+    ColdItems,
 }
 
 /// What the studies of all data sets and seeds gave.
@@ -30,6 +33,8 @@ pub(super) struct Studied {
     pub(super) ablations: Vec<Ablation>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) transfers: Vec<TargetSelection>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) cold_items: Vec<ColdItems>,
 }
 
 impl Studied {
@@ -61,6 +66,11 @@ impl Studied {
                     let table = ablation::ablate(&subject, parts, screen)?;
                     ablation::show(&table, screen)?;
                     self.ablations.push(table);
+                }
+                Study::ColdItems => {
+                    let measured = cold_items::study(&subject, screen)?;
+                    cold_items::show(&measured, screen)?;
+                    self.cold_items.push(measured);
                 }
                 Study::Transfer => {
                     let tried = Tried { each: true, tunings: &SequenceTuning::ALL, encoders: &[] };
