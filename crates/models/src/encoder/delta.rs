@@ -274,9 +274,10 @@ fn arrays_file(tuning: &Tuning) -> &'static str {
     }
 }
 
-struct Slice<'a> {
-    values: &'a [f32],
-    shape: &'a [usize],
+/// An array to be written.
+pub(crate) struct Slice<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) shape: &'a [usize],
 }
 
 impl View for Slice<'_> {
@@ -298,7 +299,7 @@ fn write_json(path: &Path, value: &Value) -> Result<(), EncoderError> {
     std::fs::write(path, format!("{value:#}\n")).map_err(|e| write_error(path, e))
 }
 
-fn write_error(path: &Path, source: std::io::Error) -> EncoderError {
+pub(crate) fn write_error(path: &Path, source: std::io::Error) -> EncoderError {
     EncoderError::Write { path: path.to_path_buf(), source }
 }
 

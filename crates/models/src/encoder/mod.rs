@@ -3,7 +3,7 @@
 //! A folder has `config.json`, `tokenizer.json` and `model.safetensors`, and optionally the files of sentence-transformers
 //! (`modules.json`, `1_Pooling/config.json`, `sentence_bert_config.json`, `config_sentence_transformers.json`).
 //! Files in reading order: `settings`, `weights`, `network`, `tokens`, this one, `e5_q4`; for an encoder that is adapted
-//! `tuning`, `step`, `rank_budget`, `delta`.
+//! `tuning`, `step`, `rank_budget`, `adaptation` (on events), `masking`, `mlm_head`, `pretraining` (on texts alone), `delta`.
 
 use std::path::Path;
 
@@ -17,7 +17,10 @@ mod adaptation;
 pub mod e5_q4;
 mod delta;
 mod error;
+mod masking;
+mod mlm_head;
 mod network;
+mod pretraining;
 mod rank_budget;
 mod settings;
 mod step;
@@ -28,10 +31,13 @@ mod weights;
 pub use adaptation::{Adaptation, AdaptationConfig, Lesson};
 pub use delta::DeltaHead;
 pub use error::EncoderError;
+pub use masking::{Masked, Masker};
+pub use mlm_head::{MlmFigures, MlmHead, MlmWeights};
 pub use network::{Head, Network, Purpose, TokenBatch, Trace};
+pub use pretraining::{Described, PretrainConfig, Pretraining};
 pub use rank_budget::RankBudget;
 pub use settings::{Pooling, Shape, Usage};
-pub use step::EncoderStep;
+pub use step::{EncoderStep, TokenPlace};
 pub use tokens::Tokens;
 pub use tuning::{AdaLoraConfig, LoraConfig, Target, Tuning};
 

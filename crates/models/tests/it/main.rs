@@ -4,6 +4,7 @@ mod behavior_profiles;
 mod conformance;
 mod damaged;
 mod linear_oracle;
+mod pretraining;
 mod settings;
 mod svd_oracle;
 mod window_oracle;
