@@ -8,6 +8,8 @@ pub mod learn;
 mod training;
 pub mod session;
 pub mod behavior_fit;
+mod encoder_learning;
+pub mod encoder_pretrain;
 pub mod encoder_fit;
 pub mod pool;
 pub mod blend_fit;

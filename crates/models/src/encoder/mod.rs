@@ -54,6 +54,7 @@ pub struct TextEncoder {
     pub usage: Usage,
     tokens: Tokens,
     sha256: String,
+    model_sha256: String, // as `sha256`, without how texts are cut and pooled
     base: Base,
     tuning: Tuning,
     n_base_arrays: usize,
@@ -87,8 +88,9 @@ impl TextEncoder {
         let mut params = Params::new();
         let network = Network::build(shape, &mut params, |name, shape| file.read(name, shape))?;
         let base = fingerprint(folder, &params, &usage)?;
-        let (sha256, n_base_arrays) = (base.vectors.clone(), params.arrays().len());
-        Ok(Self { params, network, usage, tokens, sha256, base, tuning: Tuning::Frozen, n_base_arrays })
+        let (sha256, model_sha256) = (base.vectors.clone(), base.model.clone());
+        let (tuning, n_base_arrays) = (Tuning::Frozen, params.arrays().len());
+        Ok(Self { params, network, usage, tokens, sha256, model_sha256, base, tuning, n_base_arrays })
     }
 
     /// Length of a vector.
