@@ -11,8 +11,12 @@ mod end_to_end;
 mod few_shot;
 mod lists;
 mod mlflow;
+mod pretrain;
 mod profiles;
 mod readme;
 mod resume;
 mod suggest_labels;
+#[path = "../../../models/tests/it/tiny_model.rs"]
+#[expect(dead_code, reason = "the tests of the encoders themselves need more of it")]
+mod tiny_model;
 mod usage;
