@@ -84,15 +84,20 @@ impl TrainingFolder {
         fs::remove_file(&request).with_context(|| format!("cannot remove `{}`", request.display()))
     }
 
-    /// An interruption, with the way to go on.
-    pub(crate) fn with_way_on(&self, error: anyhow::Error) -> anyhow::Error {
-        if !interrupt::is_stopped(&error) {
-            return error;
-        }
+    /// What became of the training that ended with this error: an interruption says the way to go on; where it failed before its
+    /// first checkpoint, the folder is not left behind.
+    pub(crate) fn after(&self, error: anyhow::Error) -> anyhow::Error {
         let folder = self.path.display();
-        error.context(format!(
-            "interrupted, with a checkpoint in `{folder}`\n  hint: go on with the same command and --resume"
-        ))
+        if interrupt::is_stopped(&error) {
+            return error.context(format!(
+                "interrupted, with a checkpoint in `{folder}`\n  hint: go on with the same command and --resume"
+            ));
+        }
+        if !self.resumes && !self.checkpoints().exists() {
+            // The error is what matters; a folder that cannot be removed is named by the next command.
+            let _ = fs::remove_file(self.path.join(REQUEST)).and_then(|()| fs::remove_dir(&self.path));
+        }
+        error
     }
 }
 

@@ -141,38 +141,62 @@ pub fn pretrain_encoder(
     };
     let counts = corpus.counts();
     let mut pretraining = Pretraining::new(&plan.loss, corpus.texts, encoder.tokens())?;
-    let (asks, start) = (plan.loss.mlm > 0.0, encoder.clone());
-    let before = asks.then(|| {
-        let mut encoder = start.clone();
+    let before = (plan.loss.mlm > 0.0).then(|| {
+        let mut encoder = encoder.clone();
         let mut head = MlmHead::add(&mut encoder, &start_head);
         held_out.figures(&mut pretraining, (&encoder, &mut head))
     });
-    let mut encoder = encoder;
-    encoder.tune(&plan.tuning, &mut rng)?;
-    let counts = Counts { n_trained: encoder.params.n_trainable(), ..counts };
-    let as_it_was = |curve: Vec<Epoch>, head: MlmWeights, start: TextEncoder| Pretrained {
-        encoder: start,
-        head: asks.then_some(head),
-        curve,
-        before,
-        after: before,
-        counts,
-    };
-    if counts.n_trained == 0 {
-        return Ok(as_it_was(Vec::new(), start_head, start));
+    if before.is_some_and(|before| before.n == 0) {
+        let problem = format!("no word of the {} held-out texts can be masked", counts.n_held_out);
+        return Err(TrainError::request(
+            problem,
+            "is the model of another language? else give `mlm` weight 0",
+        ));
     }
-    let mut learner =
-        PretrainLearner::new(encoder, plan, (&start_head, pretraining, held_out), material.observer);
-    let observe = |pass: &Epoch| (material.observer)(PretrainProgress::Pass(*pass));
-    let curve = learn(&mut learner, &learn_plan(plan, counts.n_texts), keeping, observe)?;
-    let after = asks.then(|| learner.figures());
+    let mut tuned = encoder.clone();
+    tuned.tune(&plan.tuning, &mut rng)?;
+    let counts = Counts { n_trained: tuned.params.n_trainable(), ..counts };
+    let start = Start { encoder, head: start_head, before, counts };
+    if counts.n_trained == 0 {
+        return Ok(start.unchanged(Vec::new()));
+    }
+    let learner = PretrainLearner::new(tuned, plan, (&start.head, pretraining, held_out), material.observer);
+    train(start, learner, &learn_plan(plan, counts.n_texts), keeping)
+}
+
+// An encoder before training, which is what comes back where training does not help.
+struct Start {
+    encoder: TextEncoder,
+    head: MlmWeights,
+    before: Option<MlmFigures>,
+    counts: Counts,
+}
+
+impl Start {
+    fn unchanged(self, curve: Vec<Epoch>) -> Pretrained {
+        let Self { encoder, head, before, counts } = self;
+        Pretrained { encoder, head: before.map(|_| head), curve, before, after: before, counts }
+    }
+}
+
+fn train(
+    start: Start,
+    mut learner: PretrainLearner<'_>,
+    plan: &LearnPlan,
+    keeping: Keeping<'_>,
+) -> Result<Pretrained, TrainError> {
+    let Start { before, counts, .. } = start;
+    let observer = learner.observer;
+    let observe = |pass: &Epoch| observer(PretrainProgress::Pass(*pass));
+    let curve = learn(&mut learner, plan, keeping, observe)?;
+    let after = before.map(|_| learner.figures());
     if before.zip(after).is_some_and(|(before, after)| after.loss >= before.loss) {
-        return Ok(as_it_was(curve, start_head, start));
+        return Ok(start.unchanged(curve));
     }
     let mut encoder = learner.trainee.encoder;
     let head = learner.head.remove(&mut encoder);
     encoder.refresh_sha256();
-    Ok(Pretrained { encoder, head: asks.then_some(head), curve, before, after, counts })
+    Ok(Pretrained { encoder, head: after.map(|_| head), curve, before, after, counts })
 }
 
 // The distinct texts in random order: first those that are learned from, then those that are held out.

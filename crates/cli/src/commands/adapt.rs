@@ -184,7 +184,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let keeping = Keeping { folder: Some(&checkpoints), every_steps: 0, stop: interrupt::listen()? };
     let adapted = adapt_encoder(encoder, &plan, material, (keeping, show));
     bar.finish_and_clear();
-    let adapted = adapted.map_err(|error| folder.with_way_on(error.into()))?;
+    let adapted = adapted.map_err(|error| folder.after(error.into()))?;
     let figures = AdaptFigures::of(&adapted);
     adapted.encoder.save_delta(&args.to, &args.model).context("cannot write the adaptation")?;
     folder.finish()?;

@@ -186,7 +186,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let keeping = Keeping { folder: Some(&checkpoints), every_steps: 0, stop: interrupt::listen()? };
     let pretrained = pretrain_encoder(encoder, &plan, material, keeping);
     bar.finish_and_clear();
-    let pretrained = pretrained.map_err(|error| folder.with_way_on(error.into()))?;
+    let pretrained = pretrained.map_err(|error| folder.after(error.into()))?;
     let figures = PretrainFigures::of(&pretrained, &plan, mlm_head.is_some());
     write(&args.out, &args.model, (&pretrained, &figures))?;
     folder.finish()?;

@@ -17,6 +17,5 @@ mod readme;
 mod resume;
 mod suggest_labels;
 #[path = "../../../models/tests/it/tiny_model.rs"]
-#[expect(dead_code, reason = "the tests of the encoders themselves need more of it")]
 mod tiny_model;
 mod usage;

@@ -78,7 +78,7 @@ fn what_it_leaves_is_encoded_with_adapted_and_pretrained_further() {
     assert_eq!(names(&folder.join("texts")), expected);
     json(&folder, "encode data --model texts");
 
-    let adapt = "adapt data --tuning adalora --steps 5 --passes 2 --rate 0.01";
+    let adapt = "adapt data --tuning lora --steps 5 --passes 2 --rate 0.01";
     json(&folder, &format!("{adapt} --model texts --to both"));
     let vectors = || std::fs::read(folder.join("data/text-vectors.safetensors")).unwrap();
     let of_texts = vectors();
@@ -115,12 +115,14 @@ fn what_cannot_be_done_is_said_before_anything_is_written() {
         let refusal = fails(&folder, code, &format!("{start} {flags}"));
         assert!(refusal.contains(words) && !folder.join("new").exists(), "{refusal}");
     }
+    let refusal = fails(&folder, 1, &format!("{start} --tuning adalora"));
+    assert!(refusal.contains("initial_rank is 12") && !folder.join("new").exists(), "{refusal}");
     let taken = fails(&folder, 2, &format!("pretrain data --model {model} --out data"));
     assert!(taken.contains("`data` exists already"), "{taken}");
     let without = TinyModel::new();
     let without = without.write().display().to_string();
     let refusal = fails(&folder, 1, &format!("pretrain data --model {without} --out maskless"));
-    assert!(refusal.contains("[MASK]"), "{refusal}");
+    assert!(refusal.contains("[MASK]") && !folder.join("maskless").exists(), "{refusal}");
     json(&folder, &format!("pretrain data --model {without} --out maskless-2 --mlm 0 --steps 1 --passes 1"));
 }
 
@@ -147,7 +149,7 @@ fn ctrl_c_leaves_what_goes_on_to_the_same_bytes() {
     import(&folder, 3000, 300);
     let commands = [
         format!("pretrain data --model {model} --tuning lora --steps 90 --passes 3 --out"),
-        format!("adapt data --model {model} --tuning adalora --steps 60 --passes 3 --target tales --to"),
+        format!("adapt data --model {model} --tuning lora --steps 60 --passes 3 --target tales --to"),
     ];
     for (at, command) in commands.iter().enumerate() {
         let (whole, stopped) = (format!("whole{at}"), format!("stopped{at}"));
