@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::query_args::ItemArgs;
 use crate::commands::{
     ablate, adapt, benchmark, completions, config, demo, describe, encode, evaluate, few_shot, import, model,
-    recommend, runs, suggest_labels, train, transfer,
+    pretrain, recommend, runs, suggest_labels, train, transfer,
 };
 
 const AFTER_HELP: &str = "\
@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Model(model::Args),
     /// Turn the items' texts into vectors, for the expert `encoder`
     Encode(encode::Args),
+    /// Pretrain a text encoder on the items' texts alone, without events: masked words and contrasts
+    Pretrain(pretrain::Args),
     /// Adapt a text encoder to the data: full, low rank (`lora`, `adalora`), adapter or prefix
     Adapt(adapt::Args),
     /// Train all experts, keep those that help, measure on test, write a run folder

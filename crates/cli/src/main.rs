@@ -20,6 +20,7 @@ mod train_run;
 mod tracking;
 
 mod encode;
+mod training_folder;
 
 mod batch;
 mod example_users;

@@ -264,17 +264,7 @@ pub fn read_head(dir: &Path) -> Result<DatasetHead, DataError> {
 /// When a table is missing, changed since it was written, or inconsistent.
 pub fn read(dir: &Path) -> Result<(Dataset, DatasetHead), DataError> {
     let head = read_head(dir)?;
-    for (name, expected) in &head.tables {
-        let path = dir.join(Path::new(name).file_name().unwrap_or_default());
-        if hash::of_file(&path)? != *expected {
-            return Err(DataError::format(
-                &path,
-                None,
-                "its SHA-256 is not the one in dataset.toml",
-                "import the data set again",
-            ));
-        }
-    }
+    check_tables(dir, &head, |_| true)?;
     let items = read_items(&dir.join("items.parquet"), head.domains.len())?;
     let (users, user_fields) = read_users(&dir.join("users.parquet"))?;
     let (sequences, published_split) =
@@ -296,6 +286,28 @@ pub fn read(dir: &Path) -> Result<(Dataset, DatasetHead), DataError> {
         graph,
     };
     Ok((dataset, head))
+}
+
+/// Reads the items of a data set folder and nothing else: no user, no event.
+///
+/// # Errors
+/// As [`read`], of the table of items.
+pub fn read_catalog(dir: &Path) -> Result<(ItemCatalog, DatasetHead), DataError> {
+    let head = read_head(dir)?;
+    check_tables(dir, &head, |name| name == "items.parquet")?;
+    let items = read_items(&dir.join("items.parquet"), head.domains.len())?;
+    Ok((items, head))
+}
+
+fn check_tables(dir: &Path, head: &DatasetHead, asked: impl Fn(&str) -> bool) -> Result<(), DataError> {
+    for (name, expected) in head.tables.iter().filter(|(name, _)| asked(name)) {
+        let path = dir.join(Path::new(name).file_name().unwrap_or_default());
+        if hash::of_file(&path)? != *expected {
+            let problem = "its SHA-256 is not the one in dataset.toml";
+            return Err(DataError::format(&path, None, problem, "import the data set again"));
+        }
+    }
+    Ok(())
 }
 
 fn damaged(path: &Path, problem: impl Into<String>) -> DataError {

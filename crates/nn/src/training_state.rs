@@ -1,4 +1,5 @@
-//! A training in a checkpoint: weights, moments, tables with their rows' state, and the trainer's own numbers.
+//! A training in a checkpoint: weights, moments, tables with their rows' state, what else the model remembers, and the trainer's own
+//! numbers.
 
 use std::path::Path;
 
@@ -9,21 +10,39 @@ use crate::checkpoint::{Array, Checkpoint, CheckpointError, Expected, Scalar, Sc
 use crate::params::{Gradients, Param, Params};
 use crate::row_table::RowTable;
 
+/// What stands in a checkpoint beside parameters and moments; by name.
+#[derive(Debug, Default)]
+pub struct Besides<'a> {
+    /// Tables whose rows are trained one by one.
+    pub tables: Vec<(&'a str, &'a RowTable)>,
+    /// Other arrays that decide later steps, such as moving averages.
+    pub memory: Vec<(String, &'a [f32])>,
+}
+
+/// Room for [`Besides`], to be filled from a checkpoint.
+#[derive(Debug, Default)]
+pub struct BesidesMut<'a> {
+    /// Tables of the same sizes.
+    pub tables: Vec<(&'a str, &'a mut RowTable)>,
+    /// Arrays of the same lengths.
+    pub memory: Vec<(String, &'a mut [f32])>,
+}
+
 /// Writes all that a training needs to go on as if it had not stopped. Configurations are not stored: who loads has them.
 ///
 /// Names in the file: `params.NAME`, `adamw.first.NAME` and `adamw.second.NAME` of trained arrays, and of each table
-/// `tables.NAME.{values, touched, moments, decay}`. Numbers: `adamw.step`, `tables.NAME.{steps, decay, others}`, and
+/// `tables.NAME.{values, touched, moments, decay}`; `memory.NAME`. Numbers: `adamw.step`, `tables.NAME.{steps, decay, others}`, and
 /// `trainer.NAME` of the caller's.
 ///
 /// # Errors
 /// When the system refuses.
 ///
 /// # Panics
-/// When two tables have one name.
+/// When two tables or two arrays have one name.
 pub fn save_training(
     path: &Path,
     (params, optimizer): (&Params, &AdamW),
-    tables: &[(&str, &RowTable)],
+    besides: &Besides<'_>,
     trainer: &Scalars,
 ) -> Result<(), CheckpointError> {
     let mut arrays: Vec<Array<'_>> = Vec::new();
@@ -38,8 +57,12 @@ pub fn save_training(
     }
     let mut scalars: Scalars = trainer.iter().map(|(name, x)| (format!("trainer.{name}"), *x)).collect();
     scalars.insert("adamw.step".to_owned(), Scalar::U64(optimizer.step));
-    for (name, table) in tables {
+    for (name, table) in &besides.tables {
         table.store(&format!("tables.{name}"), &mut arrays, &mut scalars);
+    }
+    for (name, values) in &besides.memory {
+        let (name, shape) = (format!("memory.{name}"), vec![values.len()]);
+        arrays.push(Array { name, shape, values: Values::F32(vec![values]) });
     }
     save(path, &arrays, &scalars)
 }
@@ -56,13 +79,17 @@ fn stored<'a>(state: &str, array: &Param, values: &'a [f32]) -> Array<'a> {
 pub fn load_training(
     path: &Path,
     (params, optimizer): (&mut Params, &mut AdamW),
-    tables: &mut [(&str, &mut RowTable)],
+    besides: &mut BesidesMut<'_>,
 ) -> Result<Scalars, CheckpointError> {
+    let BesidesMut { tables, memory } = besides;
     let mut file = Checkpoint::open(path)?;
     let mut expected = expected_arrays(params, optimizer);
     for (name, table) in tables.iter() {
         expected.extend(table.expected(&format!("tables.{name}"), &file)?);
     }
+    let remembered =
+        memory.iter().map(|(name, room)| (format!("memory.{name}"), vec![room.len()], Dtype::F32));
+    expected.extend(remembered);
     file.expect(&expected)?;
     let step = file.count("adamw.step")?;
     let mut restored = Vec::new();
@@ -78,6 +105,9 @@ pub fn load_training(
                 file.read_f32(&format!("adamw.{state}.{}", array.name), [moments])?;
             }
         }
+    }
+    for (name, room) in memory.iter_mut() {
+        file.read_f32(&format!("memory.{name}"), [&mut **room])?;
     }
     optimizer.step = step;
     tables.iter_mut().zip(restored).for_each(|((_, table), restored)| **table = restored);

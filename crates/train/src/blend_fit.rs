@@ -134,10 +134,14 @@ impl Fit<'_> {
         starts.sort_by(|a, b| b.0.total_cmp(&a.0));
         starts.truncate(N_STARTS);
         if candidates.len() > 2 {
-            // Experts that only together beat one that is good alone are never found by adding one by one.
-            let mut all = self.all_of(candidates);
-            self.refine(&mut all);
-            starts.push((self.score(&all), all));
+            // Experts that only together beat one that is good alone are never found by adding one by one: so from all together,
+            // too, and from all but one.
+            let but_one = (0..candidates.len()).map(|at| [&candidates[..at], &candidates[at + 1..]].concat());
+            for together in std::iter::once(candidates.to_vec()).chain(but_one) {
+                let mut all = self.all_of(&together);
+                self.refine(&mut all);
+                starts.push((self.score(&all), all));
+            }
         }
         let mut best: Option<(f64, Weights)> = None;
         for (_, mut weights) in starts {

@@ -4,9 +4,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue_data::{DomainIdx, ItemCatalog, TrainSet};
-use segue_models::encoder::{
-    Adaptation, AdaptationConfig, EncoderError, Lesson, RankBudget, TextEncoder, Tuning,
-};
+use segue_models::encoder::{Adaptation, AdaptationConfig, Lesson, TextEncoder, Tuning};
 use segue_models::item_vectors::{TextFields, item_descriptions, item_texts};
 use segue_models::nn::dropout::DropoutKey;
 use segue_models::nn::{Gradients, Params};
@@ -16,9 +14,10 @@ use segue_models::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::encoder_learning::{Trainee, rate_of, tokens_of};
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean};
-use crate::learn::{Epoch, LearnPlan, Learner, learn};
+use crate::learn::{Epoch, LearnPlan, Learner, State, learn};
 use crate::session::Keeping;
 
 /// How an encoder is adapted.
@@ -64,18 +63,6 @@ impl Default for AdaptPlan {
     }
 }
 
-impl AdaptPlan {
-    // Few arrays take, and need, larger steps.
-    fn rate(&self) -> f32 {
-        match self.tuning {
-            _ if self.learning_rate > 0.0 => self.learning_rate,
-            Tuning::Frozen | Tuning::Full => 5e-5,
-            Tuning::Lora(_) | Tuning::AdaLora(_) | Tuning::Adapter { .. } => 1e-3,
-            Tuning::Prefix { .. } => 3e-3,
-        }
-    }
-}
-
 /// What an encoder is adapted on.
 #[derive(Clone, Copy)]
 pub struct AdaptMaterial<'a> {
@@ -110,7 +97,7 @@ pub struct Adapted {
 /// Lessons below which an encoder is not adapted.
 const FEWEST_LESSONS: usize = 200;
 
-/// Adapts an encoder. What is best on valid, the encoder before the first step included, is what comes back: it cannot lose there.
+/// Adapts an encoder, from the checkpoint in `keeping` where there is one: it must be of the same plan, encoder and material. What is best on valid, the encoder before the first step included, is what comes back: it cannot lose there.
 ///
 /// # Errors
 /// When there are too few lessons, the tuning does not fit the encoder, or training diverges or is stopped.
@@ -131,35 +118,26 @@ pub fn adapt_encoder(
     }
     let (n_lessons, start) = (lessons.len(), encoder.clone());
     let learn_plan = learn_plan(plan, n_lessons, material.valid.is_some());
-    let n_per_pass = learn_plan.n_examples;
     let mut learner = EncoderLearner {
-        encoder,
+        trainee: Trainee::new(encoder, 0),
         adaptation,
         lessons,
         material,
-        budget: None,
-        before: None,
-        step: 0,
-        n_per_pass,
+        n_per_pass: learn_plan.n_examples,
         first: 0,
     };
     let before = material.valid.map(|_| learner.validate()).transpose()?;
-    learner.encoder.tune(&plan.tuning, &mut rng)?;
-    let n_trained = learner.encoder.params.n_trainable();
+    let mut encoder = learner.trainee.encoder;
+    encoder.tune(&plan.tuning, &mut rng)?;
+    let n_trained = encoder.params.n_trainable();
     if n_trained == 0 {
         return Ok(Adapted { encoder: start, curve: Vec::new(), before, n_trained, n_lessons });
     }
-    let mut keeping = keeping;
-    if let Tuning::AdaLora(config) = &plan.tuning {
-        let n_steps = plan.max_passes * plan.steps_per_pass;
-        let encoder = &learner.encoder;
-        learner.budget = Some(RankBudget::new(&encoder.network, &encoder.params, config, n_steps));
-        // The allocation of ranks is not part of a checkpoint.
-        keeping.folder = None;
-    }
+    learner.trainee = Trainee::new(encoder, plan.max_passes * plan.steps_per_pass);
     let curve = learn(&mut learner, &learn_plan, keeping, observe)?;
     let best = curve.iter().filter_map(|pass| pass.metric).fold(f64::MIN, f64::max);
-    let mut encoder = if before.is_some_and(|before| before >= best) { start } else { learner.encoder };
+    let mut encoder =
+        if before.is_some_and(|before| before >= best) { start } else { learner.trainee.encoder };
     encoder.refresh_sha256();
     Ok(Adapted { encoder, curve, before, n_trained, n_lessons })
 }
@@ -169,7 +147,7 @@ fn learn_plan(plan: &AdaptPlan, n_lessons: usize, has_valid: bool) -> LearnPlan 
     LearnPlan {
         n_examples: (plan.steps_per_pass * batch_size).min(n_lessons),
         batch_size,
-        learning_rate: plan.rate(),
+        learning_rate: rate_of(&plan.tuning, plan.learning_rate),
         warmup_steps: 20,
         weight_decay: 0.01,
         clip_norm: 1.0,
@@ -186,24 +164,9 @@ fn prepare(
     material: AdaptMaterial<'_>,
 ) -> Result<Adaptation, TrainError> {
     let AdaptMaterial { train, items, vectors, .. } = material;
-    let tokens_of = |texts: Vec<String>| -> Result<Vec<Vec<u32>>, EncoderError> {
-        let full: Vec<String> = texts.iter().map(|text| format!("{}{text}", encoder.usage.prefix)).collect();
-        let mut tokens = encoder.tokens().of(&full)?;
-        for (tokens, text) in tokens.iter_mut().zip(&texts) {
-            let end = *tokens.last().unwrap_or(&0);
-            if tokens.len() > plan.max_tokens.max(2) {
-                tokens.truncate(plan.max_tokens.max(2) - 1);
-                tokens.push(end);
-            }
-            if text.is_empty() {
-                tokens.clear();
-            }
-        }
-        Ok(tokens)
-    };
-    let texts = tokens_of(item_texts(items, TextFields::Short))?;
+    let texts = tokens_of(encoder, &item_texts(items, TextFields::Short), plan.max_tokens)?;
     let described = if plan.loss.description > 0.0 { item_descriptions(items) } else { Vec::new() };
-    let descriptions = tokens_of(described)?;
+    let descriptions = tokens_of(encoder, &described, plan.max_tokens)?;
     let counts = train.sequences.item_counts(items.len());
     let known = (0..items.len()).filter(|&item| counts[item] > 0);
     let spectrum = Spectrum::fit(&vectors.values, vectors.dim, known);
@@ -246,29 +209,27 @@ fn lessons(
 }
 
 struct EncoderLearner<'a> {
-    encoder: TextEncoder,
+    trainee: Trainee,
     adaptation: Adaptation,
     lessons: Vec<Lesson>,
     material: AdaptMaterial<'a>,
-    budget: Option<RankBudget>,
-    /// Gradients of the step before, which the budget still has to see.
-    before: Option<Gradients>,
-    step: usize,
     n_per_pass: usize,
     first: usize,
 }
 
-impl EncoderLearner<'_> {
-    fn allocate(&mut self) {
-        if let (Some(budget), Some(gradients)) = (&mut self.budget, self.before.take()) {
-            budget.update(&mut self.encoder.params, &gradients, self.step - 1);
-        }
-    }
-}
-
 impl Learner for EncoderLearner<'_> {
     fn params(&mut self) -> &mut Params {
-        &mut self.encoder.params
+        &mut self.trainee.encoder.params
+    }
+
+    fn state(&mut self) -> State<'_> {
+        let (encoder, mut memory) = self.trainee.parts();
+        memory.push(("item_vectors".to_owned(), self.adaptation.memory.as_mut_slice()));
+        State { params: &mut encoder.params, memory }
+    }
+
+    fn end_step(&mut self, gradients: &Gradients, step: u64) {
+        self.trainee.end_step(gradients, step);
     }
 
     // A pass sees only so many lessons: the next one goes on behind it.
@@ -277,21 +238,15 @@ impl Learner for EncoderLearner<'_> {
     }
 
     fn losses(&mut self, batch: &[usize], key: DropoutKey, gradients: &mut Gradients) -> f64 {
-        self.allocate();
         let n = self.lessons.len();
         let lessons: Vec<&Lesson> = batch.iter().map(|at| &self.lessons[(self.first + at) % n]).collect();
-        let loss = self.adaptation.losses(&self.encoder, &lessons, key, gradients);
-        let loss = loss + self.encoder.add_penalty(gradients);
-        self.step += 1;
-        if self.budget.is_some() {
-            self.before = Some(gradients.clone());
-        }
-        loss
+        let encoder = &self.trainee.encoder;
+        let loss = self.adaptation.losses(encoder, &lessons, key, gradients);
+        loss + encoder.add_penalty(gradients)
     }
 
     // NDCG@10 of the vectors alone on the target's valid cases, after its items were read again.
     fn validate(&mut self) -> Result<f64, TrainError> {
-        self.allocate();
         let AdaptMaterial { train, items, vectors, valid, objective, .. } = self.material;
         let Some(valid) = valid else { return Ok(0.0) };
         let dim = vectors.dim;
@@ -299,7 +254,7 @@ impl Learner for EncoderLearner<'_> {
         let with_text: Vec<usize> = range.filter(|&item| !self.adaptation.texts[item].is_empty()).collect();
         let tokens: Vec<&[u32]> =
             with_text.iter().map(|&item| self.adaptation.texts[item].as_slice()).collect();
-        let read = self.encoder.encode_tokens(&tokens, &|_| ());
+        let read = self.trainee.encoder.encode_tokens(&tokens, &|_| ());
         for (&item, vector) in with_text.iter().zip(read.chunks_exact(dim)) {
             self.adaptation.memory[item * dim..][..dim].copy_from_slice(vector);
         }

@@ -20,11 +20,26 @@ pub trait Learner {
     fn begin_pass(&mut self, _epoch: usize) {}
     /// The loss of a batch of examples, its gradients added to `gradients`. `key` decides this step's dropout.
     fn losses(&mut self, batch: &[usize], key: DropoutKey, gradients: &mut Gradients) -> f64;
+    /// Hears that the optimizer has taken step `step` (from 0, counted over all passes) with these gradients.
+    fn end_step(&mut self, _gradients: &Gradients, _step: u64) {}
+    /// The parameters, and what else a training that goes on needs of the learner.
+    fn state(&mut self) -> State<'_> {
+        State { params: self.params(), memory: Vec::new() }
+    }
     /// How good the model is on valid; higher is better.
     ///
     /// # Errors
     /// When a score is not finite.
     fn validate(&mut self) -> Result<f64, TrainError>;
+}
+
+/// What a checkpoint keeps of a learner.
+#[derive(Debug)]
+pub struct State<'a> {
+    /// The numbers that are trained.
+    pub params: &'a mut Params,
+    /// Arrays that decide later steps, by name; always the same names and lengths.
+    pub memory: Vec<(String, &'a mut [f32])>,
 }
 
 /// Settings of the loop.
@@ -86,7 +101,7 @@ pub fn learn(
 ) -> Result<Vec<Epoch>, TrainError> {
     let mut training = Training::new(plan, learner.params());
     if let Some(folder) = keeping.folder {
-        training.load(plan, learner.params(), folder)?;
+        training.load(plan, learner.state(), folder)?;
     }
     let mut gradients = learner.params().gradients();
     while !training.is_done(plan) {
@@ -127,6 +142,7 @@ fn pass(
         let optimizer = &mut training.optimizer;
         let warm = (optimizer.step + 1) as f32 / plan.warmup_steps.max(1) as f32;
         optimizer.step(learner.params(), gradients, plan.learning_rate * warm.min(1.0), scale);
+        learner.end_step(gradients, training.optimizer.step - 1);
         training.total += loss * batch.len() as f64;
         training.n_steps = step + 1;
         if keeping.every_steps > 0 && training.optimizer.step.is_multiple_of(keeping.every_steps) {
@@ -155,5 +171,5 @@ fn keep(
     keeping: Keeping<'_>,
     training: &Training,
 ) -> Result<(), TrainError> {
-    keeping.folder.map_or(Ok(()), |folder| Ok(training.save(plan, learner.params(), folder)?))
+    keeping.folder.map_or(Ok(()), |folder| Ok(training.save(plan, &learner.state(), folder)?))
 }

@@ -9,6 +9,8 @@ mod training;
 pub mod session;
 pub mod behavior_fit;
 pub mod tasks;
+mod encoder_learning;
+pub mod encoder_pretrain;
 pub mod encoder_fit;
 pub mod pool;
 pub mod blend_fit;

@@ -1,7 +1,7 @@
 //! A training between two steps, and its checkpoint: from it a training goes on as if it had not stopped.
 //!
-//! A folder holds `state.safetensors` (parameters, moments, numbers) and `best-EPOCH.safetensors` (the parameters of the best
-//! pass so far). The order of examples and what is dropped are functions of seed, pass and step, so neither is kept.
+//! A folder holds `state.safetensors` (parameters, moments, what else the learner
+//! remembers, numbers) and `best-EPOCH.safetensors` (the parameters of the best pass so far). The order of examples and what is dropped are functions of seed, pass and step, so neither is kept.
 
 use std::fs;
 use std::path::Path;
@@ -9,11 +9,11 @@ use std::path::Path;
 use segue_models::nn::Params;
 use segue_models::nn::adamw::{AdamW, AdamWConfig};
 use segue_models::nn::checkpoint::{Array, Checkpoint, CheckpointError, Scalar, Scalars, Values, save};
-use segue_models::nn::training_state::{load_training, save_training};
+use segue_models::nn::training_state::{Besides, BesidesMut, load_training, save_training};
 
-use crate::learn::{Epoch, LearnPlan};
+use crate::learn::{Epoch, LearnPlan, State};
 
-const STATE: &str = "state.safetensors";
+const STATE_FILE: &str = "state.safetensors";
 
 /// The state of a training.
 pub(crate) struct Training {
@@ -71,7 +71,7 @@ impl Training {
     pub(crate) fn save(
         &self,
         plan: &LearnPlan,
-        params: &Params,
+        state: &State<'_>,
         folder: &Path,
     ) -> Result<(), CheckpointError> {
         let made = fs::create_dir_all(folder);
@@ -82,7 +82,9 @@ impl Training {
                 save(&path, &arrays(&best.params), &Scalars::new())?;
             }
         }
-        save_training(&folder.join(STATE), (params, &self.optimizer), &[], &self.numbers(plan))?;
+        let memory = state.memory.iter().map(|(name, values)| (name.clone(), &**values)).collect();
+        let (path, besides) = (folder.join(STATE_FILE), Besides { memory, ..Besides::default() });
+        save_training(&path, (&*state.params, &self.optimizer), &besides, &self.numbers(plan))?;
         let best = self.best.as_ref().map(|best| best_file(best.epoch));
         remove_others(folder, best.as_deref())
     }
@@ -91,15 +93,16 @@ impl Training {
     pub(crate) fn load(
         &mut self,
         plan: &LearnPlan,
-        params: &mut Params,
+        State { params, memory }: State<'_>,
         folder: &Path,
     ) -> Result<(), CheckpointError> {
-        let path = folder.join(STATE);
+        let path = folder.join(STATE_FILE);
         if !path.is_file() {
             return Ok(());
         }
         let start = params.clone();
-        let numbers = load_training(&path, (&mut *params, &mut self.optimizer), &mut [])?;
+        let mut besides = BesidesMut { memory, ..BesidesMut::default() };
+        let numbers = load_training(&path, (&mut *params, &mut self.optimizer), &mut besides)?;
         let best = self.take(&numbers, plan).map_err(|difference| {
             params.clone_from(&start);
             CheckpointError::Different { path, difference }

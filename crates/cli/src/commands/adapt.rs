@@ -18,6 +18,7 @@ use crate::interrupt;
 use crate::number::count;
 use crate::run_split;
 use crate::screen::Screen;
+use crate::training_folder::TrainingFolder;
 
 /// Arguments of `segue adapt`.
 #[derive(Debug, clap::Args)]
@@ -42,6 +43,9 @@ pub(crate) struct Args {
     target: Option<String>,
     #[command(flatten)]
     training: Training,
+    /// Go on with an adaptation that was interrupted: the same command with this flag
+    #[arg(long)]
+    resume: bool,
 }
 
 /// How long and with which loss.
@@ -73,12 +77,7 @@ pub(crate) struct Training {
 impl Training {
     /// The plan with a tuning by name.
     pub(crate) fn plan(&self, tuning: &str) -> Result<AdaptPlan> {
-        let names = ["frozen", "full", "lora", "adalora", "adapter", "prefix"];
-        let tuning = Tuning::of_name(tuning).ok_or_else(|| {
-            let meant = closest(tuning, names).map(|name| format!("did you mean `{name}`? "));
-            let remedy = format!("{}tunings: {}", meant.unwrap_or_default(), names.join(", "));
-            usage(format!("there is no tuning `{tuning}`"), remedy)
-        })?;
+        let tuning = tuning_named(tuning)?;
         let mut plan = AdaptPlan {
             tuning,
             steps_per_pass: self.steps.max(1),
@@ -91,6 +90,16 @@ impl Training {
             (self.next_item, self.simcse, self.description);
         Ok(plan)
     }
+}
+
+/// A tuning by its name.
+pub(crate) fn tuning_named(name: &str) -> Result<Tuning> {
+    let names = ["frozen", "full", "lora", "adalora", "adapter", "prefix"];
+    Tuning::of_name(name).ok_or_else(|| {
+        let meant = closest(name, names).map(|name| format!("did you mean `{name}`? "));
+        let remedy = format!("{}tunings: {}", meant.unwrap_or_default(), names.join(", "));
+        usage(format!("there is no tuning `{name}`"), remedy)
+    })
 }
 
 /// What an adaptation gave.
@@ -143,17 +152,15 @@ impl AdaptFigures {
 /// Adapts and writes the folder.
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let plan = args.training.plan(&args.tuning)?;
-    if args.to.exists() {
-        let problem = format!("`{}` exists already", args.to.display());
-        return Err(usage(problem, "choose another folder, or remove that one"));
-    }
-    let (dataset, _) = store::read(&args.data)?;
+    let folder = TrainingFolder::find(&args.to, args.resume)?;
+    let (dataset, head) = store::read(&args.data)?;
     let mut provider = Provider::model(&args.model, None)?;
     let (vectors, figures) = encode_items(&mut provider, (&dataset.items, TextFields::Short), screen)?;
     screen.say(figures.in_words())?;
     let split = run_split::cut(&dataset, &RunConfig::default())?;
-    let domains = domains(&dataset, &args.domains)?;
-    let target = args.target.as_ref().map(|name| domain(&dataset, name)).transpose()?;
+    let names: Vec<&str> = dataset.domains.iter().map(|domain| domain.name.as_str()).collect();
+    let domains = domains((&dataset.name, &names), &args.domains)?;
+    let target = args.target.as_ref().map(|name| domain((&dataset.name, &names), name)).transpose()?;
     let valid = target.map(|target| valid(&dataset, &split, target)).transpose()?;
     let material = AdaptMaterial {
         train: &split.train,
@@ -168,12 +175,19 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         bar.inc(1);
         bar.set_message(format!("loss {:.3}", epoch.loss));
     };
-    let stop = interrupt::listen()?;
-    let keeping = Keeping { stop, ..Keeping::nothing() };
-    let adapted = adapt_encoder(provider.encoder()?.clone(), &plan, material, (keeping, show))?;
+    let encoder = provider.encoder()?.clone();
+    folder.begin(&serde_json::json!({
+        "command": "adapt", "data": head.data_sha256(), "model": encoder.sha256(), "domains": domains,
+        "target": target, "plan": plan
+    }))?;
+    let checkpoints = folder.checkpoints();
+    let keeping = Keeping { folder: Some(&checkpoints), every_steps: 0, stop: interrupt::listen()? };
+    let adapted = adapt_encoder(encoder, &plan, material, (keeping, show));
     bar.finish_and_clear();
+    let adapted = adapted.map_err(|error| folder.after(error.into()))?;
     let figures = AdaptFigures::of(&adapted);
     adapted.encoder.save_delta(&args.to, &args.model).context("cannot write the adaptation")?;
+    folder.finish()?;
     screen.say(figures.in_words())?;
     screen.say(format!(
         "adaptation in {}; next: segue encode {} --model {}",
@@ -190,18 +204,19 @@ fn valid<'a>(dataset: &'a Dataset, split: &Split, target: DomainIdx) -> Result<J
         .sample(4_000))
 }
 
-fn domains(dataset: &Dataset, names: &[String]) -> Result<Vec<DomainIdx>> {
+/// Domains of a data set (its name, and those of its domains) by name; all of them when none is named.
+pub(crate) fn domains(dataset: (&str, &[&str]), names: &[String]) -> Result<Vec<DomainIdx>> {
     if names.is_empty() {
-        return Ok(dataset.domain_indexes().collect());
+        return Ok((0..dataset.1.len()).map(|at| DomainIdx(at as _)).collect());
     }
     names.iter().map(|name| domain(dataset, name)).collect()
 }
 
-fn domain(dataset: &Dataset, name: &str) -> Result<DomainIdx> {
-    dataset.domain(name).ok_or_else(|| {
-        let known: Vec<&str> = dataset.domains.iter().map(|domain| domain.name.as_str()).collect();
+fn domain((dataset, known): (&str, &[&str]), name: &str) -> Result<DomainIdx> {
+    let found = known.iter().position(|known| *known == name);
+    found.map(|at| DomainIdx(at as _)).ok_or_else(|| {
         usage(
-            format!("data set `{}` has no domain `{name}`", dataset.name),
+            format!("data set `{dataset}` has no domain `{name}`"),
             format!("its domains: {}", known.join(", ")),
         )
     })

@@ -12,6 +12,7 @@ pub(crate) mod evaluate;
 pub(crate) mod few_shot;
 pub(crate) mod import;
 pub(crate) mod model;
+pub(crate) mod pretrain;
 pub(crate) mod query_args;
 pub(crate) mod recommend;
 pub(crate) mod runs;
@@ -44,6 +45,7 @@ pub(crate) fn run(cli: &Cli, screen: Screen) -> Result<()> {
         Command::Describe(args) => describe::run(args, screen),
         Command::Model(args) => model::run(args, screen),
         Command::Encode(args) => encode::run(args, screen),
+        Command::Pretrain(args) => pretrain::run(args, screen),
         Command::Adapt(args) => adapt::run(args, screen),
         Command::Train(args) => train::run(args, screen),
         Command::FewShot(args) => few_shot::run(args, screen),

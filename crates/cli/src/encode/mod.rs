@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use segue_data::{ItemCatalog, hash};
 use segue_models::ItemVectors;
-use segue_models::encoder::{DeltaHead, TextEncoder};
+use segue_models::encoder::{DeltaHead, MlmWeights, Shape, TextEncoder, Tuning};
 use segue_models::item_vectors::{TextFields, item_texts};
 use serde::Serialize;
 
@@ -25,6 +25,9 @@ pub(crate) const VECTORS_FILE: &str = "text-vectors.safetensors";
 
 /// Texts encoded between two writes of the cache: what an interrupted run loses at most.
 const TEXTS_PER_PART: usize = 1024;
+
+/// Adaptations that may stand upon each other.
+const MOST_BASES: usize = 8;
 
 /// Who turns texts into vectors.
 pub(crate) enum Provider {
@@ -86,28 +89,23 @@ impl EncodingFigures {
 impl Provider {
     /// Opens a model by name or folder.
     pub(crate) fn model(name: &str, max_tokens: Option<usize>) -> Result<Self> {
-        let folder = models::find(name)?;
-        let open = |folder: &Path| {
-            TextEncoder::open(folder, max_tokens)
-                .with_context(|| format!("cannot open the encoder in `{}`", folder.display()))
-        };
-        let encoder = if DeltaHead::is_in(&folder) {
-            let head = DeltaHead::read(&folder)?;
-            let mut encoder = open(&models::find(&head.base_model)?)?;
-            encoder.load_delta(&folder)?;
-            // Merged, a text costs what it costs the base model.
-            encoder.merge();
-            encoder
-        } else {
-            open(&folder)?
-        };
+        let encoder = open_encoder(name, max_tokens, MOST_BASES)?;
         Ok(Self::Model { name: name.to_owned(), encoder: Box::new(encoder) })
     }
 
-    /// The encoder in this process.
+    /// The encoder in this process, to be trained.
     pub(crate) fn encoder(&self) -> Result<&TextEncoder> {
         match self {
-            Self::Model { encoder, .. } => Ok(encoder),
+            Self::Model { name, encoder } => match encoder.tuning() {
+                tuning @ (Tuning::Adapter { .. } | Tuning::Prefix { .. }) => Err(failed(
+                    format!(
+                        "`{name}` has `{}` parts, which cannot be merged: it cannot be trained further",
+                        tuning.name()
+                    ),
+                    "start from its base model, or from one that was trained with full, lora or adalora",
+                )),
+                _ => Ok(encoder),
+            },
             Self::Endpoint(_) => {
                 Err(failed("an endpoint's encoder cannot be adapted", "give a model folder"))
             }
@@ -147,6 +145,42 @@ impl Provider {
             Self::Endpoint(endpoint) => endpoint.encode(texts, observer),
         }
     }
+}
+
+// An encoder, or an adaptation upon what it names as its base, which may be one itself.
+fn open_encoder(name: &str, max_tokens: Option<usize>, n_bases_left: usize) -> Result<TextEncoder> {
+    let folder = models::find(name)?;
+    if !DeltaHead::is_in(&folder) {
+        return TextEncoder::open(&folder, max_tokens)
+            .with_context(|| format!("cannot open the encoder in `{}`", folder.display()));
+    }
+    if n_bases_left == 0 {
+        let problem = format!("`{}` is an adaptation upon more than {MOST_BASES} others", folder.display());
+        return Err(failed(problem, "check `base_model` in their tuning.json: do they name each other?"));
+    }
+    let head = DeltaHead::read(&folder)?;
+    let mut encoder = open_encoder(&head.base_model, max_tokens, n_bases_left - 1)
+        .with_context(|| format!("the base of the adaptation `{}`", folder.display()))?;
+    encoder.load_delta(&folder)?;
+    // Merged, a text costs what it costs the base model.
+    encoder.merge();
+    if matches!(encoder.tuning(), Tuning::Frozen | Tuning::Full) {
+        encoder.rebase()?;
+    }
+    Ok(encoder)
+}
+
+/// The head for masked words that belongs to a model: its own, or that of the model it was adapted from.
+pub(crate) fn mlm_head(name: &str, shape: &Shape) -> Result<Option<MlmWeights>> {
+    let mut folder = models::find(name)?;
+    for _ in 0..=MOST_BASES {
+        let head = MlmWeights::read(&folder, shape)?;
+        if head.is_some() || !DeltaHead::is_in(&folder) {
+            return Ok(head);
+        }
+        folder = models::find(&DeltaHead::read(&folder)?.base_model)?;
+    }
+    Ok(None)
 }
 
 /// Vectors of all items; only texts that the cache does not have are encoded.

@@ -11,9 +11,12 @@ mod end_to_end;
 mod few_shot;
 mod lists;
 mod mlflow;
+mod pretrain;
 mod profiles;
 mod readme;
 mod resume;
 mod studies;
 mod suggest_labels;
+#[path = "../../../models/tests/it/tiny_model.rs"]
+mod tiny_model;
 mod usage;

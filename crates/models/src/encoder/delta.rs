@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::encoder::error::EncoderError;
 use crate::encoder::weights::WeightsFile;
-use crate::encoder::{AdaLoraConfig, Target, TextEncoder, Tuning};
+use crate::encoder::{AdaLoraConfig, Base, Target, TextEncoder, Tuning};
 
 /// Version of the layout.
 const FORMAT: &str = "segue-encoder-delta-1";
@@ -85,15 +85,35 @@ impl TextEncoder {
     pub fn refresh_sha256(&mut self) {
         if self.tuning == Tuning::Frozen {
             self.sha256.clone_from(&self.base.vectors);
+            self.model_sha256.clone_from(&self.base.model);
             return;
         }
-        let mut lines = vec![format!("{} {:?}", self.base.vectors, self.tuning)];
+        let mut lines = Vec::new();
         for entry in self.entries() {
             let values = &self.params.get(entry.id)[entry.range];
             let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             lines.push(format!("{} {:?} {}", entry.name, entry.shape, hash::of_bytes(&bytes)));
         }
-        self.sha256 = hash::of_bytes(lines.join("\n").as_bytes());
+        let upon = |base: &str| {
+            let first = format!("{base} {:?}", self.tuning);
+            hash::of_bytes([&[first], lines.as_slice()].concat().join("\n").as_bytes())
+        };
+        (self.sha256, self.model_sha256) = (upon(&self.base.vectors), upon(&self.base.model));
+    }
+
+    /// Makes what it is now the base of further adaptations: their folders then belong to this encoder, not to the one that was opened.
+    /// To be called after [`load_delta`](Self::load_delta) and [`merge`](Self::merge).
+    ///
+    /// # Errors
+    /// When it has an adapter or a prefix, which cannot be merged: nothing is changed then.
+    pub fn rebase(&mut self) -> Result<(), EncoderError> {
+        if !matches!(self.tuning, Tuning::Frozen | Tuning::Full) {
+            let reason = format!("an encoder with `{}` parts cannot be adapted further", self.tuning.name());
+            return Err(EncoderError::Tuning { reason });
+        }
+        self.base = Base { model: self.model_sha256.clone(), vectors: self.sha256.clone() };
+        self.drop_parts();
+        Ok(())
     }
 
     /// Writes what was added or trained into `folder`, which is made if it is missing. `base_model` names the encoder that was adapted.
@@ -274,9 +294,10 @@ fn arrays_file(tuning: &Tuning) -> &'static str {
     }
 }
 
-struct Slice<'a> {
-    values: &'a [f32],
-    shape: &'a [usize],
+/// An array to be written.
+pub(crate) struct Slice<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) shape: &'a [usize],
 }
 
 impl View for Slice<'_> {
@@ -298,7 +319,7 @@ fn write_json(path: &Path, value: &Value) -> Result<(), EncoderError> {
     std::fs::write(path, format!("{value:#}\n")).map_err(|e| write_error(path, e))
 }
 
-fn write_error(path: &Path, source: std::io::Error) -> EncoderError {
+pub(crate) fn write_error(path: &Path, source: std::io::Error) -> EncoderError {
     EncoderError::Write { path: path.to_path_buf(), source }
 }
 

@@ -3,7 +3,7 @@
 //! A folder has `config.json`, `tokenizer.json` and `model.safetensors`, and optionally the files of sentence-transformers
 //! (`modules.json`, `1_Pooling/config.json`, `sentence_bert_config.json`, `config_sentence_transformers.json`).
 //! Files in reading order: `settings`, `weights`, `network`, `tokens`, this one, `e5_q4`; for an encoder that is adapted
-//! `tuning`, `step`, `rank_budget`, `delta`.
+//! `tuning`, `step`, `rank_budget`, `adaptation` (on events), `masking`, `mlm_head`, `pretraining` (on texts alone), `delta`.
 
 use std::path::Path;
 
@@ -17,7 +17,10 @@ mod adaptation;
 pub mod e5_q4;
 mod delta;
 mod error;
+mod masking;
+mod mlm_head;
 mod network;
+mod pretraining;
 mod rank_budget;
 mod settings;
 mod step;
@@ -28,10 +31,13 @@ mod weights;
 pub use adaptation::{Adaptation, AdaptationConfig, Lesson};
 pub use delta::DeltaHead;
 pub use error::EncoderError;
+pub use masking::{Masked, Masker};
+pub use mlm_head::{MlmFigures, MlmHead, MlmWeights};
 pub use network::{Head, Network, Purpose, TokenBatch, Trace};
+pub use pretraining::{Described, PretrainConfig, Pretraining};
 pub use rank_budget::RankBudget;
 pub use settings::{Pooling, Shape, Usage};
-pub use step::EncoderStep;
+pub use step::{EncoderStep, TokenPlace};
 pub use tokens::Tokens;
 pub use tuning::{AdaLoraConfig, LoraConfig, Target, Tuning};
 
@@ -48,6 +54,7 @@ pub struct TextEncoder {
     pub usage: Usage,
     tokens: Tokens,
     sha256: String,
+    model_sha256: String, // as `sha256`, without how texts are cut and pooled
     base: Base,
     tuning: Tuning,
     n_base_arrays: usize,
@@ -81,8 +88,9 @@ impl TextEncoder {
         let mut params = Params::new();
         let network = Network::build(shape, &mut params, |name, shape| file.read(name, shape))?;
         let base = fingerprint(folder, &params, &usage)?;
-        let (sha256, n_base_arrays) = (base.vectors.clone(), params.arrays().len());
-        Ok(Self { params, network, usage, tokens, sha256, base, tuning: Tuning::Frozen, n_base_arrays })
+        let (sha256, model_sha256) = (base.vectors.clone(), base.model.clone());
+        let (tuning, n_base_arrays) = (Tuning::Frozen, params.arrays().len());
+        Ok(Self { params, network, usage, tokens, sha256, model_sha256, base, tuning, n_base_arrays })
     }
 
     /// Length of a vector.

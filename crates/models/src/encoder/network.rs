@@ -68,6 +68,11 @@ impl Trace {
     pub fn vectors(&self) -> &[f32] {
         &self.out
     }
+
+    /// What the last block of the last forward pass left of every token, `[N, width]`.
+    pub fn states(&self) -> &[f32] {
+        &self.x
+    }
 }
 
 impl Network {
@@ -133,12 +138,14 @@ impl Network {
         (trace, d_out): (&mut Trace, &[f32]),
         gradients: &mut Gradients,
     ) {
-        let d_embedded = self.blocks_backward(params, batch, (head, dropping), (trace, d_out), gradients);
+        let d = (d_out, &[][..]);
+        let d_embedded = self.blocks_backward(params, batch, (head, dropping), (trace, d), gradients);
         self.embed_backward(batch, &d_embedded, gradients);
     }
 
     /// As [`backward`](Self::backward) without the embedding tables: the gradient of the embedded tokens, `[N, width]`; empty
-    /// where the tables and their norm are frozen.
+    /// where the tables and their norm are frozen. `d_states` (`[N, width]`; empty: nothing) is the gradient of the tokens' last states
+    /// beside what comes through the vectors.
     ///
     /// # Panics
     /// When the shapes do not fit.
@@ -147,12 +154,14 @@ impl Network {
         params: &Params,
         batch: &TokenBatch,
         (head, dropping): (Head, Dropping),
-        (trace, d_out): (&mut Trace, &[f32]),
+        (trace, (d_out, d_states)): (&mut Trace, (&[f32], &[f32])),
         gradients: &mut Gradients,
     ) -> Vec<f32> {
         assert_eq!(d_out.len(), trace.out.len(), "gradient of the vectors");
         assert_eq!(trace.blocks.len(), self.blocks.len(), "the forward pass was not for training");
+        assert!(d_states.is_empty() || d_states.len() == trace.x.len(), "gradient of the states");
         let mut dx = self.pool_backward(batch, head, trace, d_out); // [N, width]
+        dx.iter_mut().zip(d_states).for_each(|(sum, d)| *sum += d);
         for (at, block) in self.blocks.iter().enumerate().rev() {
             let (cache, scratch) = (&trace.blocks[at], &mut trace.scratch);
             let dropping = dropping.of(at as u64);
@@ -165,6 +174,11 @@ impl Network {
         let mut d_embedded = vec![0.0; dx.len()]; // [N, width]
         self.norm.backward(params, (&trace.embedded, &trace.stats), &dx, &mut d_embedded, gradients);
         d_embedded
+    }
+
+    /// The table of words.
+    pub(crate) fn words(&self) -> ParamId {
+        self.words
     }
 
     /// The embedding tables.

@@ -12,7 +12,6 @@ pub struct RankBudget {
     config: AdaLoraConfig,
     schedule: Schedule,
     deltas: Vec<Delta>,
-    kept: Option<Vec<bool>>, // by delta, then by rank; known once the budget has fallen
 }
 
 // Steps of the schedule, and numbers of singular values at its start and its end.
@@ -53,7 +52,7 @@ impl RankBudget {
             first: deltas.len() * config.initial_rank,
             last: deltas.len() * config.target_rank,
         };
-        Self { config: config.clone(), schedule, deltas, kept: None }
+        Self { config: config.clone(), schedule, deltas }
     }
 
     /// Number of singular values that may stay at a step (from 0): all until the warm-up ends, then falling with the third power to
@@ -62,23 +61,38 @@ impl RankBudget {
         self.schedule.at(step)
     }
 
-    /// To be called after the optimizer's step `step` (from 0), with the gradients that it took: remembers the sensitivities,
-    /// and sets the singular values to zero that are out.
+    /// To be called after every step `step` (from 0) of the optimizer, with the gradients that it took: remembers the sensitivities
+    /// until the budget has fallen, and sets the singular values to zero that are out.
     pub fn update(&mut self, params: &mut Params, gradients: &Gradients, step: usize) {
         let Schedule { warm, settled, interval, .. } = self.schedule;
-        if self.kept.is_none() {
+        if step <= settled {
             self.deltas.iter_mut().for_each(|delta| delta.observe(params, gradients, &self.config));
         }
         if step < warm || (step < settled && !(step - warm).is_multiple_of(interval)) {
             return;
         }
-        let kept = self.kept.take().unwrap_or_else(|| self.most_important(self.at(step)));
+        // After the last observation this is the same choice every time.
+        let kept = self.most_important(self.at(step));
         let mut out = kept.iter().map(|kept| !kept);
         for delta in &self.deltas {
             let values = params.get_mut(delta.singular.id).iter_mut();
             values.zip(&mut out).filter(|(_, out)| *out).for_each(|(value, _)| *value = 0.0);
         }
-        self.kept = (step >= settled).then_some(kept);
+    }
+
+    /// All that it remembers from step to step, by name, for checkpoints.
+    pub fn memory(&mut self) -> impl Iterator<Item = (String, &mut [f32])> {
+        self.deltas.iter_mut().enumerate().flat_map(|(at, delta)| {
+            let parts = [("a", &mut delta.a), ("b", &mut delta.b), ("singular", &mut delta.singular)];
+            parts.into_iter().flat_map(move |(part, smoothed)| {
+                let name = |what: &str| format!("rank_budget.{at}.{part}.{what}");
+                let Smoothed { sensitivity, uncertainty, .. } = smoothed;
+                [
+                    (name("sensitivity"), sensitivity.as_mut_slice()),
+                    (name("uncertainty"), uncertainty.as_mut_slice()),
+                ]
+            })
+        })
     }
 
     /// The rank that each delta has at present: its singular values that are not zero.

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use segue_nn::block::Dropping;
 use segue_nn::dropout::DropoutKey;
-use segue_nn::{Gradients, Params};
+use segue_nn::{Gradients, Params, add_scaled};
 
 use crate::encoder::{Purpose, TextEncoder, TokenBatch, Trace};
 
@@ -16,7 +16,17 @@ pub struct EncoderStep {
     /// Probability of zero after both halves of every block, in `[0, 1)`.
     pub dropout: f32,
     lanes: Vec<Lane>,
-    vectors: Vec<f32>, // [B, dim]
+    vectors: Vec<f32>,    // [B, dim]
+    starts: Vec<LaneRow>, // [B], of each text's first token
+}
+
+/// A token of the batch: which text, and which of its tokens.
+pub type TokenPlace = (usize, usize);
+
+#[derive(Clone, Copy, Debug)]
+struct LaneRow {
+    lane: usize,
+    row: usize,
 }
 
 #[derive(Debug, Default)]
@@ -26,6 +36,7 @@ struct Lane {
     key: Option<DropoutKey>,
     trace: Trace,
     d_out: Vec<f32>,              // [texts, dim]
+    d_states: Vec<f32>,           // [N, dim]; empty: nothing
     gradients: Option<Gradients>, // without the embedding tables
     d_embedded: Vec<f32>,         // [N, dim]; empty where the tables are frozen
 }
@@ -66,7 +77,36 @@ impl EncoderStep {
     /// # Panics
     /// When the shape does not fit.
     pub fn backward(&mut self, encoder: &TextEncoder, d_vectors: &[f32], gradients: &mut Gradients) {
+        self.backward_with_states(encoder, d_vectors, (&[], &[]), gradients);
+    }
+
+    /// What the last block left of these tokens of the last [`forward`](Self::forward), `[places, dim]`.
+    ///
+    /// # Panics
+    /// When there is no such token.
+    pub fn states(&self, places: &[TokenPlace]) -> Vec<f32> {
+        let state = |&place: &TokenPlace| {
+            let LaneRow { lane, row } = self.lane_row(place);
+            let states = self.lanes[lane].trace.states();
+            let dim = states.len() / self.lanes[lane].batch.tokens.len();
+            &states[row * dim..][..dim]
+        };
+        places.iter().flat_map(state).copied().collect()
+    }
+
+    /// As [`backward`](Self::backward), with the gradient of the states at `places` (`[places, dim]`) beside that of the vectors.
+    ///
+    /// # Panics
+    /// When a shape does not fit or there is no such token.
+    pub fn backward_with_states(
+        &mut self,
+        encoder: &TextEncoder,
+        d_vectors: &[f32],
+        (places, d_states): (&[TokenPlace], &[f32]),
+        gradients: &mut Gradients,
+    ) {
         assert_eq!(d_vectors.len(), self.vectors.len(), "gradient of the vectors");
+        self.spread_states(places, d_states, encoder.dim());
         let rate = self.dropout;
         self.lanes.par_iter_mut().for_each(|lane| lane.backward(encoder, rate, d_vectors));
         let parts: Vec<&Gradients> = self.lanes.iter().filter_map(|lane| lane.gradients.as_ref()).collect();
@@ -77,6 +117,23 @@ impl EncoderStep {
         });
         for lane in &self.lanes {
             encoder.network.embed_backward(&lane.batch, &lane.d_embedded, gradients);
+        }
+    }
+
+    fn lane_row(&self, (text, token): TokenPlace) -> LaneRow {
+        let LaneRow { lane, row } = self.starts[text];
+        LaneRow { lane, row: row + token }
+    }
+
+    // The gradient of single tokens, to their rows of the lanes.
+    fn spread_states(&mut self, places: &[TokenPlace], d_states: &[f32], dim: usize) {
+        assert_eq!(d_states.len(), places.len() * dim, "gradient of the states");
+        self.lanes.iter_mut().for_each(|lane| lane.d_states.clear());
+        for (&place, d) in places.iter().zip(d_states.chunks_exact(dim)) {
+            let LaneRow { lane, row } = self.lane_row(place);
+            let lane = &mut self.lanes[lane];
+            lane.d_states.resize(lane.batch.tokens.len() * dim, 0.0);
+            add_scaled(&mut lane.d_states[row * dim..][..dim], 1.0, d);
         }
     }
 
@@ -91,8 +148,11 @@ impl EncoderStep {
         }
         let mut order: Vec<usize> = (0..tokens.len()).collect();
         order.sort_by_key(|&at| std::cmp::Reverse(tokens[at].len()));
+        self.starts = vec![LaneRow { lane: 0, row: 0 }; tokens.len()];
         for at in order {
-            let Some(lane) = self.lanes.iter_mut().min_by_key(|lane| lane.batch.tokens.len()) else { return };
+            let lanes = self.lanes.iter_mut().enumerate();
+            let Some((number, lane)) = lanes.min_by_key(|(_, lane)| lane.batch.tokens.len()) else { return };
+            self.starts[at] = LaneRow { lane: number, row: lane.batch.tokens.len() };
             lane.texts.push(at);
             lane.batch.tokens.extend_from_slice(tokens[at]);
             lane.batch.lengths.push(tokens[at].len());
@@ -117,7 +177,7 @@ impl Lane {
             room.unwrap_or_else(|| params.gradients_but(&encoder.network.tables().collect::<Vec<_>>()));
         gradients.clear();
         let pass = (encoder.head(), self.dropping(rate));
-        let back = (&mut self.trace, &*self.d_out);
+        let back = (&mut self.trace, (&*self.d_out, &*self.d_states));
         self.d_embedded = encoder.network.blocks_backward(params, &self.batch, pass, back, &mut gradients);
         self.gradients = Some(gradients);
     }

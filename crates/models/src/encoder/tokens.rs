@@ -7,6 +7,10 @@ use tokenizers::{Tokenizer, TruncationParams};
 
 use crate::encoder::error::EncoderError;
 
+/// Names of special tokens in BERT's and RoBERTa's vocabularies.
+const SPECIAL: [&str; 10] =
+    ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "<pad>", "<unk>", "<s>", "</s>", "<mask>"];
+
 /// A tokenizer with the model's own longest text; truncation and padding of `tokenizer.json` do not count.
 #[derive(Clone, Debug)]
 pub struct Tokens {
@@ -27,6 +31,33 @@ impl Tokens {
         let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
         tokenizer.with_truncation(Some(truncation)).map_err(failed)?;
         Ok(Self { path, tokenizer, vocabulary: n_tokens })
+    }
+
+    /// Tokens that the model knows.
+    pub(crate) fn n_tokens(&self) -> usize {
+        self.tokenizer.get_vocab_size(true).min(self.vocabulary)
+    }
+
+    /// The token that hides another one.
+    pub(crate) fn mask(&self) -> Option<u32> {
+        ["[MASK]", "<mask>"].into_iter().find_map(|name| self.tokenizer.token_to_id(name))
+    }
+
+    /// Tokens that stand for no text: those the tokenizer calls special, and those that go by a special token's name.
+    pub(crate) fn special(&self) -> Vec<u32> {
+        let added = self.tokenizer.get_added_tokens_decoder();
+        let mut special: Vec<u32> =
+            added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
+        special.extend(SPECIAL.iter().filter_map(|name| self.tokenizer.token_to_id(name)));
+        special
+    }
+
+    pub(crate) fn unsupported(&self, what: &str) -> EncoderError {
+        EncoderError::Unsupported {
+            path: self.path.clone(),
+            what: what.to_owned(),
+            supported: "masked words need the mask token of the model; leave that term out (weight 0), or take another model",
+        }
     }
 
     /// Tokens of each text, special ones included, in parallel; at least one per text.

@@ -55,7 +55,17 @@ impl WeightsFile {
 
     /// Reads an array that must have this shape; f32, f16 and bf16 become f32.
     pub(crate) fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EncoderError> {
-        let name = format!("{}{name}", self.prefix);
+        self.read_whole_name(&format!("{}{name}", self.prefix), shape)
+    }
+
+    /// Whether there is an array of this name, which is not of the encoder itself.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.metadata.info(name).is_some()
+    }
+
+    /// As [`read`](Self::read), an array that is not of the encoder itself, such as one of a head.
+    pub(crate) fn read_whole_name(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EncoderError> {
+        let name = name.to_owned();
         let Some(info) = self.metadata.info(&name) else {
             return Err(EncoderError::Missing { path: self.path.clone(), tensor: name });
         };

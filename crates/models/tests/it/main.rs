@@ -5,6 +5,7 @@ mod behavior_tasks;
 mod conformance;
 mod damaged;
 mod linear_oracle;
+mod pretraining;
 mod settings;
 mod svd_oracle;
 mod window_oracle;

@@ -20,6 +20,8 @@ pub(crate) struct TinyModel {
     pub(crate) prefix: &'static str,
     pub(crate) dtype: Dtype,
     pub(crate) left_out: Option<&'static str>,
+    /// Whether the tokenizer has a mask token, the last one.
+    pub(crate) masks: bool,
 }
 
 impl TinyModel {
@@ -32,13 +34,25 @@ impl TinyModel {
             "type_vocab_size": 2, "layer_norm_eps": 1e-5, "hidden_act": "gelu"
         });
         let folder = std::env::temp_dir().join(name);
-        Self { folder, config, prefix: "", dtype: Dtype::F32, left_out: None }
+        Self { folder, config, prefix: "", dtype: Dtype::F32, left_out: None, masks: false }
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut Self)) -> Self {
         let mut model = Self::new();
         change(&mut model);
         model
+    }
+
+    /// One whose tokenizer has a mask token.
+    pub(crate) fn with_mask() -> Self {
+        Self::with(|model| {
+            model.masks = true;
+            model.config["vocab_size"] = json!(WORDS.len() + 1);
+        })
+    }
+
+    fn words(&self) -> Vec<&'static str> {
+        WORDS.into_iter().chain(self.masks.then_some("[MASK]")).collect()
     }
 
     pub(crate) fn write(&self) -> &Path {
@@ -53,7 +67,7 @@ impl TinyModel {
             ]),
         );
         self.put("1_Pooling/config.json", &json!({ "pooling_mode_mean_tokens": true }));
-        self.put("tokenizer.json", &tokenizer());
+        self.put("tokenizer.json", &tokenizer(&self.words()));
         fs::write(self.folder.join("model.safetensors"), self.weights()).expect("the test's own data");
         &self.folder
     }
@@ -65,7 +79,7 @@ impl TinyModel {
     fn weights(&self) -> Vec<u8> {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let mut arrays: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-        for (name, shape) in names() {
+        for (name, shape) in names(self.words().len()) {
             let n = shape.iter().product();
             let center = if name.contains("LayerNorm.weight") { 1.0 } else { 0.0 };
             let values = (0..n).map(|_| center + rng.random_range(-0.6..0.6f32));
@@ -91,9 +105,9 @@ impl Drop for TinyModel {
     }
 }
 
-fn names() -> Vec<(String, Vec<usize>)> {
+fn names(n_words: usize) -> Vec<(String, Vec<usize>)> {
     let mut names: Vec<(String, Vec<usize>)> = vec![
-        ("embeddings.word_embeddings.weight".into(), vec![WORDS.len(), WIDTH]),
+        ("embeddings.word_embeddings.weight".into(), vec![n_words, WIDTH]),
         ("embeddings.position_embeddings.weight".into(), vec![16, WIDTH]),
         ("embeddings.token_type_embeddings.weight".into(), vec![2, WIDTH]),
     ];
@@ -119,9 +133,9 @@ fn names() -> Vec<(String, Vec<usize>)> {
 }
 
 // Whole words; truncation to 4 and padding to 9 are on, as in the file of all-MiniLM-L6-v2, and must not count.
-fn tokenizer() -> Value {
+fn tokenizer(words: &[&str]) -> Value {
     let vocabulary: serde_json::Map<String, Value> =
-        WORDS.iter().enumerate().map(|(at, word)| ((*word).to_owned(), json!(at))).collect();
+        words.iter().enumerate().map(|(at, word)| ((*word).to_owned(), json!(at))).collect();
     let special = |name: &str| json!({ "SpecialToken": { "id": name, "type_id": 0 } });
     let known = |name: &str, id: usize| json!({ "id": name, "ids": [id], "tokens": [name] });
     json!({

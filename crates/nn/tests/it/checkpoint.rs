@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue_nn::adamw::{AdamW, AdamWConfig};
 use segue_nn::checkpoint::{Checkpoint, CheckpointError, Scalar, Scalars};
-use segue_nn::training_state::{load_training, save_training};
+use segue_nn::training_state::{Besides, BesidesMut, load_training, save_training};
 use segue_nn::{Init, LazyAdamW, Params, RowGradients, RowTable};
 
 use crate::subject::numbers;
@@ -39,6 +39,7 @@ struct Training {
     params: Params,
     optimizer: AdamW,
     table: RowTable,
+    average: Vec<f32>,
 }
 
 const LAZY: LazyAdamW = LazyAdamW { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.1 };
@@ -51,7 +52,8 @@ impl Training {
         params.arrays_mut()[1].trainable = false;
         params.add("bias", &[n_out], Init::Zeros, &mut rng);
         let optimizer = AdamW::new(AdamWConfig::default(), &params);
-        Self { params, optimizer, table: RowTable::new(3, numbers(1000 * 3, seed)) }
+        let table = RowTable::new(3, numbers(1000 * 3, seed));
+        Self { params, optimizer, table, average: vec![0.0; 7] }
     }
 
     fn step(&mut self, step: u64) {
@@ -63,14 +65,20 @@ impl Training {
         self.optimizer.step(&mut self.params, &gradients, 0.1, 1.0);
         let rows = (0..400).map(|at| ((at * 7 + step * 31) % 1000) as u32).collect();
         self.table.step(&RowGradients { rows, values: numbers(1200, step) }, 0.1, &LAZY);
+        let now = numbers(7, step);
+        self.average.iter_mut().zip(now).for_each(|(average, now)| *average = 0.9 * *average + 0.1 * now);
     }
 
     fn save(&self, path: &Path, scalars: &Scalars) {
-        save_training(path, (&self.params, &self.optimizer), &[("items", &self.table)], scalars).unwrap();
+        let memory = vec![("average".to_owned(), self.average.as_slice())];
+        let besides = Besides { tables: vec![("items", &self.table)], memory };
+        save_training(path, (&self.params, &self.optimizer), &besides, scalars).unwrap();
     }
 
     fn load(&mut self, path: &Path) -> Result<Scalars, CheckpointError> {
-        load_training(path, (&mut self.params, &mut self.optimizer), &mut [("items", &mut self.table)])
+        let memory = vec![("average".to_owned(), self.average.as_mut_slice())];
+        let mut besides = BesidesMut { tables: vec![("items", &mut self.table)], memory };
+        load_training(path, (&mut self.params, &mut self.optimizer), &mut besides)
     }
 }
 
@@ -139,10 +147,12 @@ fn other_shapes_and_names_are_refused_with_the_first_difference() {
     other.table = RowTable::new(4, numbers(1000 * 4, 1));
     refused(other, "`tables.items.moments` is F32 [400, 2, 3] in the file, F32 [400, 2, 4] here");
     let mut other = training.clone();
-    let fewer = load_training(&path, (&mut other.params, &mut other.optimizer), &mut []);
-    assert!(
-        fewer.unwrap_err().to_string().contains("`tables.items.decay` [400] is in the file and not here")
-    );
+    other.average.push(0.0);
+    refused(other, "`memory.average` is F32 [7] in the file, F32 [8] here");
+    let mut other = training.clone();
+    let nothing = &mut BesidesMut::default();
+    let fewer = load_training(&path, (&mut other.params, &mut other.optimizer), nothing);
+    assert!(fewer.unwrap_err().to_string().contains("`memory.average` [7] is in the file and not here"));
 }
 
 #[test]
@@ -206,7 +216,8 @@ fn a_folder_that_is_not_there_is_named_and_nothing_is_left() {
     let folder = Folder::new("nowhere");
     let training = Training::new(4, 1);
     let path = folder.0.join("none").join("a.safetensors");
-    let saved = save_training(&path, (&training.params, &training.optimizer), &[], &scalars());
+    let saved =
+        save_training(&path, (&training.params, &training.optimizer), &Besides::default(), &scalars());
     assert!(matches!(saved, Err(CheckpointError::Io { doing: "write", .. })));
     assert!(folder.files().is_empty());
 }

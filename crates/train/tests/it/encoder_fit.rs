@@ -1,4 +1,9 @@
-//! Adapting an encoder repeats exactly, never gives back what is worse on valid, and says when there is too little to learn from.
+//! Adapting an encoder repeats exactly, goes on from a checkpoint to the same bytes, never gives back what is worse on valid, and says
+//! when there is too little to learn from.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -9,8 +14,10 @@ use segue_models::ItemVectors;
 use segue_models::encoder::{AdaLoraConfig, TextEncoder, Tuning};
 use segue_models::item_vectors::{TextFields, item_texts};
 use segue_train::encoder_fit::{AdaptMaterial, AdaptPlan, Adapted, adapt_encoder};
+use segue_train::learn::Epoch;
 use segue_train::{Judge, Keeping, MaskRule, Objective, TrainError};
 
+use crate::folder::Folder;
 use crate::tiny_model::TinyModel;
 
 const WORDS: [&str; 5] = ["red", "fox", "runs", "blue", "sea"];
@@ -45,7 +52,18 @@ fn world(n_users: usize) -> (Dataset, Split) {
     (dataset, split)
 }
 
-fn adapted((dataset, split): &(Dataset, Split), name: &str) -> (String, Result<Adapted, TrainError>) {
+type World = (Dataset, Split);
+
+fn adapted(world: &World, name: &str) -> (String, Result<Adapted, TrainError>) {
+    adapted_with(world, (name, true), Keeping::nothing(), |_| ())
+}
+
+fn adapted_with(
+    (dataset, split): &World,
+    (name, asks_valid): (&str, bool),
+    keeping: Keeping<'_>,
+    observe: impl FnMut(&Epoch),
+) -> (String, Result<Adapted, TrainError>) {
     let model = TinyModel::new();
     let encoder = TextEncoder::open(model.write(), None).expect("the test's own model");
     let texts = item_texts(&dataset.items, TextFields::Short);
@@ -59,18 +77,21 @@ fn adapted((dataset, split): &(Dataset, Split), name: &str) -> (String, Result<A
         items: &dataset.items,
         vectors: &vectors,
         domains: &[DomainIdx(0)],
-        valid: Some(&judge),
+        valid: asks_valid.then_some(&judge),
         objective: Objective::Masked,
     };
-    let tuning = match Tuning::of_name(name).expect("a tuning") {
+    let plan = AdaptPlan { tuning: small(name), steps_per_pass: 10, max_passes: 3, ..AdaptPlan::default() };
+    (base, adapt_encoder(encoder, &plan, material, (keeping, observe)))
+}
+
+pub(crate) fn small(name: &str) -> Tuning {
+    match Tuning::of_name(name).expect("a tuning") {
         Tuning::AdaLora(config) => {
             Tuning::AdaLora(AdaLoraConfig { initial_rank: 3, target_rank: 2, ..config })
         }
         Tuning::Adapter { .. } => Tuning::Adapter { width: 4 },
         other => other,
-    };
-    let plan = AdaptPlan { tuning, steps_per_pass: 10, max_passes: 3, ..AdaptPlan::default() };
-    (base, adapt_encoder(encoder, &plan, material, (Keeping::nothing(), |_| ())))
+    }
 }
 
 #[test]
@@ -108,4 +129,51 @@ fn the_frozen_encoder_comes_back_as_it_was_and_too_little_is_refused() {
     assert_eq!((frozen.encoder.sha256(), frozen.n_trained, frozen.curve.len()), (base.as_str(), 0, 0));
     let refusal = adapted(&world(8), "lora").1.err().expect("too few lessons").to_string();
     assert!(refusal.contains("lessons") && refusal.contains("hint"), "{refusal}");
+}
+
+fn outcome(adapted: &Adapted) -> (Vec<u32>, Vec<Epoch>) {
+    let arrays = adapted.encoder.params.arrays();
+    (
+        arrays.iter().flat_map(|array| array.values.iter().map(|x| x.to_bits())).collect(),
+        adapted.curve.clone(),
+    )
+}
+
+// Killed in pass after pass: what is left is the checkpoint of a step in the midst of it.
+fn killed_in(pass: usize, every_steps: u64, folder: &Path, subject: (&World, &str, bool)) {
+    let (world, name, asks_valid) = subject;
+    let stop = AtomicBool::new(false);
+    let keeping = Keeping { folder: Some(folder), every_steps, stop: &stop };
+    let dies = |epoch: &Epoch| assert!(epoch.epoch < pass, "killed, as the test wants it");
+    let run = || adapted_with(world, (name, asks_valid), keeping, dies).1.map(|_| ());
+    let _ = catch_unwind(AssertUnwindSafe(run));
+}
+
+#[test]
+fn killed_anywhere_or_stopped_after_any_pass_it_goes_on_to_the_same_bytes() {
+    let world = world(70);
+    for (name, asks_valid) in [("lora", true), ("adalora", true), ("lora", false), ("adalora", false)] {
+        let (base, whole) = adapted_with(&world, (name, asks_valid), Keeping::nothing(), |_| ());
+        let whole = whole.expect("enough lessons");
+        assert!(asks_valid || whole.encoder.sha256() != base, "{name}: something was trained");
+        let whole = outcome(&whole);
+        let stop = AtomicBool::new(false);
+        let folder = Folder::new(&format!("adapt-{name}-{asks_valid}"));
+        let keeping = Keeping { folder: Some(&folder.0), every_steps: 7, stop: &stop };
+        for pass in 1..=3 {
+            killed_in(pass, [7, 3, 8][pass - 1], &folder.0, (&world, name, asks_valid));
+        }
+        let (_, resumed) = adapted_with(&world, (name, asks_valid), keeping, |_| ());
+        assert!(outcome(&resumed.expect("it goes on")) == whole, "{name}, valid {asks_valid}: after kills");
+        let folder = Folder::new(&format!("adapt-stop-{name}-{asks_valid}"));
+        let keeping = Keeping { folder: Some(&folder.0), ..keeping };
+        for pass in 1..=2 {
+            let stops = |epoch: &Epoch| stop.store(epoch.epoch == pass, Ordering::Relaxed);
+            let (_, stopped) = adapted_with(&world, (name, asks_valid), keeping, stops);
+            assert!(matches!(stopped, Err(TrainError::Stopped)), "{name} in pass {pass}");
+            stop.store(false, Ordering::Relaxed);
+        }
+        let (_, resumed) = adapted_with(&world, (name, asks_valid), keeping, |_| ());
+        assert!(outcome(&resumed.expect("it goes on")) == whole, "{name}, valid {asks_valid}: after stops");
+    }
 }

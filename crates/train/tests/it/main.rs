@@ -4,13 +4,14 @@ mod behavior;
 mod chance;
 mod choice;
 mod encoder_fit;
+mod encoder_pretrain;
+mod folder;
 mod one_path;
 mod repetition;
 mod resume;
 mod selector;
 mod story;
 #[path = "../../../models/tests/it/tiny_model.rs"]
-#[expect(dead_code, reason = "the tests of the encoders themselves need more of it")]
 mod tiny_model;
 mod transfer;
 mod zero_shot;

@@ -1,7 +1,7 @@
 //! A training that is stopped anywhere, however often, goes on to the same bytes.
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand::{Rng, SeedableRng};
@@ -15,26 +15,10 @@ use segue_train::judge::mean;
 use segue_train::learn::{Epoch, LearnPlan, Learner, learn};
 use segue_train::{Judge, Keeping, Objective, TrainError};
 
+use crate::folder::Folder;
 use crate::story::{Stage, Story, TARGET};
 
 const N_TRIALS: u64 = 50;
-
-/// A folder that is removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("segue-resume-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn small() -> BehaviorConfig {
     BehaviorConfig {
