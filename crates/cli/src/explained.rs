@@ -36,6 +36,12 @@ pub(crate) struct ExplainedItem {
     pub(crate) title: String,
     /// Blended score.
     pub(crate) score: f32,
+    /// The rating to expect, where a model is trained for ratings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rating: Option<f32>,
+    /// Probability that it is chosen among a few items drawn evenly, where a model is trained for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) click: Option<f32>,
     /// Each expert's part of the score; with the cold offset they add up to it.
     pub(crate) shares: Vec<Share>,
     /// What carried it.
@@ -132,12 +138,16 @@ pub(crate) fn explain_item(
     let dataset = &recommender.dataset;
     let reasons = recommender.explain(query, ranked.item)?;
     let phrases = words::phrases(dataset, query, ranked, &reasons);
+    let place = ranked.item.at() - dataset.items.range(query.domain).start;
+    let said = recommender.model(query.domain)?.predict(query, place);
     let share = |&(expert, part): &(ExpertId, f32)| Share { expert: expert.to_string(), part };
     Ok(ExplainedItem {
         rank,
         id: dataset.items.raw(ranked.item).to_owned(),
         title: dataset.items.label(ranked.item).to_owned(),
         score: ranked.score,
+        rating: said.rating,
+        click: said.click,
         shares: ranked.shares.iter().map(share).collect(),
         why: if phrases.is_empty() { "no expert names a reason".to_owned() } else { phrases.join("; ") },
         phrases,
@@ -178,7 +188,7 @@ impl ExplainedList {
         for item in &self.items {
             grid.row(&[
                 item.rank.to_string(),
-                item.title.clone(),
+                item.title_and_predictions(),
                 format!("{:.2}", item.score),
                 item.shares_in_words(3),
                 item.why.clone(),
@@ -189,6 +199,14 @@ impl ExplainedList {
 }
 
 impl ExplainedItem {
+    // The title, and under it what models that are trained for it say of rating and choice.
+    fn title_and_predictions(&self) -> String {
+        let rating = self.rating.map(|rating| format!("rating {rating:.1}"));
+        let click = self.click.map(|click| format!("chosen {:.0} %", click * 100.0));
+        let said: Vec<String> = rating.into_iter().chain(click).collect();
+        if said.is_empty() { self.title.clone() } else { format!("{}\n{}", self.title, said.join(" · ")) }
+    }
+
     /// The largest parts of the score, at most `n`.
     pub(crate) fn shares_in_words(&self, n: usize) -> String {
         let mut shares: Vec<&Share> = self.shares.iter().collect();

@@ -1,6 +1,7 @@
 //! The recommend path: score every candidate, blend, mask, take the best.
 
 use segue_data::{Dataset, DomainIdx, Event, ItemCatalog, ItemIdx, UserIdx};
+use segue_models::behavior::TaskPrediction;
 use segue_models::{Expert, ExpertId, Query};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,22 @@ pub struct Scratch {
 }
 
 impl DomainModel {
+    /// Rating and probability of a choice of one candidate (counted within the domain), by the expert with the largest weight that is
+    /// trained for them; nothing where none is.
+    pub fn predict(&self, query: &Query<'_>, candidate: usize) -> TaskPrediction {
+        let mut by_weight: Vec<usize> = (0..self.experts.len()).collect();
+        by_weight.sort_by(|&a, &b| {
+            let weight = |at: usize| self.blend.members.get(at).map_or(0.0, |member| member.warm);
+            weight(b).total_cmp(&weight(a))
+        });
+        let mut said = TaskPrediction::default();
+        for at in by_weight {
+            let own = self.experts[at].predict(query, &[candidate])[0];
+            said = TaskPrediction { rating: said.rating.or(own.rating), click: said.click.or(own.click) };
+        }
+        said
+    }
+
     /// The experts' ids in order.
     pub fn expert_ids(&self) -> Vec<ExpertId> {
         self.experts.iter().map(|expert| expert.id).collect()

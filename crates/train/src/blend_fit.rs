@@ -46,8 +46,8 @@ const N_STARTS: usize = 3;
 const GAIN_RESAMPLES: usize = 4_000;
 const ENTRY_WEIGHTS: &[f32] = &[0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0];
 const REFINE: &[f32] = &[0.5, 0.7, 0.85, 1.2, 1.4, 2.0];
-const COLD_FACTORS: &[f32] = &[0.5, 0.7, 1.0, 1.4, 2.0];
-const COLD_OFFSETS: &[f32] = &[-1.0, -0.5, -0.2, 0.0, 0.2, 0.5, 1.0, 2.0];
+const COLD_FACTORS: &[f32] = &[0.5, 0.7, 1.0, 1.4, 2.0, 4.0, 8.0];
+const COLD_OFFSETS: &[f32] = &[-4.0, -2.0, -1.0, -0.5, -0.2, 0.0, 0.2, 0.5, 1.0, 2.0];
 
 /// Chooses the weights: from the best experts alone by greedy additions (the target's own experts first, those of other domains
 /// after them), each kept only if its paired interval excludes zero; then a refinement of all weights, a last check of

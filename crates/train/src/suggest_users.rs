@@ -28,6 +28,8 @@ pub enum UserStrategy {
     Uncertain,
     /// Spread out: each as far as can be from those known and those chosen before.
     Diverse,
+    /// Those who did most elsewhere: they have the most to tell.
+    Active,
     /// By chance: the baseline.
     Random,
 }
@@ -86,10 +88,13 @@ impl<'a> UserPool<'a> {
             // Stable: equal ones stay in their drawn order.
             candidates.sort_by(|&a, &b| uncertainty[b].total_cmp(&uncertainty[a]));
         }
+        if strategy == UserStrategy::Active {
+            candidates.sort_by_key(|&at| std::cmp::Reverse(self.unknown[at].1.len()));
+        }
         let in_order = match strategy {
             UserStrategy::UncertainDiverse => n.saturating_mul(PREFILTER),
             UserStrategy::Diverse => candidates.len(),
-            UserStrategy::Uncertain | UserStrategy::Random => n,
+            UserStrategy::Uncertain | UserStrategy::Active | UserStrategy::Random => n,
         };
         candidates.truncate(in_order);
         let is_spread = matches!(strategy, UserStrategy::Diverse | UserStrategy::UncertainDiverse);

@@ -39,6 +39,8 @@ enum Ask {
     Uncertain,
     /// Each as unlike as can be to those known
     Diverse,
+    /// Those who did most elsewhere
+    Active,
 }
 
 impl Ask {
@@ -47,6 +49,7 @@ impl Ask {
             Self::UncertainDiverse => UserStrategy::UncertainDiverse,
             Self::Uncertain => UserStrategy::Uncertain,
             Self::Diverse => UserStrategy::Diverse,
+            Self::Active => UserStrategy::Active,
         }
     }
 }

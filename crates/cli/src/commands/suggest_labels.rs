@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Length of the list
     #[arg(long, short, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     n: u32,
-    /// How they are chosen [default: uncertain-diverse for users; popularity-entropy for items, or entropy0 where
+    /// How they are chosen [default: active for users; popularity-entropy for items, or entropy0 where
     /// all ratings are equal]
     #[arg(long, value_enum)]
     strategy: Option<Strategy>,
@@ -60,6 +60,8 @@ enum Strategy {
     Uncertain,
     /// users: each as unlike as can be to those known and those chosen before
     Diverse,
+    /// users: those who did most elsewhere, who have the most to tell
+    Active,
     /// items: many know them and their ratings disagree; ln(users) × entropy of the ratings
     PopularityEntropy,
     /// items: entropy of the ratings, with "never met" as a rating of half weight
@@ -126,7 +128,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
 }
 
 fn users(args: &Args, recommender: &Recommender, domain: DomainIdx) -> Result<Document> {
-    let strategy = args.strategy.unwrap_or(Strategy::UncertainDiverse);
+    let strategy = args.strategy.unwrap_or(Strategy::Active);
     let by = strategy.for_users()?;
     let train = everything(recommender);
     let items = &recommender.dataset.items;
@@ -209,6 +211,7 @@ impl Strategy {
             Self::UncertainDiverse => Ok(UserStrategy::UncertainDiverse),
             Self::Uncertain => Ok(UserStrategy::Uncertain),
             Self::Diverse => Ok(UserStrategy::Diverse),
+            Self::Active => Ok(UserStrategy::Active),
             Self::Random => Ok(UserStrategy::Random),
             Self::PopularityEntropy | Self::Entropy0 | Self::Popularity | Self::Coverage => Err(usage(
                 format!("`{}` chooses items, not users", self.name()),
@@ -224,7 +227,7 @@ impl Strategy {
             Self::Popularity => Ok(ItemStrategy::Popularity),
             Self::Coverage => Ok(ItemStrategy::Coverage),
             Self::Random => Ok(ItemStrategy::Random),
-            Self::UncertainDiverse | Self::Uncertain | Self::Diverse => Err(usage(
+            Self::UncertainDiverse | Self::Uncertain | Self::Diverse | Self::Active => Err(usage(
                 format!("`{}` chooses users, not items", self.name()),
                 "leave --what items out, or choose popularity-entropy, entropy0, popularity, coverage or random",
             )),
