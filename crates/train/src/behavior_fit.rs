@@ -10,7 +10,7 @@ use segue_models::{Expert, ExpertConfig, ExpertId, ModelError, TextSpace};
 
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean};
-use crate::learn::{Epoch, LearnPlan, Learner, learn};
+use crate::learn::{Epoch, LearnPlan, Learner, Method, learn};
 use crate::session::Keeping;
 
 /// Sequences below which there is nothing to learn from.
@@ -108,6 +108,7 @@ fn plan_of(config: &BehaviorConfig, n_examples: usize, has_valid: bool, seed: u6
     LearnPlan {
         n_examples,
         batch_size: config.batch_size.min(n_examples / STEPS_PER_PASS).max(SMALLEST_BATCH),
+        method: Method::AdamW,
         learning_rate: config.learning_rate,
         warmup_steps: 100,
         weight_decay: config.weight_decay,

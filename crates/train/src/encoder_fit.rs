@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean};
-use crate::learn::{Epoch, LearnPlan, Learner, learn};
+use crate::learn::{Epoch, LearnPlan, Learner, Method, learn};
 use crate::session::Keeping;
 
 /// How an encoder is adapted.
@@ -169,6 +169,7 @@ fn learn_plan(plan: &AdaptPlan, n_lessons: usize, has_valid: bool) -> LearnPlan 
     LearnPlan {
         n_examples: (plan.steps_per_pass * batch_size).min(n_lessons),
         batch_size,
+        method: Method::AdamW,
         learning_rate: plan.rate(),
         warmup_steps: 20,
         weight_decay: 0.01,
