@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::query_args::ItemArgs;
 use crate::commands::{
-    adapt, benchmark, completions, config, demo, describe, encode, evaluate, few_shot, import, model,
+    adapt, benchmark, completions, config, demo, describe, encode, evaluate, few_shot, graph, import, model,
     recommend, runs, suggest_labels, train,
 };
 
@@ -51,6 +51,8 @@ pub(crate) enum Command {
     FewShot(few_shot::Args),
     /// Say which users or items to ask about next, so that the answers tell most
     SuggestLabels(suggest_labels::Args),
+    /// Predict links of a knowledge graph: train, measure, complete facts
+    Graph(graph::Args),
     /// Measure a run again, or lists that any tool made
     Evaluate(evaluate::Args),
     /// Recommend items, with the reasons

@@ -71,15 +71,15 @@ pub fn rank_links(
         }
         Ok(ranks)
     };
-    let parts: Result<Vec<Vec<LinkRank>>> =
-        cases.par_chunks(TOGETHER).enumerate().map(rank_some).collect();
+    let parts: Result<Vec<Vec<LinkRank>>> = cases.par_chunks(TOGETHER).enumerate().map(rank_some).collect();
     Ok(parts?.concat())
 }
 
 impl LinkFigures {
     /// The means; `None` of no ranks.
     pub fn of<'a>(ranks: impl IntoIterator<Item = &'a LinkRank>) -> Option<Self> {
-        let mut sums = Self { n_questions: 0, mrr: 0.0, hits_1: 0.0, hits_3: 0.0, hits_10: 0.0, mean_rank: 0.0 };
+        let mut sums =
+            Self { n_questions: 0, mrr: 0.0, hits_1: 0.0, hits_3: 0.0, hits_10: 0.0, mean_rank: 0.0 };
         for rank in ranks.into_iter().map(|rank| rank.rank.expected_rank()) {
             let within = |k: f64| f64::from(u8::from(rank <= k));
             sums.n_questions += 1;

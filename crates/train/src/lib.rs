@@ -9,6 +9,7 @@ mod training;
 pub mod session;
 pub mod behavior_fit;
 pub mod encoder_fit;
+pub mod graph_fit;
 pub mod pool;
 pub mod blend_fit;
 pub mod material;

@@ -9,6 +9,7 @@ pub(crate) mod describe;
 pub(crate) mod encode;
 pub(crate) mod evaluate;
 pub(crate) mod few_shot;
+pub(crate) mod graph;
 pub(crate) mod import;
 pub(crate) mod model;
 pub(crate) mod query_args;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: &Cli, screen: Screen) -> Result<()> {
         Command::Train(args) => train::run(args, screen),
         Command::FewShot(args) => few_shot::run(args, screen),
         Command::SuggestLabels(args) => suggest_labels::run(args, screen),
+        Command::Graph(args) => graph::run(args, screen),
         Command::Evaluate(args) => evaluate::run(args, screen),
         Command::Recommend(args) => recommend::run(args, screen),
         Command::Why(args) => why::run(args, screen),

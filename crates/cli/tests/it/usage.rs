@@ -15,6 +15,7 @@ fn help_names_every_command_and_the_exit_codes() {
         "evaluate",
         "few-shot",
         "suggest-labels",
+        "graph",
         "recommend",
         "why",
         "why-not",

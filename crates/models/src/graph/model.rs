@@ -149,7 +149,8 @@ impl GraphModel {
         let mut take = |name: &str, shape: [usize; 2]| {
             let values = tensors.take_f32(name)?;
             if values.len() != shape[0] * shape[1] {
-                let expected = format!("{} values of {} rows, not {}", shape[0] * shape[1], shape[0], values.len());
+                let expected =
+                    format!("{} values of {} rows, not {}", shape[0] * shape[1], shape[0], values.len());
                 return Err(ModelError::Inconsistent { tensor: name.to_owned(), expected });
             }
             Ok(params.add_values(name, &shape, values))
@@ -160,7 +161,10 @@ impl GraphModel {
     }
 }
 
-fn shapes(config: &GraphConfig, (n_entities, n_relations): (usize, usize)) -> Result<[[usize; 2]; 2], ModelError> {
+fn shapes(
+    config: &GraphConfig,
+    (n_entities, n_relations): (usize, usize),
+) -> Result<[[usize; 2]; 2], ModelError> {
     let refuse = |reason: String| ModelError::StandsAside { expert: "graph", reason };
     if let Some(problem) = config.problem() {
         return Err(refuse(problem.to_owned()));

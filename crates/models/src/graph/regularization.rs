@@ -33,13 +33,7 @@ impl Regularizer {
     }
 
     /// `Σ weights[row] · penalty(row)`; adds its gradient. `values` and `gradient` have rows of `width`.
-    pub(crate) fn penalty(
-        self,
-        weights: &[f32],
-        width: usize,
-        values: &[f32],
-        gradient: &mut [f32],
-    ) -> f64 {
+    pub(crate) fn penalty(self, weights: &[f32], width: usize, values: &[f32], gradient: &mut [f32]) -> f64 {
         let rows = weights.par_iter().zip(values.par_chunks(width)).zip(gradient.par_chunks_mut(width));
         let used = rows.filter(|((weight, _), _)| **weight > 0.0);
         let losses: Vec<f64> =

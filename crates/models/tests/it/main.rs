@@ -3,6 +3,7 @@
 mod behavior_profiles;
 mod conformance;
 mod damaged;
+mod graph;
 mod linear_oracle;
 mod settings;
 mod svd_oracle;

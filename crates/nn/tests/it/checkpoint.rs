@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use segue_nn::adamw::{AdamW, AdamWConfig};
 use segue_nn::adagrad::Adagrad;
+use segue_nn::adamw::{AdamW, AdamWConfig};
 use segue_nn::checkpoint::{Checkpoint, CheckpointError, Scalar, Scalars};
 use segue_nn::optimizer::Optimizer;
 use segue_nn::training_state::{load_training, save_training};

@@ -350,7 +350,8 @@ fn answers() -> Subject {
 #[test]
 fn a_row_with_several_answers_is_several_rows_with_one() {
     let x = numbers(3 * 40, 4);
-    let rows: Vec<f32> = [0, 0, 1, 2, 2, 2].into_iter().flat_map(|row| &x[row * 40..][..40]).copied().collect();
+    let rows: Vec<f32> =
+        [0, 0, 1, 2, 2, 2].into_iter().flat_map(|row| &x[row * 40..][..40]).copied().collect();
     let items = [7, 39, 0, 5, 5, 6];
     let (mut together, mut alone) = (x.clone(), rows.clone());
     let answers = Answers { offsets: &[0, 2, 3, 6], items: &items };

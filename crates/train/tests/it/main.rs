@@ -4,6 +4,7 @@ mod behavior;
 mod chance;
 mod choice;
 mod encoder_fit;
+mod graph;
 mod one_path;
 mod repetition;
 mod resume;
