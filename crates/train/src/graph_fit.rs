@@ -38,12 +38,12 @@ impl GraphPlan {
         let config = GraphConfig {
             function,
             dim: if is_product { 500 } else { 200 },
-            n3: if is_product { 0.005 } else { 0.0 },
-            relation_weight: 0.25,
+            n3: if is_product { 0.01 } else { 0.0 },
+            relation_weight: 0.1,
             dropout: 0.0,
         };
         let rate = if is_product { 0.1 } else { 0.05 };
-        Self { config, rate, batch: 128, answers: 8, epochs: 100, patience: 10, seed: 0 }
+        Self { config, rate, batch: 128, answers: 8, epochs: 100, patience: 25, seed: 0 }
     }
 }
 

@@ -173,7 +173,7 @@ fn every_gradient_is_the_slope_of_the_loss() {
                 let name = function.name();
                 assert!(length > 1e-4, "{name}, {term}, array {at}: no gradient");
                 assert!(
-                    (apart / length).sqrt() < 3e-3,
+                    (apart / length).sqrt() < 5e-3,
                     "{name}, {term}, array {at}: {}",
                     (apart / length).sqrt()
                 );
@@ -183,7 +183,8 @@ fn every_gradient_is_the_slope_of_the_loss() {
 }
 
 fn slope(model: &mut GraphModel, lessons: &[Lesson], (array, k): (usize, usize)) -> f64 {
-    const STEP: f32 = 2e-3;
+    // Short, so that no difference of a distance steps over its kink at zero.
+    const STEP: f32 = 5e-4;
     let before = model.params.arrays()[array].values[k];
     let mut at = |x: f32| {
         model.params.arrays_mut()[array].values[k] = x;

@@ -47,7 +47,7 @@ struct Settings {
     /// Questions per step; one question has up to 8 answers
     #[arg(long, default_value_t = GraphPlan::default().batch, value_name = "N")]
     batch: usize,
-    /// Weight of the regularization: the cube of moduli, of transe the square [default: 0.005; rotate and transe 0]
+    /// Weight of the regularization: the cube of moduli, of transe the square [default: 0.01; rotate and transe 0]
     #[arg(long, value_name = "WEIGHT")]
     n3: Option<f32>,
     /// Weight of relation prediction beside entity prediction
