@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::query_args::ItemArgs;
 use crate::commands::{
-    ablate, adapt, benchmark, completions, config, demo, describe, encode, evaluate, few_shot, import, model,
-    pretrain, recommend, runs, suggest_labels, train, transfer,
+    ablate, adapt, benchmark, completions, config, demo, describe, encode, evaluate, few_shot, graph, import,
+    model, pretrain, recommend, runs, suggest_labels, train, transfer,
 };
 
 const AFTER_HELP: &str = "\
@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Ablate(ablate::Args),
     /// Say which users or items to ask about next, so that the answers tell most
     SuggestLabels(suggest_labels::Args),
+    /// Predict links of a knowledge graph: train, measure, complete facts
+    Graph(graph::Args),
     /// Measure a run again, or lists that any tool made
     Evaluate(evaluate::Args),
     /// Recommend items, with the reasons

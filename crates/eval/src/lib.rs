@@ -10,6 +10,7 @@
 //! 4. [`leak`] checks that random targets are hit at chance.
 //! 5. [`lists`] evaluates files of any tool instead of a scorer: [`triples`] reads them, [`metrics`] has the formulas,
 //!    [`measure`] their names.
+//! 6. [`links`] ranks the answers of questions to a knowledge graph.
 //!
 //! The protocol: candidates are all items of the domain, known items masked, and unmasked beside it; ties count by the
 //! expected rank; users without a relevant item are excluded and counted. Results are the same at any number of
@@ -39,5 +40,7 @@ pub mod measure;
 pub mod metrics;
 pub mod prediction;
 pub mod triples;
+
+pub mod links;
 
 pub mod report;

@@ -14,6 +14,7 @@ pub mod whitening;
 pub mod item_vectors;
 pub mod text_vectors;
 pub mod behavior;
+pub mod graph;
 pub mod expert;
 pub mod tensors;
 

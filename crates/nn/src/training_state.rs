@@ -5,8 +5,8 @@ use std::path::Path;
 
 use safetensors::tensor::Dtype;
 
-use crate::adamw::AdamW;
 use crate::checkpoint::{Array, Checkpoint, CheckpointError, Expected, Scalar, Scalars, Values, save};
+use crate::optimizer::Optimizer;
 use crate::params::{Gradients, Param, Params};
 use crate::row_table::RowTable;
 
@@ -30,8 +30,8 @@ pub struct BesidesMut<'a> {
 
 /// Writes all that a training needs to go on as if it had not stopped. Configurations are not stored: who loads has them.
 ///
-/// Names in the file: `params.NAME`, `adamw.first.NAME` and `adamw.second.NAME` of trained arrays, and of each table
-/// `tables.NAME.{values, touched, moments, decay}`; `memory.NAME`. Numbers: `adamw.step`, `tables.NAME.{steps, decay, others}`, and
+/// Names in the file: `params.NAME`, of trained arrays `adamw.first.NAME` and `adamw.second.NAME` or `adagrad.sums.NAME`, and of each
+/// table `tables.NAME.{values, touched, moments, decay}`; `memory.NAME`. Numbers: `adamw.step` or `adagrad.step`, `tables.NAME.{steps, decay, others}`, and
 /// `trainer.NAME` of the caller's.
 ///
 /// # Errors
@@ -41,22 +41,22 @@ pub struct BesidesMut<'a> {
 /// When two tables or two arrays have one name.
 pub fn save_training(
     path: &Path,
-    (params, optimizer): (&Params, &AdamW),
+    (params, optimizer): (&Params, &Optimizer),
     besides: &Besides<'_>,
     trainer: &Scalars,
 ) -> Result<(), CheckpointError> {
     let mut arrays: Vec<Array<'_>> = Vec::new();
     for (at, array) in params.arrays().iter().enumerate() {
         arrays.push(stored("params", array, &array.values));
-        for (state, moments) in [("adamw.first", &optimizer.first), ("adamw.second", &optimizer.second)] {
-            let moments = &moments.arrays()[at];
-            if moments.len() == array.values.len() {
-                arrays.push(stored(state, array, moments));
+        for (state, moments) in optimizer.moments() {
+            if has_moments(moments, at, array) {
+                let state = format!("{}.{state}", optimizer.name());
+                arrays.push(stored(&state, array, &moments.arrays()[at]));
             }
         }
     }
     let mut scalars: Scalars = trainer.iter().map(|(name, x)| (format!("trainer.{name}"), *x)).collect();
-    scalars.insert("adamw.step".to_owned(), Scalar::U64(optimizer.step));
+    scalars.insert(format!("{}.step", optimizer.name()), Scalar::U64(optimizer.n_steps()));
     for (name, table) in &besides.tables {
         table.store(&format!("tables.{name}"), &mut arrays, &mut scalars);
     }
@@ -78,7 +78,7 @@ fn stored<'a>(state: &str, array: &Param, values: &'a [f32]) -> Array<'a> {
 /// When the system refuses, the file is damaged, or it has other arrays: then nothing is changed unless reading itself fails.
 pub fn load_training(
     path: &Path,
-    (params, optimizer): (&mut Params, &mut AdamW),
+    (params, optimizer): (&mut Params, &mut Optimizer),
     besides: &mut BesidesMut<'_>,
 ) -> Result<Scalars, CheckpointError> {
     let BesidesMut { tables, memory } = besides;
@@ -91,7 +91,8 @@ pub fn load_training(
         memory.iter().map(|(name, room)| (format!("memory.{name}"), vec![room.len()], Dtype::F32));
     expected.extend(remembered);
     file.expect(&expected)?;
-    let step = file.count("adamw.step")?;
+    let name = optimizer.name();
+    let n_steps = file.count(&format!("{name}.step"))?;
     let mut restored = Vec::new();
     for (name, table) in tables.iter() {
         restored.push(table.restored(&format!("tables.{name}"), &mut file)?);
@@ -99,17 +100,17 @@ pub fn load_training(
     for at in 0..params.arrays().len() {
         let array = &mut params.arrays_mut()[at];
         file.read_f32(&format!("params.{}", array.name), [array.values.as_mut_slice()])?;
-        for (state, moments) in [("first", &mut optimizer.first), ("second", &mut optimizer.second)] {
+        for (state, moments) in optimizer.moments_mut() {
             if has_moments(moments, at, array) {
                 let moments = moments.arrays_mut()[at].as_mut_slice();
-                file.read_f32(&format!("adamw.{state}.{}", array.name), [moments])?;
+                file.read_f32(&format!("{name}.{state}.{}", array.name), [moments])?;
             }
         }
     }
     for (name, room) in memory.iter_mut() {
         file.read_f32(&format!("memory.{name}"), [&mut **room])?;
     }
-    optimizer.step = step;
+    optimizer.set_n_steps(n_steps);
     tables.iter_mut().zip(restored).for_each(|((_, table), restored)| **table = restored);
     let trainer =
         file.scalars().iter().filter_map(|(name, x)| Some((name.strip_prefix("trainer.")?.to_owned(), *x)));
@@ -120,15 +121,16 @@ fn has_moments(moments: &Gradients, at: usize, array: &Param) -> bool {
     moments.arrays()[at].len() == array.values.len()
 }
 
-fn expected_arrays(params: &Params, optimizer: &AdamW) -> Vec<Expected> {
+fn expected_arrays(params: &Params, optimizer: &Optimizer) -> Vec<Expected> {
     let mut expected = Vec::new();
     for (at, array) in params.arrays().iter().enumerate() {
         let mut expect =
             |state: &str| expected.push((format!("{state}.{}", array.name), array.shape.clone(), Dtype::F32));
         expect("params");
-        if has_moments(&optimizer.first, at, array) {
-            expect("adamw.first");
-            expect("adamw.second");
+        for (state, moments) in optimizer.moments() {
+            if has_moments(moments, at, array) {
+                expect(&format!("{}.{state}", optimizer.name()));
+            }
         }
     }
     expected

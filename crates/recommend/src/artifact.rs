@@ -52,6 +52,14 @@ struct ExpertHead {
 /// # Errors
 /// When `to` exists or writing fails.
 pub fn write(recommender: &Recommender, seed: u64, to: &Path) -> Result<(), RecommendError> {
+    write_aside(to, |aside| write_into(recommender, seed, aside))
+}
+
+/// Lets `write` fill a folder beside `to`, and renames it when it is complete.
+pub(crate) fn write_aside(
+    to: &Path,
+    write: impl FnOnce(&Path) -> Result<(), RecommendError>,
+) -> Result<(), RecommendError> {
     if to.exists() {
         return Err(RecommendError::artifact(
             to.display().to_string(),
@@ -61,7 +69,7 @@ pub fn write(recommender: &Recommender, seed: u64, to: &Path) -> Result<(), Reco
     }
     let name = to.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let aside = to.with_file_name(format!(".{name}.partial-{}", std::process::id()));
-    let written = write_into(recommender, seed, &aside).and_then(|()| {
+    let written = write(&aside).and_then(|()| {
         sync(&aside)?;
         fs::rename(&aside, to).map_err(|e| io("rename to", to, e))?;
         sync(to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
@@ -232,7 +240,7 @@ fn from_runs(runs: &[u32]) -> Vec<bool> {
     runs.iter().enumerate().flat_map(expand).collect()
 }
 
-fn put(path: &Path, bytes: &[u8]) -> Result<(), RecommendError> {
+pub(crate) fn put(path: &Path, bytes: &[u8]) -> Result<(), RecommendError> {
     fs::write(path, bytes).map_err(|e| io("write", path, e))?;
     sync(path)
 }
@@ -241,7 +249,7 @@ fn sync(path: &Path) -> Result<(), RecommendError> {
     fs::File::open(path).and_then(|file| file.sync_all()).map_err(|e| io("sync", path, e))
 }
 
-fn io(action: &'static str, path: &Path, error: std::io::Error) -> RecommendError {
+pub(crate) fn io(action: &'static str, path: &Path, error: std::io::Error) -> RecommendError {
     RecommendError::Data(segue_data::DataError::io(action, path, error))
 }
 

@@ -6,9 +6,11 @@ pub mod blend;
 pub mod recommender;
 pub mod reasons;
 pub mod artifact;
+pub mod graph_artifact;
 mod error;
 
 pub use blend::{Blend, Member, mean_and_deviation, standardize};
 pub use error::RecommendError;
+pub use graph_artifact::GraphArtifact;
 pub use reasons::{Reason, WhyNot};
 pub use recommender::{DomainModel, RankedItem, RankedList, Recommender, Request};

@@ -13,7 +13,7 @@ use segue_models::{Expert, ExpertConfig, ExpertId, ModelError, Scope, TextSpace}
 
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean};
-use crate::learn::{Epoch, LearnPlan, Learner, learn};
+use crate::learn::{Epoch, LearnPlan, Learner, Method, learn};
 use crate::session::Keeping;
 use crate::tasks::calibration_of;
 
@@ -206,6 +206,7 @@ fn plan_of(config: &BehaviorConfig, n_examples: usize, epochs: usize, seed: u64)
     LearnPlan {
         n_examples,
         batch_size: config.batch_size.min(n_examples / STEPS_PER_PASS).max(SMALLEST_BATCH),
+        method: Method::AdamW,
         learning_rate: config.learning_rate,
         warmup_steps: 100,
         weight_decay: config.weight_decay,

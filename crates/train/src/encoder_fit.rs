@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::encoder_learning::{Trainee, rate_of, tokens_of};
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean};
-use crate::learn::{Epoch, LearnPlan, Learner, State, learn};
+use crate::learn::{Epoch, LearnPlan, Learner, Method, State, learn};
 use crate::session::Keeping;
 
 /// How an encoder is adapted.
@@ -147,6 +147,7 @@ fn learn_plan(plan: &AdaptPlan, n_lessons: usize, has_valid: bool) -> LearnPlan 
     LearnPlan {
         n_examples: (plan.steps_per_pass * batch_size).min(n_lessons),
         batch_size,
+        method: Method::AdamW,
         learning_rate: rate_of(&plan.tuning, plan.learning_rate),
         warmup_steps: 20,
         weight_decay: 0.01,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoder_learning::{Trainee, rate_of, tokens_of};
 use crate::error::TrainError;
-use crate::learn::{Epoch, LearnPlan, Learner, State, learn};
+use crate::learn::{Epoch, LearnPlan, Learner, Method, State, learn};
 use crate::session::Keeping;
 
 /// How an encoder is pretrained.
@@ -241,6 +241,7 @@ impl Corpus {
 fn learn_plan(plan: &PretrainPlan, n_texts: usize) -> LearnPlan {
     let batch_size = plan.batch_size.max(1);
     LearnPlan {
+        method: Method::AdamW,
         n_examples: (plan.steps_per_pass * batch_size).min(n_texts),
         batch_size,
         learning_rate: rate_of(&plan.tuning, plan.learning_rate),

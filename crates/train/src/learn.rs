@@ -42,6 +42,15 @@ pub struct State<'a> {
     pub memory: Vec<(String, &'a mut [f32])>,
 }
 
+/// How gradients become steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// For networks.
+    AdamW,
+    /// For embeddings that few examples touch each; weight decay is not read.
+    Adagrad,
+}
+
 /// Settings of the loop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LearnPlan {
@@ -49,6 +58,8 @@ pub struct LearnPlan {
     pub n_examples: usize,
     /// Examples per step.
     pub batch_size: usize,
+    /// Optimizer.
+    pub method: Method,
     /// Learning rate after warm-up.
     pub learning_rate: f32,
     /// Steps until the learning rate is reached.
@@ -140,12 +151,12 @@ fn pass(
         let norm = norm.ok_or(TrainError::Diverged { epoch, step, loss })?;
         let scale = clip_factor(norm, f64::from(plan.clip_norm));
         let optimizer = &mut training.optimizer;
-        let warm = (optimizer.step + 1) as f32 / plan.warmup_steps.max(1) as f32;
+        let warm = (optimizer.n_steps() + 1) as f32 / plan.warmup_steps.max(1) as f32;
         optimizer.step(learner.params(), gradients, plan.learning_rate * warm.min(1.0), scale);
-        learner.end_step(gradients, training.optimizer.step - 1);
+        learner.end_step(gradients, training.optimizer.n_steps() - 1);
         training.total += loss * batch.len() as f64;
         training.n_steps = step + 1;
-        if keeping.every_steps > 0 && training.optimizer.step.is_multiple_of(keeping.every_steps) {
+        if keeping.every_steps > 0 && training.optimizer.n_steps().is_multiple_of(keeping.every_steps) {
             keep(learner, plan, keeping, training)?;
         }
     }

@@ -12,6 +12,7 @@ pub mod tasks;
 mod encoder_learning;
 pub mod encoder_pretrain;
 pub mod encoder_fit;
+pub mod graph_fit;
 pub mod pool;
 pub mod blend_fit;
 pub mod material;

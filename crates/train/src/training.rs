@@ -7,18 +7,20 @@ use std::fs;
 use std::path::Path;
 
 use segue_models::nn::Params;
+use segue_models::nn::adagrad::Adagrad;
 use segue_models::nn::adamw::{AdamW, AdamWConfig};
 use segue_models::nn::checkpoint::{Array, Checkpoint, CheckpointError, Scalar, Scalars, Values, save};
+use segue_models::nn::optimizer::Optimizer;
 use segue_models::nn::training_state::{Besides, BesidesMut, load_training, save_training};
 
-use crate::learn::{Epoch, LearnPlan, State};
+use crate::learn::{Epoch, LearnPlan, Method, State};
 
 const STATE_FILE: &str = "state.safetensors";
 
 /// The state of a training.
 pub(crate) struct Training {
     /// Moments of the parameters.
-    pub(crate) optimizer: AdamW,
+    pub(crate) optimizer: Optimizer,
     /// Passes done.
     pub(crate) curve: Vec<Epoch>,
     /// Steps done in the running pass.
@@ -43,7 +45,11 @@ impl Training {
     /// Before the first step.
     pub(crate) fn new(plan: &LearnPlan, params: &Params) -> Self {
         let config = AdamWConfig { weight_decay: plan.weight_decay, ..AdamWConfig::default() };
-        Self { optimizer: AdamW::new(config, params), curve: Vec::new(), n_steps: 0, total: 0.0, best: None }
+        let optimizer = match plan.method {
+            Method::AdamW => AdamW::new(config, params).into(),
+            Method::Adagrad => Adagrad::new(params).into(),
+        };
+        Self { optimizer, curve: Vec::new(), n_steps: 0, total: 0.0, best: None }
     }
 
     /// Whether all passes are done or valid has not improved for too long.

@@ -10,6 +10,7 @@ pub(crate) mod describe;
 pub(crate) mod encode;
 pub(crate) mod evaluate;
 pub(crate) mod few_shot;
+pub(crate) mod graph;
 pub(crate) mod import;
 pub(crate) mod model;
 pub(crate) mod pretrain;
@@ -52,6 +53,7 @@ pub(crate) fn run(cli: &Cli, screen: Screen) -> Result<()> {
         Command::Transfer(args) => transfer::run(args, screen),
         Command::Ablate(args) => ablate::run(args, screen),
         Command::SuggestLabels(args) => suggest_labels::run(args, screen),
+        Command::Graph(args) => graph::run(args, screen),
         Command::Evaluate(args) => evaluate::run(args, screen),
         Command::Recommend(args) => recommend::run(args, screen),
         Command::Why(args) => why::run(args, screen),

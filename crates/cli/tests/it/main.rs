@@ -9,6 +9,7 @@ mod data;
 mod determinism;
 mod end_to_end;
 mod few_shot;
+mod graph;
 mod lists;
 mod mlflow;
 mod pretrain;

@@ -4,6 +4,7 @@ mod behavior_profiles;
 mod behavior_tasks;
 mod conformance;
 mod damaged;
+mod graph;
 mod linear_oracle;
 mod pretraining;
 mod settings;

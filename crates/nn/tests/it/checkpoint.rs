@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use segue_nn::adagrad::Adagrad;
 use segue_nn::adamw::{AdamW, AdamWConfig};
 use segue_nn::checkpoint::{Checkpoint, CheckpointError, Scalar, Scalars};
+use segue_nn::optimizer::Optimizer;
 use segue_nn::training_state::{Besides, BesidesMut, load_training, save_training};
 use segue_nn::{Init, LazyAdamW, Params, RowGradients, RowTable};
 
@@ -37,7 +39,7 @@ impl Drop for Folder {
 #[derive(Clone, Debug, PartialEq)]
 struct Training {
     params: Params,
-    optimizer: AdamW,
+    optimizer: Optimizer,
     table: RowTable,
     average: Vec<f32>,
 }
@@ -51,7 +53,7 @@ impl Training {
         params.add("frozen", &[3], Init::Normal(1.0), &mut rng);
         params.arrays_mut()[1].trainable = false;
         params.add("bias", &[n_out], Init::Zeros, &mut rng);
-        let optimizer = AdamW::new(AdamWConfig::default(), &params);
+        let optimizer = AdamW::new(AdamWConfig::default(), &params).into();
         let table = RowTable::new(3, numbers(1000 * 3, seed));
         Self { params, optimizer, table, average: vec![0.0; 7] }
     }
@@ -135,7 +137,7 @@ fn other_shapes_and_names_are_refused_with_the_first_difference() {
     refused(Training::new(6, 1), "`adamw.first.bias` is F32 [4] in the file, F32 [6] here");
     let mut other = training.clone();
     other.params.add("zoom", &[1], Init::Ones, &mut ChaCha8Rng::seed_from_u64(0));
-    other.optimizer = AdamW::new(AdamWConfig::default(), &other.params);
+    other.optimizer = AdamW::new(AdamWConfig::default(), &other.params).into();
     refused(other, "`adamw.first.zoom` [1] is not in the file");
     let mut other = Training::new(4, 1);
     other.params.arrays_mut()[0].name = "W".to_owned();
@@ -220,4 +222,28 @@ fn a_folder_that_is_not_there_is_named_and_nothing_is_left() {
         save_training(&path, (&training.params, &training.optimizer), &Besides::default(), &scalars());
     assert!(matches!(saved, Err(CheckpointError::Io { doing: "write", .. })));
     assert!(folder.files().is_empty());
+}
+
+#[test]
+fn adagrad_goes_on_the_same_and_the_file_of_another_optimizer_is_refused() {
+    let folder = Folder::new("adagrad");
+    let path = folder.0.join("a.safetensors");
+    let with_adagrad = |seed| {
+        let training = Training::new(4, seed);
+        Training { optimizer: Adagrad::new(&training.params).into(), ..training }
+    };
+    let mut training = with_adagrad(1);
+    training.step(0);
+    training.save(&path, &scalars());
+    let mut back = with_adagrad(2);
+    back.step(7);
+    back.load(&path).unwrap();
+    assert!(back == training, "same state");
+    back.step(1);
+    training.step(1);
+    assert!(back == training, "same step");
+    let mut other = Training::new(4, 1);
+    let before = other.clone();
+    assert!(matches!(other.load(&path), Err(CheckpointError::Different { .. })));
+    assert!(other == before, "nothing is changed");
 }

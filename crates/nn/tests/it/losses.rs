@@ -2,6 +2,7 @@
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use segue_nn::answers::{Answers, answers_cross_entropy};
 use segue_nn::binary_cross_entropy::{Reduction, binary_cross_entropy};
 use segue_nn::cross_entropy::{Denominator, SoftmaxScratch, softmax_cross_entropy};
 use segue_nn::info_nce::{Directions, InfoNce};
@@ -16,6 +17,7 @@ pub(crate) fn losses() -> Vec<Subject> {
     let mut all = vec![sampled_softmax(false), sampled_softmax(true)];
     all.extend([full_softmax(false), full_softmax(true)]);
     all.extend([info_nce(Directions::QueryToKey, false), info_nce(Directions::Both, true)]);
+    all.push(answers());
     all.extend([binary(Reduction::Mean), binary(Reduction::Sum)]);
     all
 }
@@ -308,4 +310,58 @@ fn binary_cross_entropy_equals_pytorch_also_far_out() {
     let case = Case::read("binary_cross_entropy");
     let layer = Binary { targets: case.floats("/targets"), reduction: Reduction::Mean };
     case.check(&mut Params::new(), &layer);
+}
+
+// ---- rows with several answers
+
+/// Each row's answers are a function of its number: none, some, one of them twice.
+struct SeveralAnswers;
+
+impl SeveralAnswers {
+    fn run(x: &[f32]) -> (f64, Vec<f32>) {
+        let lists: [&[u32]; 4] = [&[3], &[0, 5, 2], &[], &[1, 1, 6]];
+        let (mut offsets, mut items) = (vec![0], Vec::new());
+        for row in 0..x.len() / 7 {
+            items.extend(lists[row % 4]);
+            offsets.push(items.len());
+        }
+        let mut logits = x.to_vec();
+        let answers = Answers { offsets: &offsets, items: &items };
+        (answers_cross_entropy(&mut logits, 7, answers, 1.0), logits)
+    }
+}
+
+impl Layer for SeveralAnswers {
+    fn forward(&self, _: &Params, x: &[f32], _: &[usize]) -> Vec<f32> {
+        vec![Self::run(x).0 as f32]
+    }
+
+    fn backward(&self, _: &Params, (x, _): (&[f32], &[usize]), dy: &[f32], _: &mut Gradients) -> Vec<f32> {
+        let mut dx = Self::run(x).1;
+        scaled(&mut dx, dy);
+        dx
+    }
+}
+
+fn answers() -> Subject {
+    subject("answers", "softmax with several answers", 7, Box::new(SeveralAnswers))
+}
+
+#[test]
+fn a_row_with_several_answers_is_several_rows_with_one() {
+    let x = numbers(3 * 40, 4);
+    let rows: Vec<f32> =
+        [0, 0, 1, 2, 2, 2].into_iter().flat_map(|row| &x[row * 40..][..40]).copied().collect();
+    let items = [7, 39, 0, 5, 5, 6];
+    let (mut together, mut alone) = (x.clone(), rows.clone());
+    let answers = Answers { offsets: &[0, 2, 3, 6], items: &items };
+    let loss = answers_cross_entropy(&mut together, 40, answers, 0.5);
+    let one_each = Answers { offsets: &[0, 1, 2, 3, 4, 5, 6], items: &items };
+    let loss_alone = answers_cross_entropy(&mut alone, 40, one_each, 0.5);
+    assert!((loss - loss_alone).abs() < 1e-5, "{loss} instead of {loss_alone}");
+    let mut sums = vec![0.0; 3 * 40];
+    for (row, values) in [0, 0, 1, 2, 2, 2].into_iter().zip(alone.chunks_exact(40)) {
+        sums[row * 40..][..40].iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+    }
+    assert!(relative_distance(&together, &sums) < 1e-5);
 }

@@ -7,13 +7,14 @@ use rand_chacha::ChaCha8Rng;
 use segue_nn::adapter::{Adapter, AdapterCache};
 use segue_nn::attention::{Attention, Mask, PrefixRows};
 use segue_nn::block::{Block, BlockCache, BlockScratch, BlockShape, Dropping, NormOrder};
+use segue_nn::distance::{Distance, negated_distances, negated_distances_backward};
 use segue_nn::dropout::{DropoutKey, dropout};
 use segue_nn::gelu::{gelu, gelu_backward};
 use segue_nn::layer_norm::{LayerNorm, RowStats};
 use segue_nn::linear::Linear;
 use segue_nn::low_rank::LowRank;
 use segue_nn::prefix::Prefix;
-use segue_nn::{Gradients, Params};
+use segue_nn::{Gradients, ParamId, Params};
 
 use crate::losses::losses;
 use crate::subject::{Layer, Reach, Subject};
@@ -31,6 +32,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
         }
     }
     all.push(dropped());
+    all.extend([Distance::CityBlock, Distance::ComplexModulus].map(distances));
     all.extend(losses());
     all
 }
@@ -380,4 +382,51 @@ impl Layer for Dropped {
 fn dropped() -> Subject {
     let (name, params) = ("dropout", Params::new());
     Subject { module: "dropout", name, params, n_in: 4, reach: Reach::Batch, layer: Box::new(Dropped) }
+}
+
+// ---- distances
+
+/// The items are a parameter.
+struct Distances {
+    distance: Distance,
+    items: ParamId,
+}
+
+impl Layer for Distances {
+    fn forward(&self, params: &Params, x: &[f32], _: &[usize]) -> Vec<f32> {
+        let items = params.get(self.items);
+        let mut scores = vec![f32::NAN; x.len() / 6 * (items.len() / 6)];
+        negated_distances(self.distance, 6, (x, items), &mut scores);
+        scores
+    }
+
+    fn backward(
+        &self,
+        params: &Params,
+        (x, _): (&[f32], &[usize]),
+        dy: &[f32],
+        gradients: &mut Gradients,
+    ) -> Vec<f32> {
+        let mut dx = vec![0.0; x.len()];
+        let items = params.get(self.items);
+        let mut unread = vec![0.0; items.len()];
+        let d_items = gradients.get_mut(self.items).unwrap_or(&mut unread);
+        negated_distances_backward(self.distance, 6, (x, items), dy, (&mut dx, d_items));
+        dx
+    }
+}
+
+fn distances(distance: Distance) -> Subject {
+    let mut params = Params::new();
+    let items = params.add("items", &[21, 6], segue_nn::Init::Normal(0.7), &mut generator());
+    if distance == Distance::CityBlock {
+        // Outside of the input's range: finite differences must not step over the kink at zero.
+        params.get_mut(items).iter_mut().for_each(|x| *x += 1.1f32.copysign(*x));
+    }
+    let name = match distance {
+        Distance::CityBlock => "city block distances",
+        Distance::ComplexModulus => "distances of complex numbers",
+    };
+    let layer = Box::new(Distances { distance, items });
+    Subject { module: "distance", name, params, n_in: 6, reach: Reach::Row, layer }
 }

@@ -6,6 +6,7 @@ mod choice;
 mod encoder_fit;
 mod encoder_pretrain;
 mod folder;
+mod graph;
 mod one_path;
 mod repetition;
 mod resume;

@@ -12,7 +12,7 @@ use segue_models::nn::{Gradients, Params};
 use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, Scope};
 use segue_train::behavior_fit::{Lessons, Validation, fit_behavior};
 use segue_train::judge::mean;
-use segue_train::learn::{Epoch, LearnPlan, Learner, learn};
+use segue_train::learn::{Epoch, LearnPlan, Learner, Method, learn};
 use segue_train::{Judge, Keeping, Objective, TrainError};
 
 use crate::folder::Folder;
@@ -36,6 +36,7 @@ fn plan(n_examples: usize, epochs: usize) -> LearnPlan {
     LearnPlan {
         n_examples,
         batch_size: 16,
+        method: Method::AdamW,
         learning_rate: 5e-3,
         warmup_steps: 10,
         weight_decay: 0.01,

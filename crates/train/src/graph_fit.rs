@@ -1,0 +1,155 @@
+//! Trains a model of a knowledge graph; the filtered MRR on valid chooses the pass.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use segue_data::{Facts, Triple};
+use segue_eval::links::{LinkFigures, rank_links};
+use segue_models::graph::{GraphConfig, GraphModel, GraphStep, Lesson, ScoreFunction};
+use segue_models::nn::dropout::DropoutKey;
+use segue_models::nn::{Gradients, Params};
+
+use crate::error::TrainError;
+use crate::learn::{Epoch, LearnPlan, Learner, Method, learn};
+use crate::session::Keeping;
+
+/// Settings of a training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GraphPlan {
+    /// What is learned, and by which loss.
+    pub config: GraphConfig,
+    /// Learning rate of Adagrad.
+    pub rate: f32,
+    /// Questions per step.
+    pub batch: usize,
+    /// Answers of a question that are learned together; a question with more becomes several.
+    pub answers: usize,
+    /// Most passes.
+    pub epochs: usize,
+    /// Passes without a better MRR on valid after which training stops.
+    pub patience: usize,
+    /// Seed of the start, of the order and of dropout.
+    pub seed: u64,
+}
+
+impl GraphPlan {
+    /// The defaults of a score function.
+    pub fn of(function: ScoreFunction) -> Self {
+        let is_product = matches!(function, ScoreFunction::ComplEx | ScoreFunction::DistMult);
+        let config = GraphConfig {
+            function,
+            dim: if is_product { 500 } else { 200 },
+            n3: if is_product { 0.01 } else { 0.0 },
+            relation_weight: 0.1,
+            dropout: 0.0,
+        };
+        let rate = if is_product { 0.1 } else { 0.05 };
+        Self { config, rate, batch: 128, answers: 8, epochs: 100, patience: 25, seed: 0 }
+    }
+}
+
+impl Default for GraphPlan {
+    fn default() -> Self {
+        Self::of(ScoreFunction::ComplEx)
+    }
+}
+
+/// What there is to learn; never the test split.
+#[derive(Clone, Copy, Debug)]
+pub struct GraphMaterial<'a> {
+    /// Number of entities.
+    pub n_entities: usize,
+    /// Number of relations.
+    pub n_relations: usize,
+    /// Facts to learn from.
+    pub train: &'a [Triple],
+    /// Facts that choose the pass; empty: all passes are made.
+    pub valid: &'a [Triple],
+    /// Facts that are no wrong answers to a question of valid. Published figures filter by all facts, test among them: no vector is
+    /// learned from them, but which pass is kept depends on them. By train and valid alone nothing does.
+    pub filter: &'a Facts,
+}
+
+/// Trains; the model of the best pass, and the curve.
+///
+/// # Errors
+/// When settings are out of range, there is nothing to learn from, training diverges, or as [`learn`] where `keeping` says so.
+pub fn fit_graph(
+    plan: &GraphPlan,
+    material: GraphMaterial<'_>,
+    keeping: Keeping<'_>,
+    observe: impl FnMut(&Epoch),
+) -> Result<(GraphModel, Vec<Epoch>), TrainError> {
+    check(plan, material)?;
+    let sizes = (material.n_entities, material.n_relations);
+    let model = GraphModel::new(plan.config, sizes, &mut ChaCha8Rng::seed_from_u64(plan.seed));
+    let model = model.map_err(|source| TrainError::Model { expert: "graph".to_owned(), source })?;
+    let lessons = Lesson::all_of(&Facts::of(material.train.iter().copied()), plan.answers);
+    let n_answers: usize = lessons.iter().map(|lesson| lesson.answers.len()).sum();
+    let learn_plan = LearnPlan {
+        n_examples: lessons.len(),
+        batch_size: plan.batch.min(lessons.len()),
+        method: Method::Adagrad,
+        learning_rate: plan.rate,
+        warmup_steps: 1,
+        weight_decay: 0.0,
+        clip_norm: f32::MAX,
+        epochs: if material.valid.is_empty() { plan.epochs } else { 0 },
+        max_epochs: plan.epochs,
+        patience: plan.patience,
+        seed: plan.seed,
+    };
+    let mut learner = GraphLearner {
+        answers_per_lesson: n_answers as f32 / lessons.len() as f32,
+        filter: material.filter,
+        valid: material.valid,
+        step: GraphStep::default(),
+        model,
+        lessons,
+    };
+    let curve = learn(&mut learner, &learn_plan, keeping, observe)?;
+    Ok((learner.model, curve))
+}
+
+fn check(plan: &GraphPlan, material: GraphMaterial<'_>) -> Result<(), TrainError> {
+    if let Some(problem) = plan.config.problem() {
+        return Err(TrainError::request(problem, "give a value in that range"));
+    }
+    if !(plan.rate.is_finite() && plan.rate > 0.0) || plan.batch == 0 || plan.answers == 0 || plan.epochs == 0
+    {
+        let remedy = "give a positive rate, and a batch, answers and epochs of at least 1";
+        return Err(TrainError::request("the settings of the training are out of range", remedy));
+    }
+    if material.train.is_empty() {
+        return Err(TrainError::request("there is no fact to learn from", "give a graph with facts"));
+    }
+    Ok(())
+}
+
+struct GraphLearner<'a> {
+    model: GraphModel,
+    lessons: Vec<Lesson>,
+    answers_per_lesson: f32,
+    filter: &'a Facts,
+    valid: &'a [Triple],
+    step: GraphStep,
+}
+
+impl Learner for GraphLearner<'_> {
+    fn params(&mut self) -> &mut Params {
+        &mut self.model.params
+    }
+
+    fn losses(&mut self, batch: &[usize], key: DropoutKey, gradients: &mut Gradients) -> f64 {
+        let lessons: Vec<&Lesson> = batch.iter().map(|&at| &self.lessons[at]).collect();
+        // The same for every batch, so that a fact weighs the same wherever it stands.
+        let scale = 1.0 / (batch.len() as f32 * self.answers_per_lesson);
+        self.step.losses(&self.model, &lessons, scale, key, gradients)
+    }
+
+    fn validate(&mut self) -> Result<f64, TrainError> {
+        let score =
+            |questions: &[segue_data::Question], scores: &mut [f32]| self.model.score(questions, scores);
+        let ranks = rank_links(self.valid, self.filter, self.model.n_entities(), score)?;
+        Ok(LinkFigures::of(&ranks).map_or(0.0, |figures| figures.mrr))
+    }
+}
