@@ -66,13 +66,25 @@ pub fn fit_blend(
     let fit = Fit { pool, users, ids: &ids, own: Bootstrap { seed, ..Bootstrap::default() }, n_others };
     let own: Vec<usize> = (0..ids.len()).filter(|&at| ids[at].scope == Scope::Target).collect();
     let others: Vec<usize> = (0..ids.len()).filter(|&at| ids[at].scope != Scope::Target).collect();
+    let everybody: Vec<usize> = (0..ids.len()).collect();
     let mut weights = fit.best_of_starts(&own)?;
     let single = weights.clone();
     fit.add_greedily(&mut weights, &others)?;
     fit.drop_useless(&mut weights)?;
     // Where a member came or went, one that was of no use before may be of use now.
-    fit.add_greedily(&mut weights, &(0..ids.len()).collect::<Vec<_>>())?;
+    fit.add_greedily(&mut weights, &everybody)?;
     fit.drop_useless(&mut weights)?;
+    if !others.is_empty() {
+        // Other domains may be of use beside another choice of the target's own experts.
+        let mut together = fit.all_of(&everybody);
+        fit.refine(&mut together);
+        fit.drop_useless(&mut together)?;
+        fit.add_greedily(&mut together, &everybody)?;
+        fit.drop_useless(&mut together)?;
+        if fit.score(&together) > fit.score(&weights) {
+            weights = together;
+        }
+    }
     // One that came and went has still moved the others' weights.
     if others.iter().all(|&at| weights.warm[at] == 0.0) {
         weights = single.clone();
