@@ -60,7 +60,7 @@ pub fn negated_distances_backward(
     let (n_queries, n_items) = (queries.len() / width, items.len() / width);
     assert_eq!(d_scores.len(), n_queries * n_items, "shape of the scores");
     assert!(d_queries.len() == queries.len() && d_items.len() == items.len(), "shapes of the gradients");
-    if n_items == 0 {
+    if n_items == 0 || n_queries == 0 {
         return;
     }
     let rows = d_queries.par_chunks_mut(width).zip(queries.par_chunks(width));

@@ -19,7 +19,7 @@ pub struct Evidence {
     pub expert: ExpertId,
     /// NDCG@10 on its own, 95 % interval.
     pub alone: Interval,
-    /// NDCG@10 of the blend with it minus the blend without it, before cold items are treated apart (for a refused
+    /// NDCG@10 of the blend with it minus the best blend of the others, before cold items are treated apart (for a refused
     /// expert: at the weight tried last). Interval of 95 %, or of `1 − .05 / n` for one of n experts of other domains.
     pub gain: Interval,
     /// Whether it is in the blend.
@@ -254,8 +254,10 @@ impl Fit<'_> {
                 return Ok(());
             }
             for at in active {
+                // The others may do its part: weights that were refined with it would miss it, whatever it is.
                 let mut without = weights.clone();
                 without.set(at, 0.0);
+                self.refine(&mut without);
                 let gain = self.difference(weights, &without, self.judge_of(at))?;
                 if gain.lo <= 0.0 && weakest.as_ref().is_none_or(|(mean, _)| gain.mean < *mean) {
                     weakest = Some((gain.mean, without));
@@ -297,6 +299,7 @@ impl Fit<'_> {
         let gain = if kept {
             let mut without = weights.clone();
             without.set(at, 0.0);
+            self.refine(&mut without);
             self.difference(weights, &without, self.judge_of(at))?
         } else {
             self.difference(&self.best_entry(weights, at).1, weights, self.judge_of(at))?

@@ -15,7 +15,7 @@ fn suggested_users_have_no_event_of_the_target_and_suggested_items_are_of_it() {
     folder.ok("train fewer --to run --budget 1 --target films --no-refit");
 
     let found = folder.json("suggest-labels run -n 5");
-    assert_eq!((&found["target"], &found["strategy"]), (&"films".into(), &"uncertain-diverse".into()));
+    assert_eq!((&found["target"], &found["strategy"]), (&"films".into(), &"active".into()));
     assert_eq!(found["n_candidates"], 40);
     let users = found["suggestions"].as_array().unwrap();
     assert_eq!(users.len(), 5);

@@ -147,10 +147,8 @@ pub struct TransferConfig {
     /// Item vectors.
     pub text: TextInputConfig,
     /// From the other domains to the target.
-    #[serde(default)]
     pub tuning: SequenceTuning,
     /// Passes over the other domains before the target's; 0 = until valid no longer improves.
-    #[serde(default)]
     pub pretrain_epochs: usize,
 }
 
