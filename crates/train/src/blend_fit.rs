@@ -19,7 +19,7 @@ pub struct Evidence {
     pub expert: ExpertId,
     /// NDCG@10 on its own, 95 % interval.
     pub alone: Interval,
-    /// NDCG@10 of the blend with it minus the best blend of the others, before cold items are treated apart (for a refused
+    /// NDCG@10 of the blend with it minus the blend without it, before cold items are treated apart (for a refused
     /// expert: at the weight tried last). Interval of 95 %, or of `1 − .05 / n` for one of n experts of other domains.
     pub gain: Interval,
     /// Whether it is in the blend.
@@ -46,8 +46,8 @@ const N_STARTS: usize = 3;
 const GAIN_RESAMPLES: usize = 4_000;
 const ENTRY_WEIGHTS: &[f32] = &[0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0];
 const REFINE: &[f32] = &[0.5, 0.7, 0.85, 1.2, 1.4, 2.0];
-const COLD_FACTORS: &[f32] = &[0.5, 0.7, 1.0, 1.4, 2.0, 4.0, 8.0];
-const COLD_OFFSETS: &[f32] = &[-4.0, -2.0, -1.0, -0.5, -0.2, 0.0, 0.2, 0.5, 1.0, 2.0];
+const COLD_FACTORS: &[f32] = &[0.5, 0.7, 1.0, 1.4, 2.0];
+const COLD_OFFSETS: &[f32] = &[-1.0, -0.5, -0.2, 0.0, 0.2, 0.5, 1.0, 2.0];
 
 /// Chooses the weights: from the best experts alone by greedy additions (the target's own experts first, those of other domains
 /// after them), each kept only if its paired interval excludes zero; then a refinement of all weights, a last check of
@@ -66,25 +66,13 @@ pub fn fit_blend(
     let fit = Fit { pool, users, ids: &ids, own: Bootstrap { seed, ..Bootstrap::default() }, n_others };
     let own: Vec<usize> = (0..ids.len()).filter(|&at| ids[at].scope == Scope::Target).collect();
     let others: Vec<usize> = (0..ids.len()).filter(|&at| ids[at].scope != Scope::Target).collect();
-    let everybody: Vec<usize> = (0..ids.len()).collect();
     let mut weights = fit.best_of_starts(&own)?;
     let single = weights.clone();
     fit.add_greedily(&mut weights, &others)?;
     fit.drop_useless(&mut weights)?;
     // Where a member came or went, one that was of no use before may be of use now.
-    fit.add_greedily(&mut weights, &everybody)?;
+    fit.add_greedily(&mut weights, &(0..ids.len()).collect::<Vec<_>>())?;
     fit.drop_useless(&mut weights)?;
-    if !others.is_empty() {
-        // Other domains may be of use beside another choice of the target's own experts.
-        let mut together = fit.all_of(&everybody);
-        fit.refine(&mut together);
-        fit.drop_useless(&mut together)?;
-        fit.add_greedily(&mut together, &everybody)?;
-        fit.drop_useless(&mut together)?;
-        if fit.score(&together) > fit.score(&weights) {
-            weights = together;
-        }
-    }
     // One that came and went has still moved the others' weights.
     if others.iter().all(|&at| weights.warm[at] == 0.0) {
         weights = single.clone();
@@ -144,20 +132,8 @@ impl Fit<'_> {
         let mut starts: Vec<(f64, Weights)> =
             candidates.iter().map(|&at| (self.score(&self.only(at)), self.only(at))).collect();
         starts.sort_by(|a, b| b.0.total_cmp(&a.0));
-        starts.truncate(N_STARTS);
-        if candidates.len() > 2 {
-            // Experts that only together beat one that is good alone are never found by adding one by one: so from all together,
-            // too, and from all but one.
-            let but_one = (0..candidates.len()).map(|at| [&candidates[..at], &candidates[at + 1..]].concat());
-            for together in std::iter::once(candidates.to_vec()).chain(but_one) {
-                let mut all = self.all_of(&together);
-                self.refine(&mut all);
-                starts.push((self.score(&all), all));
-            }
-        }
         let mut best: Option<(f64, Weights)> = None;
-        for (_, mut weights) in starts {
-            self.drop_useless(&mut weights)?;
+        for (_, mut weights) in starts.into_iter().take(N_STARTS) {
             self.add_greedily(&mut weights, candidates)?;
             self.drop_useless(&mut weights)?;
             let score = self.score(&weights);
@@ -181,13 +157,6 @@ impl Fit<'_> {
             cold_offset: 0.0,
         };
         weights.set(at, 1.0);
-        weights
-    }
-
-    fn all_of(&self, candidates: &[usize]) -> Weights {
-        let mut weights = self.only(0);
-        weights.set(0, 0.0);
-        candidates.iter().for_each(|&at| weights.set(at, 1.0 / candidates.len() as f32));
         weights
     }
 
@@ -254,10 +223,8 @@ impl Fit<'_> {
                 return Ok(());
             }
             for at in active {
-                // The others may do its part: weights that were refined with it would miss it, whatever it is.
                 let mut without = weights.clone();
                 without.set(at, 0.0);
-                self.refine(&mut without);
                 let gain = self.difference(weights, &without, self.judge_of(at))?;
                 if gain.lo <= 0.0 && weakest.as_ref().is_none_or(|(mean, _)| gain.mean < *mean) {
                     weakest = Some((gain.mean, without));
@@ -299,7 +266,6 @@ impl Fit<'_> {
         let gain = if kept {
             let mut without = weights.clone();
             without.set(at, 0.0);
-            self.refine(&mut without);
             self.difference(weights, &without, self.judge_of(at))?
         } else {
             self.difference(&self.best_entry(weights, at).1, weights, self.judge_of(at))?
