@@ -138,9 +138,12 @@ mod tests {
 
     // The definition, one candidate at a time.
     fn plain_rank(fact: Triple, inverse: bool, all: &[Triple]) -> f64 {
-        let with = |entity: u32| match inverse {
-            true => Triple { head: EntityIdx(entity), ..fact },
-            false => Triple { tail: EntityIdx(entity), ..fact },
+        let with = |entity: u32| {
+            if inverse {
+                Triple { head: EntityIdx(entity), ..fact }
+            } else {
+                Triple { tail: EntityIdx(entity), ..fact }
+            }
         };
         let (anchor, answer) = if inverse { (fact.tail, fact.head) } else { (fact.head, fact.tail) };
         let question = Question { anchor, relation: fact.relation, inverse };

@@ -79,7 +79,7 @@ fn area_under_roc(pairs: &[(f64, bool)]) -> f64 {
     let (mut rank_sum, mut at) = (0.0, 0);
     while at < sorted.len() {
         let tied = sorted[at..].iter().take_while(|pair| pair.0 == sorted[at].0).count();
-        let rank = at as f64 + (tied as f64 + 1.0) / 2.0;
+        let rank = at as f64 + f64::midpoint(tied as f64, 1.0);
         rank_sum += rank * sorted[at..at + tied].iter().filter(|pair| pair.1).count() as f64;
         at += tied;
     }

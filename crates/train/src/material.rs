@@ -45,7 +45,7 @@ impl<'a> Material<'a> {
         self.vectors.or(words).and_then(|vectors| self.space(vectors))
     }
 
-    fn space<'b>(self, vectors: &'b ItemVectors) -> Option<TextSpace<'b>> {
+    fn space(self, vectors: &ItemVectors) -> Option<TextSpace<'_>> {
         let space = TextSpace::new(vectors, self.train, self.items)?;
         Some(if self.whitens { space } else { space.unwhitened() })
     }

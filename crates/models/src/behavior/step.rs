@@ -228,8 +228,8 @@ impl BehaviorStep {
             }
         }
         let (first, second) = newest.split_at(n);
-        let whole = |(a, b): (&Option<(usize, usize)>, &Option<(usize, usize)>)| a.zip(*b);
-        let (first, second): (Vec<_>, Vec<_>) = first.iter().zip(second).filter_map(whole).unzip();
+        let whole = first.iter().zip(second).filter_map(|(a, b)| a.zip(*b));
+        let (first, second): (Vec<_>, Vec<_>) = whole.unzip();
         let places = [first, second].concat();
         let of = |&(lane, position): &(usize, usize)| &self.lanes[lane].hidden[position * width..][..width];
         let views: Vec<f32> = places.iter().flat_map(of).copied().collect(); // [2 n, width]

@@ -229,19 +229,19 @@ impl Behavior {
     ) -> TaskLosses {
         let mut losses = TaskLosses::default();
         if let Some(id) = self.net.tasks.rating {
-            losses.rating = self.add_rating(id, domain, head, (scale, weights.rating), (d_items, gradients));
+            losses.rating =
+                self.add_rating((id, domain), head, (scale, weights.rating), (d_items, gradients));
         }
         if let Some(id) = self.net.tasks.click {
             losses.click =
-                self.add_click(id, domain, head, (scale, weights.click), key, (d_items, gradients));
+                self.add_click((id, domain), head, (scale, weights.click), key, (d_items, gradients));
         }
         losses
     }
 
     fn add_rating(
         &self,
-        id: ParamId,
-        domain: usize,
+        (id, domain): (ParamId, usize),
         head: &mut Head,
         (scale, weight): (f32, f32),
         (d_items, gradients): (&mut [f32], &mut Gradients),
@@ -281,8 +281,7 @@ impl Behavior {
 
     fn add_click(
         &self,
-        id: ParamId,
-        domain: usize,
+        (id, domain): (ParamId, usize),
         head: &mut Head,
         (scale, weight): (f32, f32),
         key: DropoutKey,

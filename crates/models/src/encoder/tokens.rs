@@ -7,7 +7,7 @@ use tokenizers::{Tokenizer, TruncationParams};
 
 use crate::encoder::error::EncoderError;
 
-/// Names of special tokens in BERT's and RoBERTa's vocabularies.
+/// Names of special tokens in BERT's and `RoBERTa`'s vocabularies.
 const SPECIAL: [&str; 10] =
     ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "<pad>", "<unk>", "<s>", "</s>", "<mask>"];
 

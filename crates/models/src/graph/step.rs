@@ -160,7 +160,7 @@ impl GraphStep {
             pairs.extend(lesson.answers.iter().map(|answer| (row, answer.0 as usize)));
             relations.resize(pairs.len(), model.relation_row(lesson.question) as u32);
         }
-        let facts = Pairs { heads: &self.heads, pairs: &pairs, relations: &relations };
+        let facts = Pairs { heads: &self.heads, ends: &pairs, relations: &relations };
         facts.loss(model, scale, &mut self.d_heads, gradients)
     }
 
