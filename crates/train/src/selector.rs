@@ -103,7 +103,7 @@ pub fn select(
     let mut weights = vec![1.0f32; material.items.n_domains()];
     for sources in all_sources(material.items.n_domains(), target, choices.each) {
         if sources == Sources::All && choices.each {
-            weights = tries.contributions(&own_ndcg, weights)?;
+            weights = tries.contributions(&own_ndcg, weights);
         }
         tries.fit_all(sources, material, &choices, &weights)?;
     }
@@ -221,7 +221,7 @@ impl Tries<'_> {
     }
 
     // The gain of each domain alone, relative to the largest: a domain that does not help weighs nothing.
-    fn contributions(&self, own: &[f64], none: Vec<f32>) -> Result<Vec<f32>, TrainError> {
+    fn contributions(&self, own: &[f64], none: Vec<f32>) -> Vec<f32> {
         let mut gains = vec![0.0f64; none.len()];
         for (way, ndcg, _) in &self.fitted {
             if let Sources::One(domain) = way.sources {
@@ -231,9 +231,9 @@ impl Tries<'_> {
         }
         let largest = gains.iter().copied().fold(0.0, f64::max);
         if largest <= 0.0 {
-            return Ok(none);
+            return none;
         }
-        Ok(gains.iter().map(|gain| (gain / largest) as f32).collect())
+        gains.iter().map(|gain| (gain / largest) as f32).collect()
     }
 }
 

@@ -112,7 +112,7 @@ fn stopped_again_and_again(items: &ItemCatalog, name: &str, n: usize, folder: &P
         let keeping = Keeping { folder: Some(folder), every_steps: 4, stop: &stop };
         match pretrained(items, &plan(name), keeping, &observer) {
             Err(TrainError::Stopped) => n_stops += 1,
-            other => return (n_stops, other.unwrap()),
+            other => return (n_stops, other.expect("nothing else ends it")),
         }
     }
 }

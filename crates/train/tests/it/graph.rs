@@ -76,7 +76,7 @@ fn fit(plan: &GraphPlan, split: &Split) -> Result<(GraphModel, Vec<Epoch>), Trai
 
 fn test_mrr(model: &GraphModel, split: &Split) -> f64 {
     let score = |questions: &[Question], scores: &mut [f32]| model.score(questions, scores);
-    let ranks = rank_links(&split.test, &split.all(), N_ENTITIES, score).unwrap();
+    let ranks = rank_links(&split.test, &split.all(), N_ENTITIES, score).expect("it can be learned");
     LinkFigures::of(&ranks).unwrap().mrr
 }
 
