@@ -1,14 +1,14 @@
 //! Items that nobody has touched: how often they are found when they are what comes next, and what showing them costs the others.
 
 use anyhow::{Context, Result};
-use segue_data::{Split, hold_out_items};
+use segue_data::hold_out_items;
 use segue_eval::bootstrap::Interval;
 use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::{Comparison, MetricTable, compare};
 use segue_eval::rank::TargetRank;
 use segue_models::Query;
 use segue_recommend::recommender::Scratch;
-use segue_train::{Judge, Session, fit_domain, refit_domain};
+use segue_train::{Judge, fit_domain};
 use serde::Serialize;
 
 use crate::figures::HEADLINE;
@@ -47,14 +47,13 @@ pub(crate) struct UnseenRow {
 /// Holds items out, fits and measures.
 pub(crate) fn study(subject: &Subject<'_>, screen: Screen) -> Result<ColdItems> {
     let (split, held) = hold_out_items(subject.split, subject.items, PERCENT, subject.plan.seed);
-    let (valid, test) = (judge(subject, &split, false)?, judge(subject, &split, true)?);
-    let material = subject.material().with_train(&split.train);
+    let subject = &Subject { split: &split, settings: subject.settings.clone(), ..*subject };
+    let (valid, test) = (subject.valid()?, subject.test()?);
     let mut model = watched(screen, subject.target_name(), |session| {
-        Ok(fit_domain(subject.plan, material, &valid, session)?.model)
+        Ok(fit_domain(subject.plan, subject.material(), &valid, session)?.model)
     })?;
     if subject.refit {
-        let material = material.with_train(&split.train_valid);
-        model = refit_domain(&model, material, subject.plan.seed, Session::unwatched())?;
+        model = subject.refitted(&model)?;
     }
     let range = subject.items.range(subject.target);
     let asks_unseen: Vec<bool> =
@@ -84,11 +83,6 @@ pub(crate) fn study(subject: &Subject<'_>, screen: Screen) -> Result<ColdItems> 
         unseen,
         warm: *compared.get(HEADLINE).context("no metric was measured")?,
     })
-}
-
-fn judge<'a>(subject: &Subject<'a>, split: &Split, is_test: bool) -> Result<Judge<'a>> {
-    let cases = if is_test { &split.test.0 } else { &split.valid.0 };
-    Ok(Judge::new(cases, subject.items, subject.target, subject.rule.mask, subject.rule.sampled)?)
 }
 
 fn row(

@@ -21,7 +21,6 @@ use crate::figures::{
 /// What a measurement looks at.
 pub(crate) struct Examination<'a> {
     items: &'a ItemCatalog,
-    train: &'a TrainSet,
     judge: Judge<'a>,
     settings: TableSettings,
     train_counts: Vec<u32>,
@@ -32,7 +31,7 @@ impl<'a> Examination<'a> {
     /// Prepares the test cases of `domain`; `train` is what the models were fitted on.
     pub(crate) fn new(
         test: &TestSet,
-        train: &'a TrainSet,
+        train: &TrainSet,
         (items, domain): (&'a ItemCatalog, DomainIdx),
         settings: TableSettings,
     ) -> Result<Self> {
@@ -40,7 +39,7 @@ impl<'a> Examination<'a> {
         let judge = Judge::new(&test.0, items, domain, MaskRule::Seen, None)?.with_lists(longest);
         let train_counts = train.sequences.item_counts(items.len())[items.range(domain)].to_vec();
         let n_train_users = train.sequences.rows().filter(|row| !row.is_empty()).count();
-        Ok(Self { items, train, judge, settings, train_counts, n_train_users })
+        Ok(Self { items, judge, settings, train_counts, n_train_users })
     }
 
     /// Systems that [`Self::measure`] will rank.
@@ -87,8 +86,7 @@ impl<'a> Examination<'a> {
             comparisons.extend(self.pair(&blend, (SINGLE_DOMAIN, &alone), group)?);
         }
         let seed = self.settings.bootstrap.seed;
-        let tasks =
-            model.experts.iter().filter_map(|expert| measure_tasks(expert, self.train, &self.judge, seed));
+        let tasks = model.experts.iter().filter_map(|expert| measure_tasks(expert, &self.judge, seed));
         Ok(TestFigures { systems, comparisons, tasks: tasks.collect() })
     }
 

@@ -9,12 +9,12 @@ use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::{Comparison, TableSettings, compare};
 use segue_eval::rank::TargetRank;
 use segue_eval::report::Report;
-use segue_models::{ItemVectors, Query};
+use segue_models::{ExpertId, ItemVectors, Query};
 use segue_recommend::DomainModel;
 use segue_recommend::recommender::Scratch;
 use segue_train::judge::ndcg_of;
 use segue_train::zero_shot::JudgeRule;
-use segue_train::{FitPlan, Judge, MaskRule, Material, Progress, Session};
+use segue_train::{FitPlan, Judge, MaskRule, Material, Progress, Session, refit_domain};
 
 use crate::clock;
 use crate::commands::train::read;
@@ -90,6 +90,37 @@ impl<'a> Subject<'a> {
         let compared = compare(self.ranks(ours), self.ranks(theirs), Some(judge.users()), &self.settings)?;
         compared.get(HEADLINE).copied().context("no metric was measured")
     }
+}
+
+impl Subject<'_> {
+    /// Ranks the test cases by what is served: the model as it is, or fitted again on train and valid where the subject asks for it.
+    pub(crate) fn rank_served(&self, test: &Judge<'_>, model: &DomainModel) -> Result<Rankings> {
+        if !self.refit {
+            return rank_model(test, model);
+        }
+        rank_model(test, &self.refitted(model)?)
+    }
+
+    /// The model fitted again on train and valid.
+    pub(crate) fn refitted(&self, model: &DomainModel) -> Result<DomainModel> {
+        let material = self.material().with_train(&self.split.train_valid);
+        Ok(refit_domain(model, material, self.plan.seed, Session::unwatched())?)
+    }
+}
+
+/// Experts of a blend with their weights, the largest first.
+pub(crate) fn members(model: &DomainModel) -> Vec<(ExpertId, f32)> {
+    let blend = &model.blend;
+    let mut members: Vec<(ExpertId, f32)> =
+        blend.active().map(|at| (blend.members[at].expert, blend.members[at].warm)).collect();
+    members.sort_by(|a, b| b.1.total_cmp(&a.1));
+    members
+}
+
+/// The same in words.
+pub(crate) fn members_in_words(members: &[(ExpertId, f32)]) -> String {
+    let member = |(expert, weight): &(ExpertId, f32)| format!("{expert} {weight:.2}");
+    members.iter().map(member).collect::<Vec<_>>().join(" · ")
 }
 
 /// A data set, filtered and cut.

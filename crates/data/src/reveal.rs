@@ -58,6 +58,11 @@ pub fn with_events(train: &TrainSet, keeps: impl Fn(u32, &Event) -> bool) -> Tra
     TrainSet { sequences: Sequences::from_parts(offsets, events), profiles: train.profiles.clone() }
 }
 
+/// The same rows without events of some domains.
+pub fn without_domains(train: &TrainSet, items: &ItemCatalog, domains: &[DomainIdx]) -> TrainSet {
+    with_events(train, |_, event| !domains.contains(&items.domain_of(event.item)))
+}
+
 /// The rows (users) that have something to reveal, in the order in which it is revealed: a larger share contains every smaller one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevealOrder {

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use segue_data::{DomainIdx, ItemCatalog, TrainSet, reveal::with_events};
+use segue_data::DomainIdx;
+use segue_data::reveal::without_domains;
 use segue_models::{ExpertId, ExpertKind, Scope};
 use serde::{Deserialize, Serialize};
 
@@ -195,12 +196,6 @@ impl Part {
     }
 }
 
-/// Training events without those of one domain.
-pub fn without_domain(train: &TrainSet, items: &ItemCatalog, domain: DomainIdx) -> TrainSet {
-    let inside = items.range(domain);
-    with_events(train, |_, event| !inside.contains(&event.item.at()))
-}
-
 /// Fits the recipe without a part; experts of the whole recipe's fit that do not depend on the part are taken over. Histories of
 /// `valid` stay as they are: an expert that has learned nothing of a domain makes nothing of its events.
 ///
@@ -215,7 +210,7 @@ pub fn fit_without(
 ) -> Result<DomainFit, TrainError> {
     let plan = part.plan_without(plan);
     let train = match part {
-        Part::Source(domain) => Some(without_domain(material.train, material.items, domain)),
+        Part::Source(domain) => Some(without_domains(material.train, material.items, &[domain])),
         _ => None,
     };
     let material = Material {
@@ -230,7 +225,7 @@ pub fn fit_without(
 
 #[cfg(test)]
 mod tests {
-    use segue_data::Vocabulary;
+    use segue_data::{ItemCatalog, TrainSet, Vocabulary};
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use segue_data::reveal::with_events;
+use segue_data::reveal::without_domains;
 use segue_data::{DomainIdx, ItemCatalog, TrainSet};
 use segue_models::behavior::{
     Behavior, BehaviorConfig, BehaviorStep, Example, SequenceTuning, TransferConfig,
@@ -63,23 +63,23 @@ pub fn fit_behavior(
     let stands_aside = |source: ModelError| TrainError::Model { expert: id.to_string(), source };
     let model = new_model((id, domain), config, lessons, seed).map_err(stands_aside)?;
     let mut fit = Fit { id, model, valid, seed, keeping, curve: Vec::new() };
-    let expert = match config {
+    let config = match config {
         ExpertConfig::Transfer(config)
             if config.tuning != SequenceTuning::Joint && id.scope == Scope::All =>
         {
             let pretrain_epochs = fit.pretrain(config, lessons, &mut observe)?;
             let config = TransferConfig { pretrain_epochs, ..config.clone() };
             fit.adapt(config.tuning, lessons, &mut observe)?;
-            fit.expert(domain, &ExpertConfig::Transfer(config))
+            ExpertConfig::Transfer(config)
         }
         config => {
             let examples = Example::all_of(lessons.train, &fit.model);
             fit.model.count_targets(&examples);
             fit.phase(examples, fit.model.config.epochs, None, &mut observe)?;
-            fit.expert(domain, config)
+            config.clone()
         }
     };
-    Ok((expert, fit.curve))
+    Ok(fit.finish(domain, &config))
 }
 
 /// A model while it is trained, in one phase or two.
@@ -101,8 +101,7 @@ impl Fit<'_> {
         lessons: Lessons<'_>,
         observe: &mut impl FnMut(&Epoch),
     ) -> Result<usize, TrainError> {
-        let target = lessons.items.range(self.model.rows.target);
-        let others = with_events(lessons.train, |_, event| !target.contains(&event.item.at()));
+        let others = without_domains(lessons.train, lessons.items, &[self.model.rows.target]);
         let examples = Example::all_of(&others, &self.model);
         self.model.count_targets(&examples);
         let epochs = if self.valid.is_some() { 0 } else { config.pretrain_epochs.max(1) };
@@ -116,9 +115,12 @@ impl Fit<'_> {
         lessons: Lessons<'_>,
         observe: &mut impl FnMut(&Epoch),
     ) -> Result<(), TrainError> {
+        if tuning == SequenceTuning::Frozen {
+            return Ok(());
+        }
         let examples = Example::all_of(lessons.train, &self.model);
         let examples = Example::towards(examples, &self.model.rows.candidates());
-        if tuning == SequenceTuning::Frozen || examples.len() < FEWEST_EXAMPLES {
+        if examples.len() < FEWEST_EXAMPLES {
             return Ok(());
         }
         self.model.tune(tuning);
@@ -162,18 +164,20 @@ impl Fit<'_> {
         Ok(self.model.config.epochs)
     }
 
-    fn expert(&mut self, domain: DomainIdx, config: &ExpertConfig) -> Expert {
-        let mut model = self.model.clone().trained();
+    // The expert of what was trained, and the passes.
+    fn finish(self, domain: DomainIdx, config: &ExpertConfig) -> (Expert, Vec<Epoch>) {
+        let mut model = self.model.trained();
         if let Some(valid) = self.valid {
             model.config.tasks.calibration = calibration_of(&model, valid.judge, self.seed);
         }
-        match config {
+        let expert = match config {
             ExpertConfig::Transfer(config) => {
                 let config = TransferConfig { sequence: model.config.clone(), ..config.clone() };
                 Expert::of_transfer(self.id, domain, config, model)
             }
             _ => Expert::of_behavior(self.id, domain, model),
-        }
+        };
+        (expert, self.curve)
     }
 }
 

@@ -9,7 +9,7 @@ use segue_recommend::{Blend, Member};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
-use crate::judge::mean;
+use crate::judge::{corrected, mean, paired_gain};
 use crate::pool::{Pool, Weights};
 
 /// What valid said about one expert.
@@ -42,8 +42,6 @@ pub struct FittedBlend {
 }
 
 const N_STARTS: usize = 3;
-/// Enough to place a bound that two of a thousand resamples pass.
-const GAIN_RESAMPLES: usize = 4_000;
 const ENTRY_WEIGHTS: &[f32] = &[0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0];
 const REFINE: &[f32] = &[0.5, 0.7, 0.85, 1.2, 1.4, 2.0];
 const COLD_FACTORS: &[f32] = &[0.5, 0.7, 1.0, 1.4, 2.0];
@@ -111,8 +109,7 @@ impl Fit<'_> {
         if self.ids[at].scope == Scope::Target {
             return self.own;
         }
-        let confidence = 1.0 - (1.0 - self.own.confidence) / self.n_others as f64;
-        Bootstrap { confidence, n_resamples: GAIN_RESAMPLES, ..self.own }
+        corrected(self.own, self.n_others)
     }
 
     // NDCG@10 of `with` minus `without`, paired, cases of one user drawn together.
@@ -122,9 +119,7 @@ impl Fit<'_> {
         without: &Weights,
         judge: Bootstrap,
     ) -> Result<Interval, TrainError> {
-        let (with, without) = (self.pool.ndcg(with), self.pool.ndcg(without));
-        let differences: Vec<f64> = with.iter().zip(&without).map(|(a, b)| a - b).collect();
-        Ok(judge.means_by_user(&[&differences], self.users)?[0])
+        paired_gain(&self.pool.ndcg(with), &self.pool.ndcg(without), self.users, judge)
     }
 
     // Greedy addition depends on where it starts: from each of the best few experts alone, the best end is taken.

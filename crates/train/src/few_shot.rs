@@ -13,7 +13,7 @@ use crate::domain_fit::{fit_domain, refit_domain};
 use crate::error::TrainError;
 use crate::fit_plan::FitPlan;
 use crate::floor::{Floor, FloorPart, Scale};
-use crate::judge::Judge;
+use crate::judge::{Judge, paired_gain};
 use crate::material::Material;
 use crate::selector::ndcg_of_model;
 use crate::session::Session;
@@ -165,9 +165,8 @@ impl<'a> FewShot<'a> {
         let theirs = judge.ndcg(self.plan.objective, |query: &Query<'_>, scores: &mut [f32]| {
             floor.score(query, self.items, scores);
         })?;
-        let differences: Vec<f64> = ours.iter().zip(&theirs).map(|(a, b)| a - b).collect();
         let bootstrap = Bootstrap { seed: self.plan.seed, ..Bootstrap::default() };
-        Ok(bootstrap.means_by_user(&[&differences], judge.users())?[0].lo > 0.0)
+        Ok(paired_gain(&ours, &theirs, judge.users(), bootstrap)?.lo > 0.0)
     }
 
     /// What experts are fitted on while choosing.

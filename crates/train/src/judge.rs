@@ -3,6 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use segue_data::{Case, CaseSet, DomainIdx, ItemCatalog};
+use segue_eval::bootstrap::{Bootstrap, Interval};
 use segue_eval::full_ranking::{RankingCase, RankingPlan, Rankings, rank_cases};
 use segue_eval::negatives::sample_negatives;
 use segue_eval::rank::{TargetRank, TieRule};
@@ -238,6 +239,26 @@ impl Objective {
 /// NDCG@10 of each rank; of the expected rank under ties.
 pub fn ndcg_of(ranks: &[TargetRank]) -> Vec<f64> {
     ranks.iter().map(|rank| rank.ndcg(10, TieRule::ExpectedRank)).collect()
+}
+
+/// Mean of `ours − theirs`, paired by case, with its interval; cases of one user are drawn together.
+///
+/// # Errors
+/// When there is no case, or the lengths differ.
+pub fn paired_gain(
+    ours: &[f64],
+    theirs: &[f64],
+    users: &[u32],
+    bootstrap: Bootstrap,
+) -> Result<Interval, TrainError> {
+    let differences: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| a - b).collect();
+    Ok(bootstrap.means_by_user(&[&differences], users)?[0])
+}
+
+/// The interval for one of `n` that are tried (Bonferroni), with enough resamples to place a bound that two of a thousand pass.
+pub(crate) fn corrected(bootstrap: Bootstrap, n: usize) -> Bootstrap {
+    let confidence = 1.0 - (1.0 - bootstrap.confidence) / n as f64;
+    Bootstrap { confidence, n_resamples: 4_000, ..bootstrap }
 }
 
 /// Mean of a slice; 0 when empty.

@@ -1,6 +1,7 @@
 //! Which other domains help a target, and how a pretrained model is best brought to it: every way is fitted and judged on the
 //! target's valid cases, with the target alone as a candidate that must be beaten beyond doubt.
 
+use segue_data::reveal::without_domains;
 use segue_data::{DomainIdx, TrainSet};
 use segue_eval::bootstrap::{Bootstrap, Interval};
 use segue_models::behavior::SequenceTuning;
@@ -9,11 +10,10 @@ use segue_recommend::DomainModel;
 use segue_recommend::recommender::Scratch;
 use serde::{Deserialize, Serialize};
 
-use crate::ablation::without_domain;
 use crate::domain_fit::{DomainFit, Known, fit_domain, fit_domain_from};
 use crate::error::TrainError;
 use crate::fit_plan::FitPlan;
-use crate::judge::{Judge, mean};
+use crate::judge::{Judge, corrected, mean, paired_gain};
 use crate::material::Material;
 use crate::session::Session;
 
@@ -110,14 +110,12 @@ pub fn select(
     let fitted = std::mem::take(&mut tries.fitted);
     let n_ways = fitted.len().max(1);
     let judge = Bootstrap { seed: plan.seed, ..Bootstrap::default() };
-    let strict =
-        Bootstrap { confidence: 1.0 - (1.0 - judge.confidence) / n_ways as f64, n_resamples: 4_000, ..judge };
+    let strict = corrected(judge, n_ways);
     let own_way = Way { sources: Sources::None, encoder: FROZEN.into(), tuning: None };
     let interval = judge.means_by_user(&[&own_ndcg], valid.users())?[0];
     let mut judged = vec![Judged { way: own_way, valid: interval, gain: None, helps: false }];
     for (way, ndcg, _) in &fitted {
-        let differences: Vec<f64> = ndcg.iter().zip(&own_ndcg).map(|(a, b)| a - b).collect();
-        let gain = strict.means_by_user(&[&differences], valid.users())?[0];
+        let gain = paired_gain(ndcg, &own_ndcg, valid.users(), strict)?;
         let interval = judge.means_by_user(&[ndcg], valid.users())?[0];
         judged.push(Judged { way: way.clone(), valid: interval, gain: Some(gain), helps: gain.lo > 0.0 });
     }
@@ -242,14 +240,11 @@ const TRANSFER_ALL: ExpertId = ExpertId { kind: ExpertKind::Transfer, scope: Sco
 // Training events of the target and of these sources; `None`: all there are.
 fn train_of(sources: Sources, material: Material<'_>, target: DomainIdx) -> Option<TrainSet> {
     let Sources::One(source) = sources else { return None };
-    let others = (0..material.items.n_domains() as u16)
+    let others: Vec<DomainIdx> = (0..material.items.n_domains() as u16)
         .map(DomainIdx)
-        .filter(|domain| *domain != target && *domain != source);
-    let mut train: Option<TrainSet> = None;
-    for other in others {
-        train = Some(without_domain(train.as_ref().unwrap_or(material.train), material.items, other));
-    }
-    train
+        .filter(|domain| *domain != target && *domain != source)
+        .collect();
+    (!others.is_empty()).then(|| without_domains(material.train, material.items, &others))
 }
 
 /// NDCG@10 of every valid case under a model.

@@ -7,7 +7,7 @@
 //! and Artier Domain Generalization", ICCV 2017; Gulrajani and Lopez-Paz, "In Search of Lost Domain Generalization", ICLR 2021,
 //! section 3), with a blend in place of a model.
 
-use segue_data::{CaseSet, DomainIdx, ItemCatalog, TrainSet, reveal};
+use segue_data::{CaseSet, DomainIdx, ItemCatalog, reveal};
 use segue_eval::bootstrap::Interval;
 use segue_models::{Expert, ExpertConfig, ExpertId, ModelError};
 use segue_recommend::{Blend, DomainModel, Member};
@@ -105,14 +105,10 @@ fn play_target(
     session: Session<'_>,
 ) -> Result<SourceFit, TrainError> {
     let Material { train, items, .. } = material;
-    let train = train_without(train, items, &[source, target]);
+    let train = reveal::without_domains(train, items, &[source, target]);
     let judge = Judge::new(cases, items, source, rule.mask, rule.sampled)?;
     let fit = fit_domain(plan, material.with_train(&train), &judge, session)?;
     Ok(SourceFit { fit, n_cases: cases.len() })
-}
-
-fn train_without(train: &TrainSet, items: &ItemCatalog, hidden: &[DomainIdx]) -> TrainSet {
-    reveal::with_events(train, |_, event| !hidden.contains(&items.domain_of(event.item)))
 }
 
 fn without(cases: &CaseSet, items: &ItemCatalog, hidden: DomainIdx) -> CaseSet {

@@ -12,11 +12,11 @@ use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::Comparison;
 use segue_models::ExpertId;
 use segue_train::ablation::{Part, fit_without};
-use segue_train::{DomainFit, Judge, fit_domain, refit_domain};
+use segue_train::{DomainFit, Judge, fit_domain};
 use serde::Serialize;
 
 use crate::screen::Screen;
-use crate::study::{Subject, rank_model, watched};
+use crate::study::{Subject, members, rank_model, watched};
 
 /// The table of one target.
 #[derive(Debug, Serialize)]
@@ -88,7 +88,7 @@ pub(crate) fn ablate(subject: &Subject<'_>, named: &[String], screen: Screen) ->
         n_test_cases: test.n_cases(),
         valid: subject.ndcg(&valid, &whole.valid)?,
         test: subject.ndcg(&test, &whole.test)?,
-        members: members(&whole.fit),
+        members: members(&whole.fit.model),
         parts: rows,
     })
 }
@@ -98,25 +98,8 @@ fn measure(
     (valid, test): (&Judge<'_>, &Judge<'_>),
     fit: DomainFit,
 ) -> Result<Measured> {
-    let on_valid = rank_model(valid, &fit.model)?;
-    let test = if subject.refit {
-        let material = subject.material().with_train(&subject.split.train_valid);
-        let refitted =
-            refit_domain(&fit.model, material, subject.plan.seed, segue_train::Session::unwatched())?;
-        rank_model(test, &refitted)?
-    } else {
-        rank_model(test, &fit.model)?
-    };
-    Ok(Measured { fit, valid: on_valid, test })
-}
-
-/// Experts of a fit's blend with their weights, the largest first.
-pub(crate) fn members(fit: &DomainFit) -> Vec<(ExpertId, f32)> {
-    let blend = &fit.model.blend;
-    let mut members: Vec<(ExpertId, f32)> =
-        blend.active().map(|at| (blend.members[at].expert, blend.members[at].warm)).collect();
-    members.sort_by(|a, b| b.1.total_cmp(&a.1));
-    members
+    let (valid, test) = (rank_model(valid, &fit.model)?, subject.rank_served(test, &fit.model)?);
+    Ok(Measured { fit, valid, test })
 }
 
 fn weight_of(part: Part, fit: &DomainFit) -> f32 {

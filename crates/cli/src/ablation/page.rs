@@ -4,13 +4,15 @@ use segue_eval::bootstrap::Interval;
 use segue_eval::report::{Estimate, Report, StepCurve, StepLine};
 
 use super::Ablation;
-use super::show::{heading, members, sentences};
-use crate::study::PageOrigin;
+use super::show::{heading, sentences};
+use crate::study::{PageOrigin, members_in_words};
 
 /// The page of ablations, one for each target.
 pub(crate) fn page(tables: &[Ablation], origin: PageOrigin) -> Report {
     let mut provenance = origin.provenance();
-    provenance.extend(tables.iter().map(|table| (format!("{}: experts", table.target), members(table))));
+    provenance.extend(
+        tables.iter().map(|table| (format!("{}: experts", table.target), members_in_words(&table.members))),
+    );
     let seed = tables.first().map(|table| table.seed.to_string()).unwrap_or_default();
     provenance.push(("seed".to_owned(), seed));
     Report {

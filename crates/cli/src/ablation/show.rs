@@ -7,12 +7,13 @@ use super::{Ablation, PartRow};
 use crate::grid::Grid;
 use crate::number;
 use crate::screen::Screen;
+use crate::study::members_in_words;
 use crate::verdicts;
 
 /// Writes the table and the verdicts.
 pub(crate) fn show(ablation: &Ablation, screen: Screen) -> Result<()> {
     screen.heading(&heading(ablation))?;
-    screen.say(format!("all parts: {}", members(ablation)))?;
+    screen.say(format!("all parts: {}", members_in_words(&ablation.members)))?;
     let mut grid = Grid::new(&["part", ">weight", ">adds on valid", ">adds on test", ">without it, test"]);
     for row in &ablation.parts {
         grid.row(&[
@@ -43,12 +44,6 @@ pub(super) fn heading(ablation: &Ablation) -> String {
         number::count(ablation.n_valid_cases),
         if ablation.refit { "test: fitted on train + valid" } else { "fitted on train" }
     )
-}
-
-/// The experts of the blend.
-pub(super) fn members(ablation: &Ablation) -> String {
-    let member = |(expert, weight): &(segue_models::ExpertId, f32)| format!("{expert} {weight:.2}");
-    ablation.members.iter().map(member).collect::<Vec<_>>().join(" · ")
 }
 
 /// One sentence per part.

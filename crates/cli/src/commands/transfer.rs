@@ -67,7 +67,7 @@ pub(super) fn tunings(names: &[String]) -> Result<Vec<SequenceTuning>> {
     let known = SequenceTuning::ALL.map(SequenceTuning::name).join(", ");
     let find = |name: &String| {
         let found = SequenceTuning::ALL.into_iter().find(|tuning| tuning.name() == name);
-        found.ok_or_else(|| usage(format!("`{name}` is no tuning"), &format!("one of {known}")))
+        found.ok_or_else(|| usage(format!("`{name}` is no tuning"), format!("one of {known}")))
     };
     names.iter().map(find).collect()
 }

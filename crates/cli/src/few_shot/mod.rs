@@ -17,13 +17,13 @@ use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::{Comparison, MetricTable};
 use segue_models::ExpertId;
 use segue_train::Judge;
-use segue_train::few_shot::{ChosenOn, FewShot, FewShotFit};
+use segue_train::few_shot::{ChosenOn, FewShot};
 use segue_train::zero_shot::ZeroShot;
 use serde::Serialize;
 
 use crate::figures::HEADLINE;
 use crate::screen::Screen;
-use crate::study::{Subject, watched};
+use crate::study::{Subject, members, watched};
 
 /// The blend of all domains.
 pub(crate) const TRANSFER: &str = "all domains";
@@ -155,7 +155,7 @@ fn share(
         serves_floor: transfer.floor.is_some(),
         systems,
         differences,
-        members: members(&transfer),
+        members: members(&transfer.model),
         zero_shot: transfer.zero_shot,
     })
 }
@@ -165,14 +165,6 @@ fn known_rows(rows: &[u32]) -> impl Fn(u32) -> bool + use<> {
     let mut sorted = rows.to_vec();
     sorted.sort_unstable();
     move |row| sorted.binary_search(&row).is_ok()
-}
-
-fn members(fit: &FewShotFit) -> Vec<(ExpertId, f32)> {
-    let blend = &fit.model.blend;
-    let mut members: Vec<(ExpertId, f32)> =
-        blend.active().map(|at| (blend.members[at].expert, blend.members[at].warm)).collect();
-    members.sort_by(|a, b| b.1.total_cmp(&a.1));
-    members
 }
 
 // The systems on what is revealed.

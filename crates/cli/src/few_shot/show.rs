@@ -8,6 +8,7 @@ use super::{FLOOR, FewShotCurve, Share, TARGET_ONLY, TRANSFER};
 use crate::grid::Grid;
 use crate::number;
 use crate::screen::Screen;
+use crate::study::members_in_words;
 use crate::verdicts;
 
 /// Writes the table and the verdicts.
@@ -63,8 +64,7 @@ pub(super) fn members(share: &Share) -> String {
     if share.serves_floor {
         return "the floor: nothing is proved to be better".to_owned();
     }
-    let member = |(expert, weight): &(segue_models::ExpertId, f32)| format!("{expert} {weight:.2}");
-    share.members.iter().map(member).collect::<Vec<_>>().join(" · ")
+    members_in_words(&share.members)
 }
 
 fn row(share: &Share) -> [String; 9] {

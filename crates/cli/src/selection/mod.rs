@@ -12,14 +12,12 @@ use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::Comparison;
 use segue_models::ExpertId;
 use segue_models::behavior::SequenceTuning;
-use segue_recommend::DomainModel;
+use segue_train::Judge;
 use segue_train::selector::{Choices, Judged, Selection, Sources, select};
-use segue_train::{Judge, Session, refit_domain};
 use serde::Serialize;
 
-use crate::ablation::members;
 use crate::screen::Screen;
-use crate::study::{Subject, rank_model, watched};
+use crate::study::{Subject, members, watched};
 
 /// What is tried for every target.
 pub(crate) struct Tried<'a> {
@@ -81,7 +79,7 @@ pub(crate) fn study(subject: &Subject<'_>, tried: &Tried<'_>, screen: Screen) ->
     let selection = watched(screen, subject.target_name(), |session| {
         Ok(select(subject.plan, subject.material(), &valid, choices, session)?)
     })?;
-    let alone = rank(subject, &test, &selection.candidates[0].fit.model)?;
+    let alone = subject.rank_served(&test, &selection.candidates[0].fit.model)?;
     let mut made = Vec::new();
     for sources in sources_of(&selection) {
         made.push(choice(subject, (&selection, Some(sources)), &test, &alone)?);
@@ -90,7 +88,7 @@ pub(crate) fn study(subject: &Subject<'_>, tried: &Tried<'_>, screen: Screen) ->
     let ways = selection.candidates.iter().map(|candidate| WayRow {
         name: in_words(subject, &candidate.judged),
         judged: candidate.judged.clone(),
-        members: members(&candidate.fit),
+        members: members(&candidate.fit.model),
     });
     Ok(TargetSelection {
         target: subject.target_name().to_owned(),
@@ -123,7 +121,7 @@ fn choice(
     let chosen = selection.chosen(sources);
     let ours;
     let ranks = if chosen.judged.helps {
-        ours = rank(subject, test, &chosen.fit.model)?;
+        ours = subject.rank_served(test, &chosen.fit.model)?;
         &ours
     } else {
         alone
@@ -139,15 +137,6 @@ fn choice(
         best_on_valid: best.max_by(|a, b| a.mean.total_cmp(&b.mean)),
         on_test: subject.difference(test, ranks, alone)?,
     })
-}
-
-// What is served, if the subject asks for a refit.
-fn rank(subject: &Subject<'_>, test: &Judge<'_>, model: &DomainModel) -> Result<Rankings> {
-    if !subject.refit {
-        return rank_model(test, model);
-    }
-    let material = subject.material().with_train(&subject.split.train_valid);
-    rank_model(test, &refit_domain(model, material, subject.plan.seed, Session::unwatched())?)
 }
 
 fn source_name(subject: &Subject<'_>, sources: Sources) -> String {

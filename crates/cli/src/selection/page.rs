@@ -5,16 +5,15 @@ use segue_eval::report::{Estimate, Report, StepCurve, StepLine};
 
 use super::TargetSelection;
 use super::show::{heading, sentences};
-use crate::study::PageOrigin;
+use crate::study::{PageOrigin, members_in_words};
 
 /// The page of all targets.
 pub(crate) fn page(targets: &[TargetSelection], origin: PageOrigin) -> Report {
     let mut provenance = origin.provenance();
     for target in targets {
         for way in &target.ways {
-            let members: Vec<String> =
-                way.members.iter().map(|(expert, weight)| format!("{expert} {weight:.2}")).collect();
-            provenance.push((format!("{} by {}", target.target, way.name), members.join(" · ")));
+            let name = format!("{} by {}", target.target, way.name);
+            provenance.push((name, members_in_words(&way.members)));
         }
     }
     Report {

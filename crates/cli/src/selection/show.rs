@@ -101,18 +101,10 @@ fn of_target(target: &TargetSelection) -> Option<Sentence> {
     let best = target.choices.last()?;
     let name = &target.target;
     let measured = number::difference(&best.on_test.difference);
-    Some(match &best.chosen {
-        Some(way) => {
-            let tone = verdicts::tone(&best.on_test.difference);
-            Sentence::new(
-                tone,
-                format!("{name} is best served by {way}: {measured} NDCG@10 on test over itself alone"),
-            )
-        }
-        None => {
-            let text =
-                format!("{name} is served by itself alone: no other domain's gain on valid excludes zero");
-            Sentence::new(Tone::Undecided, text)
-        }
-    })
+    let Some(way) = &best.chosen else {
+        let text = format!("{name} is served by itself alone: no other domain's gain on valid excludes zero");
+        return Some(Sentence::new(Tone::Undecided, text));
+    };
+    let text = format!("{name} is best served by {way}: {measured} NDCG@10 on test over itself alone");
+    Some(Sentence::new(verdicts::tone(&best.on_test.difference), text))
 }

@@ -54,6 +54,11 @@ impl RatingBiases {
         self.deviations.get(domain).is_some_and(|deviation| *deviation > LEAST_DEVIATION)
     }
 
+    /// The mean of a domain.
+    pub(super) fn mean(&self, domain: usize) -> f32 {
+        self.means[domain]
+    }
+
     /// Of what is left after biases, the typical size.
     pub(super) fn deviation(&self, domain: usize) -> f32 {
         self.deviations[domain]

@@ -189,6 +189,22 @@ impl Behavior {
         self.net.tasks.rating.is_some() && self.biases.differ(self.rows.target.at())
     }
 
+    /// The mean of the domain's ratings; only where they are a task.
+    ///
+    /// # Panics
+    /// When ratings are no task.
+    pub fn mean_rating(&self) -> f32 {
+        self.biases.mean(self.rows.target.at())
+    }
+
+    /// A candidate's rating by the means of item and user alone, which the model adds to; only where ratings are a task.
+    ///
+    /// # Panics
+    /// When ratings are no task.
+    pub fn rating_by_means(&self, query: &Query<'_>, candidate: usize) -> f32 {
+        self.biases.predict(query.history, &self.rows, self.rows.candidates().start + candidate)
+    }
+
     // What biases leave of a user's events, all in scope; 0 where ratings are no task.
     pub(super) fn rating_residuals(&self, events: &[Event]) -> Vec<f32> {
         if self.net.tasks.rating.is_some() {
@@ -329,11 +345,11 @@ impl Behavior {
             return vec![TaskPrediction::default(); candidates.len()];
         };
         let (domain, width) = (self.rows.target.at(), self.config.width);
-        let (items, first) = (self.items_of(domain), self.rows.candidates().start);
+        let items = self.items_of(domain);
         let of = |&candidate: &usize| {
             let v = &items[candidate * width..][..width];
-            let before = || self.biases.predict(query.history, &self.rows, first + candidate);
-            let rating = self.residual(domain, &user, v).map(|rest| before() + rest);
+            let rating =
+                self.residual(domain, &user, v).map(|rest| self.rating_by_means(query, candidate) + rest);
             TaskPrediction { rating, click: self.click(domain, &user, v) }
         };
         candidates.iter().map(of).collect()

@@ -18,7 +18,7 @@ fn config(function: ScoreFunction) -> GraphConfig {
 // Vectors of ordinary length, unlike those of a model that has just been made.
 fn model(config: GraphConfig) -> GraphModel {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let mut model = GraphModel::new(config, (N_ENTITIES, N_RELATIONS), &mut rng).unwrap();
+    let mut model = GraphModel::new(config, (N_ENTITIES, N_RELATIONS), &mut rng).expect("settings are sound");
     for array in model.params.arrays_mut() {
         let sum: f32 = array.values.iter().map(|x| x * x).sum();
         let deviation = (sum / array.values.len() as f32).sqrt();
@@ -48,7 +48,7 @@ fn loss(model: &GraphModel, lessons: &[Lesson], gradients: &mut Gradients) -> f6
 }
 
 fn row<'a>(model: &'a GraphModel, name: &str, at: usize) -> &'a [f32] {
-    let array = model.params.arrays().iter().find(|array| array.name == name).unwrap();
+    let array = model.params.arrays().iter().find(|array| array.name == name).expect(name);
     &array.values[at * array.shape[1]..][..array.shape[1]]
 }
 
@@ -165,9 +165,9 @@ fn every_gradient_is_the_slope_of_the_loss() {
             for at in 0..2 {
                 let received = gradients.arrays()[at].clone();
                 let mut apart = 0.0;
-                for k in 0..received.len() {
+                for (k, received) in received.iter().enumerate() {
                     let slope = slope(&mut model, &lessons, (at, k));
-                    apart += (slope - f64::from(received[k])).powi(2);
+                    apart += (slope - f64::from(*received)).powi(2);
                 }
                 let length: f64 = received.iter().map(|x| f64::from(x * x)).sum();
                 let name = function.name();

@@ -77,7 +77,7 @@ fn fit(plan: &GraphPlan, split: &Split) -> Result<(GraphModel, Vec<Epoch>), Trai
 fn test_mrr(model: &GraphModel, split: &Split) -> f64 {
     let score = |questions: &[Question], scores: &mut [f32]| model.score(questions, scores);
     let ranks = rank_links(&split.test, &split.all(), N_ENTITIES, score).expect("it can be learned");
-    LinkFigures::of(&ranks).unwrap().mrr
+    LinkFigures::of(&ranks).expect("there are facts").mrr
 }
 
 // The mean reciprocal rank of a random order.

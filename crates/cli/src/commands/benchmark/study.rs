@@ -11,6 +11,7 @@ use segue_train::zero_shot::JudgeRule;
 use super::Protocol;
 use crate::ablation::{self, Ablation};
 use crate::cold_items::{self, ColdItems};
+use crate::failure::usage;
 use crate::screen::Screen;
 use crate::selection::{self, TargetSelection, Tried};
 use crate::study::Subject;
@@ -47,6 +48,14 @@ impl Studied {
         (parts, refit): (&[String], bool),
         screen: Screen,
     ) -> Result<()> {
+        if study == Study::Transfer && data.dataset.domains.len() < 2 {
+            let problem =
+                format!("`{}` has one domain: there is no other that could help", data.dataset.name);
+            return Err(usage(
+                problem,
+                "--protocol abxi has two; for others import several as one data set: segue transfer DATA",
+            ));
+        }
         let mut settings = TableSettings::default();
         settings.bootstrap.seed = plan.seed;
         for target in data.dataset.domain_indexes() {
