@@ -26,11 +26,11 @@ fn open() -> (TinyModel, TextEncoder) {
 
 fn tuned(name: &str) -> TextEncoder {
     let mut encoder = open().1;
-    let tuning = match Tuning::of_name(name).unwrap() {
+    let tuning = match Tuning::of_name(name).expect(name) {
         Tuning::Lora(config) => Tuning::Lora(segue_models::encoder::LoraConfig { rank: 3, ..config }),
         other => other,
     };
-    encoder.tune(&tuning, &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
+    encoder.tune(&tuning, &mut ChaCha8Rng::seed_from_u64(1)).expect("it fits");
     encoder
 }
 
@@ -98,7 +98,7 @@ fn run(
 }
 
 fn floats(value: &Value) -> Vec<f32> {
-    value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect()
+    value.as_array().expect("a list").iter().map(|x| x.as_f64().expect("a number") as f32).collect()
 }
 
 fn apart(received: &[f32], expected: &[f32]) -> f64 {
@@ -151,13 +151,13 @@ const TEXTS: [&str; 6] =
     ["red fox runs", "blue sea runs", "sea", "fox red blue", "red red red blue sea", "sea runs fox"];
 
 fn pretraining(encoder: &TextEncoder, config: &PretrainConfig) -> Pretraining {
-    let texts = encoder.tokens().of(&TEXTS).unwrap();
+    let texts = encoder.tokens().of(&TEXTS).expect("the test's own texts");
     let described = |(at, text): (usize, Vec<u32>)| {
         let description = if at % 3 == 0 { Vec::new() } else { vec![2, 4 + at as u32 % 5, 8, 3] };
         Described { text, description }
     };
     let texts = texts.into_iter().enumerate().map(described).collect();
-    Pretraining::new(config, texts, encoder.tokens()).unwrap()
+    Pretraining::new(config, texts, encoder.tokens()).expect("terms are sound")
 }
 
 #[test]
