@@ -20,6 +20,8 @@ mod eigen;
 pub mod cross_entropy;
 pub mod answers;
 pub mod distance;
+pub mod fusion;
+pub mod neighborhood;
 pub mod adamw;
 pub mod adagrad;
 pub mod optimizer;

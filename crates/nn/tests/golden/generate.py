@@ -42,6 +42,8 @@ def main():
         "adapter": adapter(),
         "prefix_causal": prefix(causal=True),
         "prefix_bidirectional": prefix(causal=False),
+        "fusion": fusion(),
+        "neighborhood": neighborhood(),
     }
     written = {"versions": {"torch": torch.__version__, "numpy": numpy.__version__}, "cases": cases}
     text = json.dumps(written, separators=(",", ":"))
@@ -211,6 +213,41 @@ def prefix(causal):
     out = F.scaled_dot_product_attention(heads(q), heads(behind(keys, k)), heads(behind(values, v)), attn_mask=seen)
     out = out.transpose(1, 2).flatten(2)
     return case(x, out[kept()], {"prefix.keys": keys, "prefix.values": values}, lengths=LENGTHS)
+
+
+def fusion():
+    """Three tokens a row; absent ones as in `subjects.rs`: each odd row lacks token `row % 3`, row 3 lacks all."""
+    n, m, width, n_key = 7, 3, 6, 4
+    x, kinds = normal(n, m * width), normal(m, width)
+    query, key = normal(n_key, width), normal(n_key, width)
+    absent = torch.tensor([[row == 3 or (row % 2 == 1 and token == row % m) for token in range(m)] for row in range(n)])
+    tokens = x.reshape(n, m, width)
+    q, k = (tokens + kinds) @ query.T, (tokens + kinds) @ key.T
+    some = ~absent.all(dim=1)
+    scores = (q @ k.transpose(1, 2) / n_key**0.5)[some].masked_fill(absent[some][:, None, :], -torch.inf)
+    counted = (~absent[some]).float()
+    weights = (scores.softmax(dim=-1) * counted[:, :, None]).sum(dim=1) / counted.sum(dim=1, keepdim=True)
+    y = torch.zeros(n, width).index_put((some.nonzero().squeeze(1),), (weights[:, :, None] * tokens[some]).sum(dim=1))
+    parameters = {"fusion.kinds": kinds, "fusion.query.weight": query, "fusion.key.weight": key}
+    return case(x, y, parameters, lengths=[n])
+
+
+def neighborhood():
+    """Every node hears the nodes before it in its sequence, by the relation `distance % 2`."""
+    width = 6
+    x, relations = normal(sum(LENGTHS), width), normal(2, width)
+    rows, start = [], 0
+    for length in LENGTHS:
+        for node in range(length):
+            own = x[start + node]
+            if node == 0:
+                rows.append(own)
+                continue
+            messages = torch.stack([x[start + other] * relations[(node - other) % 2] for other in range(node)])
+            weights = (messages @ own / width**0.5).softmax(dim=0)
+            rows.append(own + weights @ messages)
+        start += length
+    return case(x, torch.stack(rows), {"graph.relations": relations}, lengths=LENGTHS)
 
 
 if __name__ == "__main__":

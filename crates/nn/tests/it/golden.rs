@@ -7,14 +7,16 @@ use rand_chacha::ChaCha8Rng;
 use segue_nn::adapter::Adapter;
 use segue_nn::attention::{Attention, Mask};
 use segue_nn::block::{Block, BlockCache, BlockScratch, BlockShape, Dropping, NormOrder};
+use segue_nn::fusion::Fusion;
 use segue_nn::layer_norm::LayerNorm;
 use segue_nn::linear::Linear;
+use segue_nn::neighborhood::Neighborhood;
 use segue_nn::prefix::Prefix;
 use segue_nn::{Gradients, Params};
 use serde_json::Value;
 
 use crate::subject::{Layer, relative_distance};
-use crate::subjects::{Elementwise, Prefixed};
+use crate::subjects::{Elementwise, Fused, Neighbors, Prefixed};
 
 /// Between an array of ours and theirs, as vectors; 1e-4 is asked for.
 const TOLERANCE: f64 = 1e-5;
@@ -218,4 +220,14 @@ fn packed_blocks_equal_padded_transformer_layers_in_pytorch() {
         let stack = Stack((0..n_blocks).map(&mut block).collect());
         Case::read(name).check(&mut params, &stack);
     }
+}
+
+#[test]
+fn fusion_and_neighborhood_equal_pytorch() {
+    let mut params = Params::new();
+    let fusion = Fusion::new(&mut params, "fusion", (3, 6, 4), &mut generator());
+    Case::read("fusion").check(&mut params, &Fused { fusion, some_absent: true });
+    let mut params = Params::new();
+    let layer = Neighborhood::new(&mut params, "graph", (2, 6), &mut generator());
+    Case::read("neighborhood").check(&mut params, &Neighbors(layer));
 }

@@ -9,10 +9,12 @@ use segue_nn::attention::{Attention, Mask, PrefixRows};
 use segue_nn::block::{Block, BlockCache, BlockScratch, BlockShape, Dropping, NormOrder};
 use segue_nn::distance::{Distance, negated_distances, negated_distances_backward};
 use segue_nn::dropout::{DropoutKey, dropout};
+use segue_nn::fusion::{Fusion, FusionCache};
 use segue_nn::gelu::{gelu, gelu_backward};
 use segue_nn::layer_norm::{LayerNorm, RowStats};
 use segue_nn::linear::Linear;
 use segue_nn::low_rank::LowRank;
+use segue_nn::neighborhood::{Edges, Neighborhood};
 use segue_nn::prefix::Prefix;
 use segue_nn::{Gradients, ParamId, Params};
 
@@ -33,6 +35,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
     }
     all.push(dropped());
     all.extend([Distance::CityBlock, Distance::ComplexModulus].map(distances));
+    all.extend([fusion(false), fusion(true), neighborhood()]);
     all.extend(losses());
     all
 }
@@ -429,4 +432,115 @@ fn distances(distance: Distance) -> Subject {
     };
     let layer = Box::new(Distances { distance, items });
     Subject { module: "distance", name, params, n_in: 6, reach: Reach::Row, layer }
+}
+
+// ---- fusion
+
+/// Three tokens a row; with `some_absent`, every other row lacks one, and one row lacks all.
+pub(crate) struct Fused {
+    pub(crate) fusion: Fusion,
+    pub(crate) some_absent: bool,
+}
+
+impl Fused {
+    fn present(&self, n_rows: usize) -> Vec<bool> {
+        let m = self.fusion.n_tokens;
+        let is_there = |at: usize| {
+            let (row, token) = (at / m, at % m);
+            !self.some_absent || (row != 3 && (row.is_multiple_of(2) || token != row % m))
+        };
+        (0..n_rows * m).map(is_there).collect()
+    }
+}
+
+impl Layer for Fused {
+    fn forward(&self, params: &Params, x: &[f32], _: &[usize]) -> Vec<f32> {
+        let mut y = vec![f32::NAN; x.len() / self.fusion.n_tokens];
+        let present = self.present(y.len() / self.fusion.width);
+        self.fusion.forward(params, (x, &present), &mut y, &mut FusionCache::default());
+        y
+    }
+
+    fn backward(
+        &self,
+        params: &Params,
+        (x, _): (&[f32], &[usize]),
+        dy: &[f32],
+        gradients: &mut Gradients,
+    ) -> Vec<f32> {
+        let present = self.present(dy.len() / self.fusion.width);
+        let mut cache = FusionCache::default();
+        self.fusion.forward(params, (x, &present), &mut vec![0.0; dy.len()], &mut cache);
+        let mut dx = vec![f32::NAN; x.len()];
+        self.fusion.backward(params, (x, &present), (dy, &cache), &mut dx, gradients);
+        dx
+    }
+}
+
+fn fusion(some_absent: bool) -> Subject {
+    let mut params = Params::new();
+    let fusion = Fusion::new(&mut params, "fusion", (3, 6, 4), &mut generator());
+    let (name, reach) =
+        if some_absent { ("fusion with absent tokens", Reach::Batch) } else { ("fusion", Reach::Row) };
+    let layer = Box::new(Fused { fusion, some_absent });
+    Subject { module: "fusion", name, params, n_in: 18, reach, layer }.stirred()
+}
+
+// ---- neighborhood
+
+/// Rows are nodes; each hears those before it in its sequence, by two relations.
+pub(crate) struct Neighbors(pub(crate) Neighborhood);
+
+/// Own rows, offsets, neighbors, relations.
+type EdgeLists = (Vec<u32>, Vec<usize>, Vec<u32>, Vec<u32>);
+
+fn earlier_nodes(lengths: &[usize]) -> EdgeLists {
+    let mut edges: EdgeLists = (Vec::new(), vec![0], Vec::new(), Vec::new());
+    let mut start = 0u32;
+    for &length in lengths {
+        for node in 0..length as u32 {
+            edges.0.push(start + node);
+            edges.2.extend(start..start + node);
+            edges.3.extend((0..node).map(|other| (node - other) % 2));
+            edges.1.push(edges.2.len());
+        }
+        start += length as u32;
+    }
+    edges
+}
+
+fn edges_of(lists: &EdgeLists) -> Edges<'_> {
+    Edges { own: &lists.0, offsets: &lists.1, neighbors: &lists.2, relations: &lists.3 }
+}
+
+impl Layer for Neighbors {
+    fn forward(&self, params: &Params, x: &[f32], lengths: &[usize]) -> Vec<f32> {
+        let lists = earlier_nodes(lengths);
+        let mut y = vec![f32::NAN; x.len()];
+        self.0.forward(params, (x, edges_of(&lists)), &mut y, &mut Vec::new());
+        y
+    }
+
+    fn backward(
+        &self,
+        params: &Params,
+        (x, lengths): (&[f32], &[usize]),
+        dy: &[f32],
+        gradients: &mut Gradients,
+    ) -> Vec<f32> {
+        let lists = earlier_nodes(lengths);
+        let edges = edges_of(&lists);
+        let mut attention = Vec::new();
+        self.0.forward(params, (x, edges), &mut vec![0.0; x.len()], &mut attention);
+        let mut dx = vec![0.0; x.len()];
+        self.0.backward(params, (x, edges, &attention), dy, &mut dx, gradients);
+        dx
+    }
+}
+
+fn neighborhood() -> Subject {
+    let mut params = Params::new();
+    let layer = Box::new(Neighbors(Neighborhood::new(&mut params, "graph", (2, 6), &mut generator())));
+    Subject { module: "neighborhood", name: "neighborhood", params, n_in: 6, reach: Reach::Past, layer }
+        .stirred()
 }
