@@ -35,3 +35,18 @@ pub struct KnowledgeGraph {
     /// Item ↔ entity links.
     pub links: Vec<Link>,
 }
+
+impl KnowledgeGraph {
+    /// A graph of facts as head, relation, tail by their raw ids, without links.
+    pub fn of_facts<'a>(facts: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>) -> Self {
+        let mut graph = Self::default();
+        for (head, relation, tail) in facts {
+            graph.triples.push(Triple {
+                head: EntityIdx(graph.entities.intern(head)),
+                relation: RelationIdx(graph.relations.intern(relation)),
+                tail: EntityIdx(graph.entities.intern(tail)),
+            });
+        }
+        graph
+    }
+}
