@@ -8,7 +8,7 @@ use segue_models::ExpertKind;
 use segue_train::{FitPlan, Objective};
 use serde::{Deserialize, Serialize};
 
-use crate::config_models::{BehaviorSection, LossSection, TransferSection};
+use crate::config_models::{BehaviorSection, JointSection, LossSection, TransferSection};
 use crate::failure::usage;
 
 /// Everything that decides what a run gives, besides the data. `config.toml` of a run holds it in full.
@@ -27,7 +27,9 @@ pub(crate) struct RunConfig {
     pub(crate) behavior: BehaviorSection,
     /// How the transfer expert comes from other domains, and its size.
     pub(crate) transfer: TransferSection,
-    /// What both are trained for.
+    /// What the joint expert fuses, and its size.
+    pub(crate) joint: JointSection,
+    /// What all three are trained for.
     pub(crate) loss: LossSection,
     /// What is measured and shown.
     pub(crate) report: ReportSection,
@@ -196,7 +198,15 @@ impl RunConfig {
         if let Some(problem) = self.loss.problem() {
             return refuse(problem, "for example next_item = 1, rating = 0.5, click = 0");
         }
-        for (name, width) in [("behavior", self.behavior.width), ("transfer", self.transfer.width)] {
+        if let Some(problem) = self.joint.problem() {
+            return refuse(problem, "for example modality_dropout = 0.1 and tokens = [\"text\", \"id\"]");
+        }
+        let widths = [
+            ("behavior", self.behavior.width),
+            ("transfer", self.transfer.width),
+            ("joint", self.joint.width),
+        ];
+        for (name, width) in widths {
             if width == 0 || width % 2 == 1 {
                 return refuse(format!("`{name}.width` is {width}"), "give an even number, such as 64");
             }
@@ -228,6 +238,7 @@ impl RunConfig {
             linear_budget_bytes: self.fit.linear_budget_mib << 20,
             behavior: self.behavior.config(&self.loss),
             transfer: self.transfer.config(&self.behavior, &self.loss),
+            joint: self.joint.config(&self.behavior, &self.loss),
             seed: self.seed,
         }
     }

@@ -1,6 +1,12 @@
 //! The sections of the config about models that learn by steps: what they read, how large they are, what they are trained for.
 
-use segue_models::behavior::{BehaviorConfig, SequenceTuning, TaskConfig, TextInputConfig, TransferConfig};
+use segue_models::TokenKind;
+use segue_models::behavior::{
+    BehaviorConfig, JointConfig, JointLoss, LossForm, SequenceTuning, TaskConfig, TextInputConfig,
+    TransferConfig,
+};
+use segue_models::fusion::FusionConfig;
+use segue_models::graph::network::NetworkConfig;
 use serde::{Deserialize, Serialize};
 
 /// `[behavior]`
@@ -105,6 +111,75 @@ impl TransferSection {
     }
 }
 
+/// `[joint]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct JointSection {
+    /// What is fused, of what the data have.
+    pub(crate) tokens: Vec<TokenKind>,
+    /// Width of the model, a multiple of 2.
+    pub(crate) width: usize,
+    /// Probability that a value is dropped in training.
+    pub(crate) dropout: f64,
+    /// Learning rate after warm-up.
+    pub(crate) learning_rate: f64,
+    /// Probability that a token is left out of a step.
+    pub(crate) modality_dropout: f64,
+    /// Neighbors drawn per node of the graph.
+    pub(crate) n_neighbors: usize,
+    /// Whether users are nodes of the graph.
+    pub(crate) users: bool,
+}
+
+impl Default for JointSection {
+    fn default() -> Self {
+        let JointConfig { sequence, fusion, graph, .. } = JointConfig::default();
+        Self {
+            tokens: fusion.tokens,
+            width: sequence.width,
+            dropout: short(sequence.dropout),
+            learning_rate: short(sequence.learning_rate),
+            modality_dropout: short(fusion.modality_dropout),
+            n_neighbors: graph.n_neighbors,
+            users: graph.users,
+        }
+    }
+}
+
+impl JointSection {
+    /// The settings of the expert; what it shares with `behavior` comes from there.
+    pub(crate) fn config(&self, behavior: &BehaviorSection, loss: &LossSection) -> JointConfig {
+        JointConfig {
+            sequence: BehaviorConfig {
+                width: self.width,
+                dropout: self.dropout as f32,
+                learning_rate: self.learning_rate as f32,
+                ..behavior.config(loss)
+            },
+            fusion: FusionConfig {
+                tokens: self.tokens.clone(),
+                modality_dropout: self.modality_dropout as f32,
+                ..FusionConfig::default()
+            },
+            graph: NetworkConfig {
+                n_neighbors: self.n_neighbors,
+                users: self.users,
+                ..NetworkConfig::default()
+            },
+            loss: loss.joint(),
+        }
+    }
+
+    /// What is out of range; `None` when nothing is.
+    pub(crate) fn problem(&self) -> Option<String> {
+        if self.n_neighbors == 0 {
+            return Some("`joint.n_neighbors` is 0".into());
+        }
+        let config = self.config(&BehaviorSection::default(), &LossSection::default());
+        config.fusion.problem().map(|problem| format!("`joint`: {problem}"))
+    }
+}
+
 /// Whether weights of losses stay or are learned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -116,7 +191,7 @@ pub(crate) enum LossWeights {
     Learned,
 }
 
-/// `[loss]`: what `behavior` and `transfer` are trained for.
+/// `[loss]`: what `behavior`, `transfer` and `joint` are trained for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LossSection {
@@ -132,6 +207,14 @@ pub(crate) struct LossSection {
     pub(crate) contrast: f64,
     /// Weight of other domains' events relative to the target's.
     pub(crate) sources: f64,
+    /// Form of `joint`'s further losses: `rank` or `mse`.
+    pub(crate) objective: LossForm,
+    /// Weight of users' squared error (`joint` with objective `mse`).
+    pub(crate) behavior: f64,
+    /// Weight of link prediction (`joint`).
+    pub(crate) graph: f64,
+    /// Weight of the alignment of modalities (`joint`).
+    pub(crate) fusion: f64,
     /// `fixed` or `learned`.
     pub(crate) weights: LossWeights,
 }
@@ -139,6 +222,7 @@ pub(crate) struct LossSection {
 impl Default for LossSection {
     fn default() -> Self {
         let (tasks, sources) = (TaskConfig::default(), BehaviorConfig::default().source_weight);
+        let joint = JointLoss::default();
         Self {
             next_item: short(tasks.next_item),
             rating: short(tasks.rating),
@@ -146,6 +230,10 @@ impl Default for LossSection {
             click_negatives: tasks.click_negatives,
             contrast: short(tasks.contrast),
             sources: short(sources),
+            objective: joint.form,
+            behavior: short(joint.behavior),
+            graph: short(joint.graph),
+            fusion: short(joint.fusion),
             weights: LossWeights::Fixed,
         }
     }
@@ -164,9 +252,19 @@ impl LossSection {
         }
     }
 
+    fn joint(&self) -> JointLoss {
+        JointLoss {
+            form: self.objective,
+            behavior: self.behavior as f32,
+            graph: self.graph as f32,
+            fusion: self.fusion as f32,
+        }
+    }
+
     /// What is out of range; `None` when nothing is.
     pub(crate) fn problem(&self) -> Option<String> {
-        let weights = [self.rating, self.click, self.contrast, self.sources];
+        let weights =
+            [self.rating, self.click, self.contrast, self.sources, self.behavior, self.graph, self.fusion];
         let bad = weights.iter().any(|weight| !(weight.is_finite() && *weight >= 0.0));
         if bad || !(self.next_item.is_finite() && self.next_item > 0.0) || self.click_negatives == 0 {
             return Some(

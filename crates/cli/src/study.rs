@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use segue_data::{Dataset, Domain, DomainIdx, ItemCatalog, Split};
+use segue_data::{Dataset, Domain, DomainIdx, ItemCatalog, ItemGraph, Split};
 use segue_eval::bootstrap::{Bootstrap, Interval};
 use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::{Comparison, TableSettings, compare};
@@ -32,6 +32,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) domains: &'a [Domain],
     pub(crate) split: &'a Split,
     pub(crate) vectors: Option<&'a ItemVectors>,
+    pub(crate) graph: Option<&'a ItemGraph>,
     pub(crate) target: DomainIdx,
     pub(crate) plan: &'a FitPlan,
     pub(crate) rule: JudgeRule,
@@ -53,7 +54,7 @@ impl<'a> Subject<'a> {
 
     /// What experts are fitted on.
     pub(crate) fn material(&self) -> Material<'a> {
-        Material::new(&self.split.train, self.items, self.vectors)
+        Material::new(&self.split.train, self.items, self.vectors).with_graph(self.graph)
     }
 
     /// The valid cases.
@@ -127,6 +128,7 @@ pub(crate) fn members_in_words(members: &[(ExpertId, f32)]) -> String {
 pub(crate) struct Prepared {
     pub(crate) dataset: Dataset,
     vectors: Option<ItemVectors>,
+    graph: Option<ItemGraph>,
     pub(crate) split: Split,
     config: RunConfig,
     pub(crate) plan: FitPlan,
@@ -143,7 +145,8 @@ impl Prepared {
         }
         let split = run_split::cut(&dataset, &config)?;
         let plan = config.fit_plan();
-        Ok(Self { dataset, vectors, split, config, plan, targets })
+        let graph = ItemGraph::of(&dataset);
+        Ok(Self { dataset, vectors, graph, split, config, plan, targets })
     }
 
     /// Refuses a data set of one domain.
@@ -163,6 +166,7 @@ impl Prepared {
             domains: &self.dataset.domains,
             split: &self.split,
             vectors: self.vectors.as_ref(),
+            graph: self.graph.as_ref(),
             target,
             plan: &self.plan,
             rule: JudgeRule { mask: MaskRule::Seen, sampled: None },

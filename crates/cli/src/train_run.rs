@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
-use segue_data::{Dataset, DomainIdx, Split, TrainSet, filter, kcore, leak};
+use segue_data::{Dataset, DomainIdx, ItemGraph, Split, TrainSet, filter, kcore, leak};
 use segue_models::ItemVectors;
 use segue_recommend::{Blend, DomainModel, Recommender};
 use segue_train::{Judge, Keeping, MaskRule, Material, Progress, Session, fit_domain, refit_domain};
@@ -110,6 +110,7 @@ fn make(run: &NewRun, work: Work<'_>, screen: Screen) -> Result<Made> {
         screen.say(note)?;
     }
     let split = run_split::cut(&dataset, config)?;
+    let graph = ItemGraph::of(&dataset);
     stopwatch.lap("filter and split");
     let mut models = Vec::new();
     let mut domains = Vec::new();
@@ -121,6 +122,7 @@ fn make(run: &NewRun, work: Work<'_>, screen: Screen) -> Result<Made> {
         let target = Target {
             dataset: &dataset,
             vectors: vectors.as_ref(),
+            graph: graph.as_ref(),
             split: &split,
             config,
             domain,
@@ -210,6 +212,7 @@ pub(crate) fn measured_train<'a>(split: &'a Split, config: &RunConfig) -> &'a Tr
 struct Target<'a> {
     dataset: &'a Dataset,
     vectors: Option<&'a ItemVectors>,
+    graph: Option<&'a ItemGraph>,
     split: &'a Split,
     config: &'a RunConfig,
     domain: DomainIdx,
@@ -224,7 +227,7 @@ impl Target<'_> {
         let valid =
             Judge::new(&self.split.valid.0, items, self.domain, MaskRule::Seen, None).context("valid")?;
         let bar = screen.bar(1, name);
-        let material = Material::new(&self.split.train, items, self.vectors);
+        let material = Material::new(&self.split.train, items, self.vectors).with_graph(self.graph);
         let observer = |progress: &Progress| {
             fit_bar::show(&bar, progress);
             self.recorder.see(name, progress);

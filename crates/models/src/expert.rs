@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use segue_data::{DomainIdx, ItemCatalog, ItemIdx, TrainSet};
+use segue_data::{DomainIdx, ItemCatalog, ItemGraph, ItemIdx, TrainSet};
 use serde::{Deserialize, Serialize};
 
-use crate::behavior::{Behavior, BehaviorConfig, TaskPrediction, TransferConfig};
+use crate::behavior::{Behavior, BehaviorConfig, JointConfig, TaskPrediction, TransferConfig};
 use crate::content::{Content, ContentConfig};
+use crate::fusion::TokenKind;
+use crate::graph_walks::{GraphPath, GraphWalks, GraphWalksConfig};
 use crate::item_vectors::TextSpace;
 use crate::linear::{Linear, LinearConfig};
 use crate::popularity::{Popularity, PopularityConfig};
@@ -32,29 +34,41 @@ pub enum ExpertKind {
     Content,
     /// [`TextVectors`].
     Encoder,
+    /// [`TextVectors`] of images.
+    Image,
+    /// [`TextVectors`] of sounds.
+    Audio,
+    /// [`GraphWalks`].
+    Graph,
     /// [`Behavior`].
     Behavior,
     /// [`Behavior`] with item vectors from text.
     Transfer,
+    /// [`Behavior`] with item vectors fused from all that is known about items.
+    Joint,
 }
 
 impl ExpertKind {
     /// All kinds, in the order of tables.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Popularity,
         Self::Recent,
         Self::Window,
         Self::Linear,
         Self::Content,
         Self::Encoder,
+        Self::Image,
+        Self::Audio,
+        Self::Graph,
         Self::Behavior,
         Self::Transfer,
+        Self::Joint,
     ];
 
-    /// Whether it is trained unless somebody names the kinds: not `transfer`, which costs as much as `behavior` and has not made a
-    /// blend on real data better yet (docs/experiments.md).
+    /// Whether it is trained unless somebody names the kinds: not `graph`, `transfer` and `joint`, which have not
+    /// made a blend on real data better yet (docs/experiments.md); the last two cost as much as `behavior` and more.
     pub fn is_default(self) -> bool {
-        self != Self::Transfer
+        !matches!(self, Self::Graph | Self::Transfer | Self::Joint)
     }
 
     /// The name in configs, tables and files.
@@ -66,8 +80,12 @@ impl ExpertKind {
             Self::Linear => "linear",
             Self::Content => "content",
             Self::Encoder => "encoder",
+            Self::Image => "image",
+            Self::Audio => "audio",
+            Self::Graph => "graph",
             Self::Behavior => "behavior",
             Self::Transfer => "transfer",
+            Self::Joint => "joint",
         }
     }
 
@@ -78,15 +96,21 @@ impl ExpertKind {
 
     /// Whether it is trained by gradient steps ([`Expert::of_behavior`], [`Expert::of_transfer`]) instead of [`Expert::fit`].
     pub fn learns_by_steps(self) -> bool {
-        matches!(self, Self::Behavior | Self::Transfer)
+        matches!(self, Self::Behavior | Self::Transfer | Self::Joint)
     }
 
     /// How it looks at other domains, if it can: by an expert of its own for them, or by one mixed sequence.
     pub fn scope_with_sources(self) -> Option<Scope> {
         match self {
             Self::Popularity | Self::Recent => None,
-            Self::Window | Self::Linear | Self::Content | Self::Encoder => Some(Scope::Sources),
-            Self::Behavior | Self::Transfer => Some(Scope::All),
+            Self::Window
+            | Self::Linear
+            | Self::Content
+            | Self::Encoder
+            | Self::Image
+            | Self::Audio
+            | Self::Graph => Some(Scope::Sources),
+            Self::Behavior | Self::Transfer | Self::Joint => Some(Scope::All),
         }
     }
 }
@@ -124,10 +148,18 @@ pub enum ExpertConfig {
     Content(ContentConfig),
     /// For [`ExpertKind::Encoder`].
     Encoder(TextVectorsConfig),
+    /// For [`ExpertKind::Image`].
+    Image(TextVectorsConfig),
+    /// For [`ExpertKind::Audio`].
+    Audio(TextVectorsConfig),
+    /// For [`ExpertKind::Graph`].
+    Graph(GraphWalksConfig),
     /// For [`ExpertKind::Behavior`].
     Behavior(BehaviorConfig),
     /// For [`ExpertKind::Transfer`].
     Transfer(TransferConfig),
+    /// For [`ExpertKind::Joint`].
+    Joint(Box<JointConfig>),
 }
 
 impl ExpertConfig {
@@ -142,8 +174,12 @@ impl ExpertConfig {
             ExpertKind::Linear => Self::Linear(LinearConfig::default()),
             ExpertKind::Content => Self::Content(ContentConfig::default()),
             ExpertKind::Encoder => Self::Encoder(TextVectorsConfig::default()),
+            ExpertKind::Image => Self::Image(TextVectorsConfig::default()),
+            ExpertKind::Audio => Self::Audio(TextVectorsConfig::default()),
+            ExpertKind::Graph => Self::Graph(GraphWalksConfig::default()),
             ExpertKind::Behavior => Self::Behavior(BehaviorConfig::default()),
             ExpertKind::Transfer => Self::Transfer(TransferConfig::default()),
+            ExpertKind::Joint => Self::Joint(Box::default()),
         }
     }
 }
@@ -159,6 +195,12 @@ pub struct FitContext<'a> {
     pub text_neighbors: Option<&'a ItemSimilarity>,
     /// Text vectors of an encoder; `None` when the data set has none.
     pub text_space: Option<&'a TextSpace<'a>>,
+    /// Image vectors; `None` when the data set has none.
+    pub image_space: Option<&'a TextSpace<'a>>,
+    /// Audio vectors; `None` when the data set has none.
+    pub audio_space: Option<&'a TextSpace<'a>>,
+    /// What is stated about the items; `None` when the data set states nothing.
+    pub graph: Option<&'a ItemGraph>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -168,6 +210,7 @@ enum Model {
     Linear(Linear),
     Content(Content),
     Encoder(TextVectors),
+    Graph(GraphWalks),
     Behavior(Box<Behavior>),
 }
 
@@ -210,7 +253,16 @@ impl Expert {
             ExpertConfig::Encoder(config) => {
                 Model::Encoder(TextVectors::fit(config, context.text_space, items, domain)?)
             }
-            ExpertConfig::Behavior(_) | ExpertConfig::Transfer(_) => {
+            ExpertConfig::Image(config) => {
+                Model::Encoder(TextVectors::of_media(config, ("image", context.image_space), items, domain)?)
+            }
+            ExpertConfig::Audio(config) => {
+                Model::Encoder(TextVectors::of_media(config, ("audio", context.audio_space), items, domain)?)
+            }
+            ExpertConfig::Graph(config) => {
+                Model::Graph(GraphWalks::fit(config, context.graph, train, (items, domain, id.scope))?)
+            }
+            ExpertConfig::Behavior(_) | ExpertConfig::Transfer(_) | ExpertConfig::Joint(_) => {
                 return Err(ModelError::NeedsTraining(id.kind.name()));
             }
         };
@@ -227,6 +279,28 @@ impl Expert {
     pub fn of_transfer(id: ExpertId, domain: DomainIdx, config: TransferConfig, model: Behavior) -> Self {
         let config = ExpertConfig::Transfer(config);
         Self { id, domain, config, model: Model::Behavior(Box::new(model)), spread: 0.0 }
+    }
+
+    /// The expert of a trained behavior model whose item vectors are fused; `config` is what it was trained with.
+    pub fn of_joint(id: ExpertId, domain: DomainIdx, config: JointConfig, model: Behavior) -> Self {
+        let config = ExpertConfig::Joint(Box::new(config));
+        Self { id, domain, config, model: Model::Behavior(Box::new(model)), spread: 0.0 }
+    }
+
+    /// The same expert without one kind of tokens in its fused item vectors; `None` where it has none.
+    pub fn without_token(&self, kind: TokenKind) -> Option<Self> {
+        let model = self.sequence_model()?.without_token(kind)?;
+        Some(Self { model: Model::Behavior(Box::new(model)), ..self.clone() })
+    }
+
+    /// How much each kind of tokens counts in a candidate's fused vector; they sum to 1. Empty where vectors are not fused, or nothing is
+    /// known of the item.
+    pub fn token_weights(&self, candidate: usize) -> Vec<(TokenKind, f32)> {
+        let Some(model) = self.sequence_model() else { return Vec::new() };
+        let Some(fused) = &model.fused else { return Vec::new() };
+        let weights = fused.weights(model.rows.candidates().start + candidate);
+        let there = fused.kinds().iter().copied().zip(weights.iter().copied());
+        there.filter(|(_, weight)| *weight > 0.0).collect()
     }
 
     /// The sequence model inside, where there is one.
@@ -286,6 +360,7 @@ impl Expert {
             (Model::Linear(model), _) => model.score(&history, scores),
             (Model::Content(model), _) => model.score(&history, scores),
             (Model::Encoder(model), _) => model.score(&history, scores),
+            (Model::Graph(model), _) => model.score(&history, scores),
             (Model::Behavior(model), _) => model.score(query, scores),
         }
     }
@@ -294,11 +369,17 @@ impl Expert {
     /// fixed weights.
     pub fn history(&self, query: &Query<'_>, items: &ItemCatalog) -> Vec<(ItemIdx, f32)> {
         match &self.config {
-            ExpertConfig::Popularity(_) | ExpertConfig::Behavior(_) | ExpertConfig::Transfer(_) => Vec::new(),
+            ExpertConfig::Popularity(_)
+            | ExpertConfig::Behavior(_)
+            | ExpertConfig::Transfer(_)
+            | ExpertConfig::Joint(_) => Vec::new(),
             ExpertConfig::Window(config) => config.history(query, items, self.id.scope),
             ExpertConfig::Linear(config) => config.history(query, items, self.id.scope),
             ExpertConfig::Content(config) => config.history(query, items, self.id.scope),
-            ExpertConfig::Encoder(config) => config.history(query, items, self.id.scope),
+            ExpertConfig::Encoder(config) | ExpertConfig::Image(config) | ExpertConfig::Audio(config) => {
+                config.history(query, items, self.id.scope)
+            }
+            ExpertConfig::Graph(config) => config.history(query, items, self.id.scope),
         }
     }
 
@@ -326,6 +407,30 @@ impl Expert {
         }
     }
 
+    /// The paths over `graph` that carry a candidate's score, strongest first, where this expert walks on it.
+    pub fn paths(
+        &self,
+        (query, graph): (&Query<'_>, &ItemGraph),
+        items: &ItemCatalog,
+        candidate: usize,
+        n: usize,
+    ) -> Vec<GraphPath> {
+        match (&self.model, &self.config) {
+            (Model::Graph(model), ExpertConfig::Graph(config)) => {
+                model.paths(config, graph, (&self.history(query, items), candidate), n)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The walks inside, with their settings, where there are any.
+    pub fn graph_walks(&self) -> Option<(&GraphWalks, &GraphWalksConfig)> {
+        match (&self.model, &self.config) {
+            (Model::Graph(model), ExpertConfig::Graph(config)) => Some((model, config)),
+            _ => None,
+        }
+    }
+
     /// Position of a candidate by popularity (1 = most popular), where this expert counts.
     pub fn popularity_rank(&self, candidate: usize) -> Option<f64> {
         match &self.model {
@@ -347,6 +452,7 @@ impl Expert {
         match &self.model {
             Model::Window(model) => model.similarity().quantile(share),
             Model::Linear(model) => model.weights().quantile(share),
+            Model::Graph(model) => model.similarity().quantile(share),
             Model::Popularity(_) | Model::Content(_) | Model::Encoder(_) | Model::Behavior(_) => None,
         }
     }
@@ -368,6 +474,7 @@ impl Expert {
             Model::Linear(model) => model.save(&mut tensors),
             Model::Content(model) => model.save(&mut tensors),
             Model::Encoder(model) => model.save(&mut tensors),
+            Model::Graph(model) => model.save(&mut tensors),
             Model::Behavior(model) => model.save(&mut tensors),
         }
         tensors
@@ -392,13 +499,22 @@ impl Expert {
             ExpertConfig::Content(config) => {
                 Model::Content(Content::load(config, items.len(), target, tensors)?)
             }
-            ExpertConfig::Encoder(_) => Model::Encoder(TextVectors::load(items.len(), target, tensors)?),
+            ExpertConfig::Encoder(_) | ExpertConfig::Image(_) | ExpertConfig::Audio(_) => {
+                Model::Encoder(TextVectors::load(items.len(), target, tensors)?)
+            }
+            ExpertConfig::Graph(config) => {
+                Model::Graph(GraphWalks::load(config, items.len(), target, tensors)?)
+            }
             ExpertConfig::Behavior(config) => {
                 Model::Behavior(Box::new(Behavior::load(config, items, (domain, id.scope), tensors)?))
             }
             ExpertConfig::Transfer(config) => {
                 let place = (domain, id.scope);
                 Model::Behavior(Box::new(Behavior::load_with_text(config, items, place, tensors)?))
+            }
+            ExpertConfig::Joint(config) => {
+                let place = (domain, id.scope);
+                Model::Behavior(Box::new(Behavior::load_with_fusion(config, items, place, tensors)?))
             }
         };
         Ok(Self { id, domain, config, model, spread: 0.0 })

@@ -20,6 +20,15 @@ pub struct ItemVectors {
     pub model_sha256: String,
 }
 
+/// Vectors of what items look and sound like, beside those of their texts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MediaVectors {
+    /// Of images.
+    pub image: Option<ItemVectors>,
+    /// Of sounds.
+    pub audio: Option<ItemVectors>,
+}
+
 /// Directions of [`ItemVectors::of_words`].
 const WORD_DIRECTIONS: usize = 128;
 

@@ -10,11 +10,18 @@ pub mod tokenize;
 pub mod svd;
 pub mod content;
 pub mod encoder;
+pub mod media;
+pub mod convert;
+pub mod vision;
+pub mod audio;
 pub mod whitening;
 pub mod item_vectors;
 pub mod text_vectors;
 pub mod behavior;
 pub mod graph;
+pub mod fusion;
+pub mod squared_error;
+pub mod graph_walks;
 pub mod expert;
 pub mod tensors;
 
@@ -22,7 +29,8 @@ pub mod tensors;
 pub use segue_nn as nn;
 
 pub use expert::{Expert, ExpertConfig, ExpertId, ExpertKind, FitContext};
-pub use item_vectors::{ItemVectors, TextSpace};
+pub use fusion::{FusionInputs, TokenKind};
+pub use item_vectors::{ItemVectors, MediaVectors, TextSpace};
 pub use query::{Query, Scope};
 pub use similarity::ItemSimilarity;
 pub use tensors::{ModelError, Tensors};

@@ -69,6 +69,26 @@ impl TextVectors {
         Ok(Self { values, dim, first_candidate: target.start, n_candidates: target.len() })
     }
 
+    /// As [`fit`](Self::fit), of images or sounds.
+    ///
+    /// # Errors
+    /// Stands aside without vectors, and when no item of the domain has one.
+    pub fn of_media(
+        config: &TextVectorsConfig,
+        (expert, space): (&'static str, Option<&TextSpace<'_>>),
+        items: &ItemCatalog,
+        domain: DomainIdx,
+    ) -> Result<Self, ModelError> {
+        let aside = |reason: String| ModelError::StandsAside { expert, reason };
+        let space = space.ok_or_else(|| {
+            aside(format!(
+                "the data set has no {expert} vectors (`segue encode DATA --modality {expert}` adds them)"
+            ))
+        })?;
+        let reason = format!("no item of this domain has an {expert} vector");
+        Self::fit(config, Some(space), items, domain).map_err(|_| aside(reason))
+    }
+
     fn row(&self, item: usize) -> &[f32] {
         &self.values[item * self.dim..(item + 1) * self.dim]
     }

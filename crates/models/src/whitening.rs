@@ -119,7 +119,7 @@ impl Spectrum {
     }
 }
 
-fn normalize(row: &mut [f32]) {
+pub(crate) fn normalize(row: &mut [f32]) {
     let length = row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
     if length > 1e-6 {
         row.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);

@@ -53,7 +53,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     start.elapsed().as_secs_f64()
                 );
             };
-            let data = Lessons { train: &data.split.train, items, text_space: None };
+            let data =
+                Lessons { train: &data.split.train, items, inputs: segue_models::FusionInputs::default() };
             let (expert, _) =
                 fit_behavior((id, domain), &config, data, valid, 0, (Keeping::nothing(), show))?;
             let ndcg = mean(&test.ndcg(objective, |query, scores| expert.score(query, items, scores))?);

@@ -56,14 +56,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         let config = ExpertConfig::Behavior(BehaviorConfig { profile_tokens, ..config.clone() });
         let id = ExpertId { kind: ExpertKind::Behavior, scope: Scope::Target };
         let valid = Some(Validation { judge: &judge, objective });
-        let lessons = Lessons { train: &split.train, items, text_space: None };
+        let lessons = Lessons { train: &split.train, items, inputs: segue_models::FusionInputs::default() };
         let (expert, curve) =
             fit_behavior((id, domain), &config, lessons, valid, seed, (Keeping::nothing(), |_| ()))?;
         let best = curve.iter().filter_map(|epoch| epoch.metric).fold(0.0, f64::max);
         println!("{name}: {} passes, best on valid {best:.4}", curve.len());
         figures.push(ndcg(&expert, &test)?);
     }
-    let context = FitContext { items, domain, text_neighbors: None, text_space: None };
+    let context = FitContext {
+        items,
+        domain,
+        text_neighbors: None,
+        text_space: None,
+        image_space: None,
+        audio_space: None,
+        graph: None,
+    };
     let id = ExpertId { kind: ExpertKind::Recent, scope: Scope::Target };
     let recent = Expert::fit(id, &ExpertConfig::default_of(id.kind), &split.train, context)?;
     figures.push(ndcg(&recent, &test)?);

@@ -160,9 +160,10 @@ impl Part {
             parts.extend(others.map(Self::Source));
         }
         let reads = |kind| plan.experts.contains(&kind);
-        if material.vectors.is_some() && (reads(ExpertKind::Encoder) || reads(ExpertKind::Transfer)) {
+        let learns = reads(ExpertKind::Transfer) || reads(ExpertKind::Joint);
+        if material.vectors.is_some() && (reads(ExpertKind::Encoder) || learns) {
             // Of the encoder alone its expert says the same.
-            if reads(ExpertKind::Transfer) {
+            if learns {
                 parts.push(Self::Encoder);
             }
             parts.push(Self::Whitening);
@@ -179,7 +180,9 @@ impl Part {
             Self::Expert(ExpertKind::Content) => id.kind == ExpertKind::Linear,
             Self::Expert(_) | Self::Sources => false,
             Self::Source(_) => id.scope != Scope::Target,
-            Self::Encoder | Self::Whitening => matches!(id.kind, ExpertKind::Encoder | ExpertKind::Transfer),
+            Self::Encoder | Self::Whitening => {
+                matches!(id.kind, ExpertKind::Encoder | ExpertKind::Transfer | ExpertKind::Joint)
+            }
             Self::Sequence(part) => part.touches(id),
         }
     }

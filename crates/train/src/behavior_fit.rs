@@ -5,11 +5,11 @@ use rand_chacha::ChaCha8Rng;
 use segue_data::reveal::without_domains;
 use segue_data::{DomainIdx, ItemCatalog, TrainSet};
 use segue_models::behavior::{
-    Behavior, BehaviorConfig, BehaviorStep, Example, SequenceTuning, TransferConfig,
+    Behavior, BehaviorConfig, BehaviorStep, Example, JointConfig, SequenceTuning, TransferConfig,
 };
 use segue_models::nn::dropout::DropoutKey;
 use segue_models::nn::{Gradients, Params};
-use segue_models::{Expert, ExpertConfig, ExpertId, ModelError, Scope, TextSpace};
+use segue_models::{Expert, ExpertConfig, ExpertId, FusionInputs, ModelError, Scope};
 
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean};
@@ -40,8 +40,8 @@ pub struct Lessons<'a> {
     pub train: &'a TrainSet,
     /// Items of all domains.
     pub items: &'a ItemCatalog,
-    /// Vectors of their texts, for `transfer`.
-    pub text_space: Option<&'a TextSpace<'a>>,
+    /// What is known about them, for `transfer` and `joint`.
+    pub inputs: FusionInputs<'a>,
 }
 
 /// Trains a sequence model for the items of `domain`. With `valid`, it decides when to stop, and the returned expert's settings hold
@@ -175,6 +175,10 @@ impl Fit<'_> {
                 let config = TransferConfig { sequence: model.config.clone(), ..config.clone() };
                 Expert::of_transfer(self.id, domain, config, model)
             }
+            ExpertConfig::Joint(config) => {
+                let config = JointConfig { sequence: model.config.clone(), ..(**config).clone() };
+                Expert::of_joint(self.id, domain, config, model)
+            }
             _ => Expert::of_behavior(self.id, domain, model),
         };
         (expert, self.curve)
@@ -193,11 +197,15 @@ fn new_model(
     let mut model = match config {
         ExpertConfig::Behavior(config) => Behavior::new(config, lessons.items, place, &mut rng)?,
         ExpertConfig::Transfer(config) => {
-            let space = lessons.text_space.ok_or_else(|| ModelError::StandsAside {
+            let space = lessons.inputs.text.ok_or_else(|| ModelError::StandsAside {
                 expert: "transfer",
                 reason: "no item with training events has text".into(),
             })?;
             Behavior::with_text(config, (lessons.items, space), place, &mut rng)?
+        }
+        ExpertConfig::Joint(config) => {
+            let content = (lessons.items, &lessons.inputs, lessons.train);
+            Behavior::with_fusion(config, content, place, &mut rng)?
         }
         other => panic!("{} is not trained by steps: {other:?}", id.kind.name()),
     };

@@ -3,11 +3,11 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use segue_data::{DomainIdx, ItemCatalog, TrainSet};
+use segue_data::{DomainIdx, ItemCatalog, ItemGraph, TrainSet};
 use segue_models::behavior::{SequenceTuning, TransferConfig};
 use segue_models::linear::LinearConfig;
 use segue_models::{
-    Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemSimilarity, ModelError, Scope, TextSpace,
+    Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemSimilarity, ModelError, Scope,
 };
 use segue_recommend::recommender::Scratch;
 use segue_recommend::{Blend, DomainModel, mean_and_deviation, standardize};
@@ -19,7 +19,7 @@ use crate::error::TrainError;
 use crate::fit_plan::FitPlan;
 use crate::judge::{Judge, mean, ndcg_of};
 use crate::learn::Epoch;
-use crate::material::Material;
+use crate::material::{Material, Spaces};
 use crate::pool::Pool;
 use crate::search::{Trial, climb, starts_of};
 use crate::session::{Keeping, Session, Stage};
@@ -92,8 +92,9 @@ pub fn fit_domain_from(
         session,
         train,
         items,
-        text_space: material.text_space(),
-        learned_space: material.learned_space(words.as_ref()),
+        spaces: material.spaces(),
+        learned: material.learned_spaces(words.as_ref()),
+        graph: material.graph,
         valid: valid.sample(plan.search_cases),
         neighbors: None,
         experts: Vec::new(),
@@ -101,7 +102,7 @@ pub fn fit_domain_from(
         aside: Vec::new(),
         curves: Vec::new(),
     };
-    let ids = wanted(plan, items.n_domains());
+    let ids = wanted(plan, &work.spaces, items.n_domains());
     for (done, &id) in ids.iter().enumerate() {
         session.show(format!("search {id}"), done, ids.len() + 1);
         match known.filter(|known| (known.holds)(id)) {
@@ -135,9 +136,9 @@ pub fn refit_domain(
     session: Session<'_>,
 ) -> Result<DomainModel, TrainError> {
     let Material { train, items, .. } = material;
-    let text_space = material.text_space();
+    let spaces = material.spaces();
     let words = material.vectors_of_words();
-    let learned_space = material.learned_space(words.as_ref());
+    let learned = material.learned_spaces(words.as_ref());
     let mut experts: Vec<Expert> = Vec::with_capacity(model.experts.len());
     let mut neighbors = None;
     // Content first: the text prior of the linear expert comes from it.
@@ -151,18 +152,30 @@ pub fn refit_domain(
             items,
             domain: model.domain,
             text_neighbors: neighbors.as_ref(),
-            text_space: text_space.as_ref(),
+            text_space: spaces.text.as_ref(),
+            image_space: spaces.image.as_ref(),
+            audio_space: spaces.audio.as_ref(),
+            graph: material.graph,
         };
-        let expert = match old.config() {
+        let sequence = match old.config() {
             ExpertConfig::Behavior(sequence) | ExpertConfig::Transfer(TransferConfig { sequence, .. }) => {
+                Some(sequence)
+            }
+            ExpertConfig::Joint(config) => Some(&config.sequence),
+            _ => None,
+        };
+        let expert = match (sequence, old.config()) {
+            (Some(sequence), config) => {
                 let folder = session.keeping.folder_of(old.id, Stage::Refit);
                 let keeping = Keeping { folder: folder.as_deref(), ..session.keeping };
                 let show = |epoch: &Epoch| session.show_pass((old.id, Stage::Refit), sequence.epochs, epoch);
-                let lessons = Lessons { train, items, text_space: learned_space.as_ref() };
+                let lessons = Lessons { train, items, inputs: learned.inputs(material.graph) };
                 let place = (old.id, model.domain);
-                fit_behavior(place, old.config(), lessons, None, seed, (keeping, show))?.0
+                fit_behavior(place, config, lessons, None, seed, (keeping, show))?.0
             }
-            config => Expert::fit(old.id, config, train, context).map_err(|source| failed(old.id, source))?,
+            (None, config) => {
+                Expert::fit(old.id, config, train, context).map_err(|source| failed(old.id, source))?
+            }
         };
         let expert = expert.with_spread(old.spread());
         if neighbors.is_none() {
@@ -181,8 +194,16 @@ pub fn cold_flags(train: &TrainSet, items: &ItemCatalog, domain: DomainIdx) -> V
     items.range(domain).map(|item| counts[item] == 0).collect()
 }
 
-fn wanted(plan: &FitPlan, n_domains: usize) -> Vec<ExpertId> {
+fn wanted(plan: &FitPlan, spaces: &Spaces<'_>, n_domains: usize) -> Vec<ExpertId> {
     let mut kinds = plan.experts.clone();
+    // Most data have no images and no sounds; that is worth a line only where somebody asked for them.
+    if kinds.contains(&ExpertKind::Popularity) {
+        kinds.retain(|kind| match kind {
+            ExpertKind::Image => spaces.image.is_some(),
+            ExpertKind::Audio => spaces.audio.is_some(),
+            _ => true,
+        });
+    }
     // Content first: the text prior of the linear expert comes from it.
     kinds.sort_by_key(|kind| *kind != ExpertKind::Content);
     let mut ids: Vec<ExpertId> = kinds.iter().map(|&kind| ExpertId { kind, scope: Scope::Target }).collect();
@@ -217,8 +238,9 @@ struct Work<'a> {
     session: Session<'a>,
     train: &'a TrainSet,
     items: &'a ItemCatalog,
-    text_space: Option<TextSpace<'a>>,
-    learned_space: Option<TextSpace<'a>>,
+    spaces: Spaces<'a>,
+    learned: Spaces<'a>,
+    graph: Option<&'a ItemGraph>,
     valid: Judge<'a>,
     neighbors: Option<ItemSimilarity>,
     experts: Vec<Expert>,
@@ -285,6 +307,7 @@ impl Work<'_> {
         let (config, session) = (self.plan.settings_of(id.kind), self.session);
         let sequence = match &config {
             ExpertConfig::Transfer(config) => &config.sequence,
+            ExpertConfig::Joint(config) => &config.sequence,
             _ => &self.plan.behavior,
         };
         let n_phases = match &config {
@@ -298,8 +321,8 @@ impl Work<'_> {
         let judge = self.valid.sample(affordable_cases(&self.valid, sequence.max_len));
         let valid = Validation { judge: &judge, objective: self.plan.objective };
         let place = (id, self.valid.domain());
-        let lessons =
-            Lessons { train: self.train, items: self.items, text_space: self.learned_space.as_ref() };
+        let inputs = self.learned.inputs(self.graph);
+        let lessons = Lessons { train: self.train, items: self.items, inputs };
         let seed = self.plan.seed;
         let (expert, curve) = match fit_behavior(place, &config, lessons, Some(valid), seed, (keeping, show))
         {
@@ -436,7 +459,10 @@ impl Work<'_> {
             items: self.items,
             domain: self.valid.domain(),
             text_neighbors: self.neighbors.as_ref(),
-            text_space: self.text_space.as_ref(),
+            text_space: self.spaces.text.as_ref(),
+            image_space: self.spaces.image.as_ref(),
+            audio_space: self.spaces.audio.as_ref(),
+            graph: self.graph,
         };
         Expert::fit(id, config, self.train, context).map_err(|source| failed(id, source))
     }
@@ -472,7 +498,13 @@ fn differs_in_scoring_only(a: &ExpertConfig, b: &ExpertConfig) -> bool {
             (a.recency, a.half_life_days) = (b.recency, b.half_life_days);
             a == *b
         }
-        (ExpertConfig::Encoder(mut a), ExpertConfig::Encoder(b)) => {
+        (ExpertConfig::Encoder(mut a), ExpertConfig::Encoder(b))
+        | (ExpertConfig::Image(mut a), ExpertConfig::Image(b))
+        | (ExpertConfig::Audio(mut a), ExpertConfig::Audio(b)) => {
+            (a.recency, a.half_life_days) = (b.recency, b.half_life_days);
+            a == *b
+        }
+        (ExpertConfig::Graph(mut a), ExpertConfig::Graph(b)) => {
             (a.recency, a.half_life_days) = (b.recency, b.half_life_days);
             a == *b
         }

@@ -263,8 +263,15 @@ impl Learner for EncoderLearner<'_> {
         let id = ExpertId { kind: ExpertKind::Encoder, scope: Scope::Target };
         let failed = |source: ModelError| TrainError::Model { expert: id.to_string(), source };
         let space = TextSpace::new(&vectors, train, items);
-        let context =
-            FitContext { items, domain: valid.domain(), text_neighbors: None, text_space: space.as_ref() };
+        let context = FitContext {
+            items,
+            domain: valid.domain(),
+            text_neighbors: None,
+            text_space: space.as_ref(),
+            image_space: None,
+            audio_space: None,
+            graph: None,
+        };
         let config = ExpertConfig::default_of(ExpertKind::Encoder);
         let expert = Expert::fit(id, &config, train, context).map_err(failed)?;
         let score = |query: &Query<'_>, scores: &mut [f32]| expert.score(query, items, scores);

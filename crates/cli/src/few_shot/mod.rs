@@ -174,6 +174,7 @@ fn few_shot<'b>(subject: &'b Subject<'_>, revealed: &'b segue_data::Revealed) ->
         revealed,
         items: subject.items,
         vectors: subject.vectors,
+        graph: subject.graph,
         target: subject.target,
         rule: subject.rule,
         refit: subject.refit,

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::tasks::TaskConfig;
 use super::text::TextInputConfig;
+use crate::fusion::FusionConfig;
+use crate::graph::network::NetworkConfig;
 
 /// Settings of [`crate::behavior::Behavior`]; everything that decides what a training run gives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -156,6 +158,63 @@ impl Default for TransferConfig {
     fn default() -> Self {
         let sequence = BehaviorConfig { dropout: 0.3, learning_rate: 1e-3, ..BehaviorConfig::default() };
         Self { sequence, text: TextInputConfig::default(), tuning: SequenceTuning::Joint, pretrain_epochs: 0 }
+    }
+}
+
+/// The form of the losses beside the target's task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LossForm {
+    /// Cross-entropy over candidates, contrast over a batch.
+    #[default]
+    Rank,
+    /// Squared errors ([`crate::squared_error`]).
+    Mse,
+}
+
+/// Settings of the `joint` expert: a behavior model whose item vectors are fused from all that is known about items, trained together
+/// with link prediction in the graph and the alignment of modalities.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JointConfig {
+    /// The sequence model.
+    pub sequence: BehaviorConfig,
+    /// Item vectors.
+    pub fusion: FusionConfig,
+    /// The graph neural network, where there is a graph.
+    pub graph: NetworkConfig,
+    /// Form and weights of the losses beside the next item's.
+    pub loss: JointLoss,
+}
+
+impl Default for JointConfig {
+    fn default() -> Self {
+        Self {
+            sequence: BehaviorConfig { dropout: 0.3, learning_rate: 1e-3, ..BehaviorConfig::default() },
+            fusion: FusionConfig::default(),
+            graph: NetworkConfig::default(),
+            loss: JointLoss::default(),
+        }
+    }
+}
+
+/// Form and weights of what is trained beside the next item.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JointLoss {
+    /// Their form.
+    pub form: LossForm,
+    /// `λ_U`: weight of the squared error of user vectors, in that form; cross-entropy then is left for the target's items.
+    pub behavior: f32,
+    /// `λ_K`: weight of link prediction.
+    pub graph: f32,
+    /// `λ_H`: weight of the alignment of modalities.
+    pub fusion: f32,
+}
+
+impl Default for JointLoss {
+    fn default() -> Self {
+        Self { form: LossForm::Rank, behavior: 1.0, graph: 0.1, fusion: 0.1 }
     }
 }
 

@@ -18,7 +18,7 @@ mod words;
 
 use rand::{Rng, RngCore};
 use rayon::prelude::*;
-use segue_data::{DomainIdx, ItemCatalog};
+use segue_data::{DomainIdx, ItemCatalog, TrainSet};
 use segue_nn::attention::Mask;
 use segue_nn::block::{Block, BlockCache, BlockScratch, BlockShape, Dropping, NormOrder};
 use segue_nn::dropout::DropoutKey;
@@ -26,8 +26,9 @@ use segue_nn::layer_norm::{LayerNorm, RowStats};
 use segue_nn::linear::Linear;
 use segue_nn::{Init, ParamId, Params};
 
-pub use config::{BehaviorConfig, SequenceTuning, TransferConfig};
+pub use config::{BehaviorConfig, JointConfig, JointLoss, LossForm, SequenceTuning, TransferConfig};
 pub use step::{BehaviorStep, Example, NO_TARGET};
+pub(crate) use tasks::contrast;
 pub use tasks::{TaskConfig, TaskPrediction, shown_against};
 pub use text::{TextInput, TextInputConfig};
 pub use tokens::{N_GAPS, Rows, Token, gap_bucket};
@@ -35,6 +36,7 @@ pub use words::ItemWords;
 
 use self::biases::RatingBiases;
 use self::tasks::TaskHeads;
+use crate::fusion::{FusedItems, FusionInputs, GRAPH_ARRAYS, TokenKind};
 use crate::item_vectors::TextSpace;
 use crate::query::{Query, Scope};
 use crate::tensors::{ModelError, Tensors};
@@ -79,15 +81,15 @@ impl Net {
     fn new(
         config: &BehaviorConfig,
         rows: &Rows,
-        (n_words, text): (usize, Option<&TextInput>),
+        (n_words, text, starts_empty): (usize, Option<&TextInput>, bool),
         params: &mut Params,
         rng: &mut impl Rng,
     ) -> Self {
         let width = config.width;
         let n_domains = rows.of_domain.len();
         let small = Init::Normal(config.init);
-        // With text, items start as their texts alone.
-        let own = if text.is_some() { Init::Zeros } else { small };
+        // With content, items start as that alone.
+        let own = if starts_empty { Init::Zeros } else { small };
         let items = params.add("items", &[rows.n_rows(), width], own, rng);
         let mut table = |name: &str, n: usize| params.add(name, &[n, width], small, rng);
         let positions = table("positions", config.max_len + 1);
@@ -161,6 +163,8 @@ pub struct Behavior {
     pub words: ItemWords,
     /// The items' texts, where their vectors come from texts (the `transfer` expert).
     pub text: Option<TextInput>,
+    /// All that is known about items, where their vectors are fused from it (the `joint` expert).
+    pub fused: Option<FusedItems>,
     /// Structure.
     pub net: Net,
     /// Numbers.
@@ -189,7 +193,24 @@ impl Behavior {
         check(config, scope)?;
         let rows = Rows::new(items, target, scope);
         let words = ItemWords::of(items, &rows);
-        Ok(Self::build(config, rows, (words, None), rng))
+        Ok(Self::build(config, rows, (words, None, None), rng))
+    }
+
+    /// A model before training whose item vectors are fused from all that is known about items.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and when nothing is known about any candidate.
+    pub fn with_fusion(
+        config: &JointConfig,
+        (items, inputs, train): (&ItemCatalog, &FusionInputs<'_>, &TrainSet),
+        (target, scope): (DomainIdx, Scope),
+        rng: &mut impl Rng,
+    ) -> Result<Self, ModelError> {
+        check(&config.sequence, scope)?;
+        let rows = Rows::new(items, target, scope);
+        let fused = FusedItems::new(config, inputs, (&rows, train, items))?;
+        let words = if config.fusion.tags { ItemWords::of(items, &rows) } else { ItemWords::default() };
+        Ok(Self::build(&joint_sequence(config), rows, (words, None, Some(fused)), rng))
     }
 
     /// A model before training whose item vectors come from texts.
@@ -206,22 +227,27 @@ impl Behavior {
         let rows = Rows::new(items, target, scope);
         let text = TextInput::new(&config.text, space, &rows)?;
         let words = tags(&config.text, items, &rows);
-        Ok(Self::build(&config.sequence, rows, (words, Some(text)), rng))
+        Ok(Self::build(&config.sequence, rows, (words, Some(text), None), rng))
     }
 
     fn build(
         config: &BehaviorConfig,
         rows: Rows,
-        (words, text): (ItemWords, Option<TextInput>),
+        (words, text, fused): (ItemWords, Option<TextInput>, Option<FusedItems>),
         rng: &mut impl Rng,
     ) -> Self {
-        let mut params = Params::new();
-        let net = Net::new(config, &rows, (words.n_words(), text.as_ref()), &mut params, rng);
+        let (mut params, mut fused) = (Params::new(), fused);
+        let content = (words.n_words(), text.as_ref(), text.is_some() || fused.is_some());
+        let net = Net::new(config, &rows, content, &mut params, rng);
+        if let Some(fused) = &mut fused {
+            fused.add_arrays(net.items, &mut params, rng);
+        }
         let mut model = Self {
             config: config.clone(),
             rows,
             words,
             text,
+            fused,
             net,
             params,
             vectors: Vec::new(),
@@ -244,13 +270,17 @@ impl Behavior {
         if let Some(text) = &self.text {
             text.bound(self.params.get_mut(self.net.items), self.config.width);
         }
+        if let Some(fused) = &self.fused {
+            fused.bound(self.params.get_mut(self.net.items));
+        }
         self.refresh_for(Some(key));
     }
 
     fn refresh_for(&mut self, step: Option<DropoutKey>) {
         let width = self.config.width;
         let words = self.net.words.map_or(&[][..], |words| self.params.get(words));
-        let own = self.params.get(self.net.items);
+        let fused = self.fused.as_mut().map(|fused| fused.forward(&self.params, step));
+        let own = fused.as_deref().unwrap_or(self.params.get(self.net.items));
         let left_out = match (&self.text, step) {
             (Some(text), Some(key)) => text.without_dropped(own, width, key),
             _ => None,
@@ -293,8 +323,32 @@ impl Behavior {
             text.bound(self.params.get_mut(self.net.items), self.config.width);
             text.forget_duplicates();
         }
+        if self.fused.is_some() {
+            return self.without_network();
+        }
         self.refresh();
         self
+    }
+
+    // A trained model with fused vectors that keeps what the graph network made of the items in place of the network.
+    fn without_network(self) -> Self {
+        let Self { config, rows, words, text, fused, net, mut params, frequencies, biases, .. } = self;
+        let fused = fused.map(|fused| {
+            fused.bound(params.get_mut(net.items));
+            fused.kept(&params)
+        });
+        let mut model = Self::build(&config, rows, (words, text, fused), &mut Zeros);
+        if let Some(table) = net.profile {
+            model.put_profile(params.get(table).to_vec());
+        }
+        for array in model.params.arrays_mut() {
+            if let Some(id) = params.id(&array.name) {
+                array.values = params.get(id).to_vec();
+            }
+        }
+        (model.frequencies, model.biases) = (frequencies, biases);
+        model.refresh();
+        model
     }
 
     /// Scores all candidates into `scores` (`[n_candidates]`); all 0 for a user without events in scope of whom nothing is known.
@@ -357,8 +411,12 @@ impl Behavior {
         if let Some(text) = &self.text {
             text.save(tensors);
         }
+        if let Some(fused) = &self.fused {
+            fused.save(&self.params, tensors);
+        }
         self.save_biases(tensors);
-        for array in self.params.arrays() {
+        let kept = |name: &str| self.fused.is_none() || !name.starts_with(GRAPH_ARRAYS);
+        for array in self.params.arrays().iter().filter(|array| kept(&array.name)) {
             tensors.put_f32(&array.name, array.values.clone());
         }
     }
@@ -382,7 +440,33 @@ impl Behavior {
         let rows = Rows::new(items, target, scope);
         let text = TextInput::load(&config.text, &rows, tensors)?;
         let words = tags(&config.text, items, &rows);
-        Self::build(&config.sequence, rows, (words, Some(text)), &mut Zeros).filled(tensors)
+        Self::build(&config.sequence, rows, (words, Some(text), None), &mut Zeros).filled(tensors)
+    }
+
+    pub(crate) fn load_with_fusion(
+        config: &JointConfig,
+        items: &ItemCatalog,
+        (target, scope): (DomainIdx, Scope),
+        tensors: &mut Tensors,
+    ) -> Result<Self, ModelError> {
+        check(&config.sequence, scope)?;
+        let rows = Rows::new(items, target, scope);
+        let fused = FusedItems::load(config, &rows, tensors)?;
+        let words = if config.fusion.tags { ItemWords::of(items, &rows) } else { ItemWords::default() };
+        let config = joint_sequence(config);
+        Self::build(&config, rows, (words, None, Some(fused)), &mut Zeros).filled(tensors)
+    }
+
+    /// The same model without one kind of tokens of all items; `None` where it fuses no such tokens, or nothing else.
+    pub fn without_token(&self, kind: TokenKind) -> Option<Self> {
+        let kinds = self.fused.as_ref()?.kinds();
+        if kinds.len() < 2 || !kinds.contains(&kind) {
+            return None;
+        }
+        let mut model = self.clone();
+        model.fused.as_mut()?.leave_out(kind);
+        model.refresh();
+        Some(model)
     }
 
     fn filled(self, tensors: &mut Tensors) -> Result<Self, ModelError> {
@@ -432,6 +516,16 @@ impl Behavior {
 
 fn tags(config: &TextInputConfig, items: &ItemCatalog, rows: &Rows) -> ItemWords {
     if config.tags { ItemWords::of(items, rows) } else { ItemWords::default() }
+}
+
+// The sequence model as the form of the losses wants it.
+fn joint_sequence(config: &JointConfig) -> BehaviorConfig {
+    let mut sequence = config.sequence.clone();
+    sequence.tasks.squared_error = match config.loss.form {
+        LossForm::Rank => 0.0,
+        LossForm::Mse => config.loss.behavior,
+    };
+    sequence
 }
 
 fn check(config: &BehaviorConfig, scope: Scope) -> Result<(), ModelError> {

@@ -99,9 +99,14 @@ impl Behavior {
             let expected = format!("rows of {width} values");
             return Err(ModelError::Inconsistent { tensor: TABLE.into(), expected });
         }
-        let shape = [values.len() / width, width];
-        self.net.profile = Some(self.params.add_values(TABLE, &shape, values));
+        self.put_profile(values);
         Ok(())
+    }
+
+    // Values `[n_values, width]`.
+    pub(super) fn put_profile(&mut self, values: Vec<f32>) {
+        let shape = [values.len() / self.config.width, self.config.width];
+        self.net.profile = Some(self.params.add_values(TABLE, &shape, values));
     }
 
     // Row of the first attribute value: they stand behind everything else.

@@ -6,12 +6,13 @@ use segue_nn::block::{BlockCache, BlockScratch, Dropping};
 use segue_nn::cross_entropy::{Denominator, SoftmaxScratch, softmax_cross_entropy};
 use segue_nn::dropout::{DropoutKey, dropout};
 use segue_nn::layer_norm::RowStats;
-use segue_nn::{Gradients, Params};
+use segue_nn::{Gradients, ParamId, Params};
 
 use super::negatives::NegativeSample;
 use super::tasks::{self, TaskLosses};
 use super::tokens::Token;
 use super::{Behavior, BehaviorConfig, Net};
+use crate::fusion::FusedItems;
 
 /// In place of a row: a position that is not trained.
 pub const NO_TARGET: u32 = u32::MAX;
@@ -141,8 +142,7 @@ impl BehaviorStep {
             loss += self.contrast_views(batch.len(), model.config.width, contrast);
         }
         self.lanes.par_iter_mut().for_each(|lane| lane.backward(model));
-        self.gather(model, key, gradients);
-        loss
+        loss + self.gather(model, key, gradients)
     }
 
     fn fill_lanes(&mut self, batch: &[&Example], model: &Behavior, key: DropoutKey) {
@@ -191,7 +191,9 @@ impl BehaviorStep {
             let excluded = model.text.as_ref().and_then(|text| text.excluded(rows.of_domain[domain].clone()));
             let sampled =
                 self.sample.draw(&head.targets, frequency, model.config.n_negatives, key.of(domain as u64));
-            let own_scale = scale * task_weights.next_item;
+            // In squared-error form, users of all domains are `L_U`, and cross-entropy is the target's own task.
+            let is_own_task = model.config.tasks.squared_error == 0.0 || domain == rows.target.at();
+            let own_scale = if is_own_task { scale * task_weights.next_item } else { 0.0 };
             let sum = if sampled {
                 let catalog = (items, width, excluded);
                 self.sample.cross_entropy(catalog, head, own_scale, Some(&mut *d_items), &mut self.softmax)
@@ -206,7 +208,7 @@ impl BehaviorStep {
                     (denominator, &mut self.softmax),
                 )
             };
-            losses.next_item += f64::from(scale) * sum;
+            losses.next_item += if is_own_task { f64::from(scale) * sum } else { 0.0 };
             let key = key.of((rows.of_domain.len() + domain) as u64);
             let outputs = (&mut *d_items, &mut *gradients);
             losses += model.add_tasks(domain, head, (scale, task_weights), key, outputs);
@@ -241,8 +243,9 @@ impl BehaviorStep {
         loss
     }
 
-    // The lanes' gradients into one, in the order of the lanes; then those of the embedded rows, and of items and tags.
-    fn gather(&mut self, model: &Behavior, key: DropoutKey, gradients: &mut Gradients) {
+    // The lanes' gradients into one, in the order of the lanes; then those of the embedded rows, and of items and tags. Losses of fused
+    // items, which come on the way, are returned.
+    fn gather(&mut self, model: &Behavior, key: DropoutKey, gradients: &mut Gradients) -> f64 {
         let parts: Vec<&Gradients> = self.lanes.iter().filter_map(|lane| lane.gradients.as_ref()).collect();
         gradients.arrays_mut().par_iter_mut().enumerate().for_each(|(at, own)| {
             for part in parts.iter().map(|part| &part.arrays()[at]) {
@@ -261,15 +264,21 @@ impl BehaviorStep {
             }
         }
         let [d_items, d_words] = gradients.pair_mut(model.net.items, model.net.words);
+        let d_items = d_items.filter(|_| model.fused.is_none());
         model.words.add_gradients(&self.d_vectors, (width, model.rows.n_rows()), d_items, d_words);
         model.add_profile_gradient(&self.d_vectors, gradients);
-        let Some(text) = &model.text else { return };
+        if let Some(fused) = &model.fused {
+            let d_fused = &self.d_vectors[..model.rows.n_rows() * width];
+            return fused.backward(&model.params, d_fused, gradients);
+        }
+        let Some(text) = &model.text else { return 0.0 };
         if let Some(d_items) = gradients.get_mut(model.net.items) {
             text.drop_gradients(d_items, width, key);
         }
         if let Some(d_adaptor) = model.net.adaptor.and_then(|adaptor| gradients.get_mut(adaptor)) {
             text.add_gradient(&self.d_vectors, d_adaptor);
         }
+        0.0
     }
 }
 
@@ -313,7 +322,8 @@ impl Lane {
     fn backward(&mut self, model: &Behavior) {
         let (net, params) = (&model.net, &model.params);
         let dropping = self.dropping(&model.config);
-        let gradients = self.gradients.get_or_insert_with(|| net.block_gradients(params));
+        let fused = model.fused.as_ref().map_or(Vec::new(), FusedItems::arrays);
+        let gradients = self.gradients.get_or_insert_with(|| net.block_gradients(params, &fused));
         gradients.clear();
         self.hidden.fill(0.0);
         net.norm.backward(params, (&self.x, &self.stats), &self.d_x, &mut self.hidden, gradients);
@@ -329,12 +339,12 @@ impl Lane {
 
 impl Net {
     // Gradients of everything but the embedding tables, whose rows are added once for all lanes.
-    fn block_gradients(&self, params: &Params) -> Gradients {
+    fn block_gradients(&self, params: &Params, fused: &[ParamId]) -> Gradients {
         let tables = [self.items, self.positions, self.domains, self.kinds, self.gaps, self.asked];
         let adapters = self.by_domain.iter().flat_map(|adapter| [adapter.down.weight, adapter.up.weight]);
         let others =
             tables.into_iter().chain(self.words).chain(self.adaptor).chain(self.profile).chain(adapters);
-        let others = others.chain(self.tasks.arrays());
+        let others = others.chain(self.tasks.arrays()).chain(fused.iter().copied());
         params.gradients_but(&others.collect::<Vec<_>>())
     }
 }

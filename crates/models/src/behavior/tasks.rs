@@ -18,6 +18,7 @@ use super::biases::RatingBiases;
 use super::step::Head;
 use super::{Behavior, Net};
 use crate::query::Query;
+use crate::squared_error::squared_error;
 use crate::tensors::{ModelError, Tensors};
 
 /// What the sequence model is trained for, and how much each part counts.
@@ -32,6 +33,9 @@ pub struct TaskConfig {
     pub click: f32,
     /// Weight of the contrast between two views of each sequence, which differ by dropout; 0 = none. It doubles the cost of a step.
     pub contrast: f32,
+    /// Weight of the squared distance of a user's vector from the vector of what came next (`L_U` as a squared error); 0 = none. With
+    /// it, cross-entropy is left for the target's items.
+    pub squared_error: f32,
     /// Items drawn against each one that was chosen, ≥ 1.
     pub click_negatives: usize,
     /// Whether the weights of next item, rating and choice are learned, from these as a start.
@@ -47,6 +51,7 @@ impl Default for TaskConfig {
             rating: 0.0,
             click: 0.0,
             contrast: 0.0,
+            squared_error: 0.0,
             click_negatives: 4,
             learned_weights: false,
             calibration: [1.0, 0.0],
@@ -57,7 +62,7 @@ impl Default for TaskConfig {
 impl TaskConfig {
     /// Whether weights and counts are in range.
     pub(super) fn is_valid(&self) -> bool {
-        let weights = [self.rating, self.click, self.contrast];
+        let weights = [self.rating, self.click, self.contrast, self.squared_error];
         self.next_item > 0.0
             && self.next_item.is_finite()
             && weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite())
@@ -127,6 +132,8 @@ pub(super) struct TaskLosses {
     pub(super) next_item: f64,
     rating: f64,
     click: f64,
+    /// Of users' vectors, weighted.
+    squared_error: f64,
 }
 
 impl std::ops::AddAssign for TaskLosses {
@@ -134,6 +141,7 @@ impl std::ops::AddAssign for TaskLosses {
         self.next_item += other.next_item;
         self.rating += other.rating;
         self.click += other.click;
+        self.squared_error += other.squared_error;
     }
 }
 
@@ -152,6 +160,7 @@ impl TaskLosses {
             (f64::from(weights.click), self.click),
         ];
         let mut total: f64 = parts.iter().map(|(weight, loss)| weight * loss).sum();
+        total += self.squared_error;
         if let Some(id) = net.tasks.log_variances {
             // A task that is not trained has weight 0 and no part in this.
             let is_on = parts.map(|(weight, _)| weight > 0.0);
@@ -244,6 +253,10 @@ impl Behavior {
         (d_items, gradients): (&mut [f32], &mut Gradients),
     ) -> TaskLosses {
         let mut losses = TaskLosses::default();
+        let weight = self.config.tasks.squared_error;
+        if weight > 0.0 {
+            losses.squared_error = self.add_squared_error(domain, head, scale * weight);
+        }
         if let Some(id) = self.net.tasks.rating {
             losses.rating =
                 self.add_rating((id, domain), head, (scale, weights.rating), (d_items, gradients));
@@ -253,6 +266,14 @@ impl Behavior {
                 self.add_click((id, domain), head, (scale, weights.click), key, (d_items, gradients));
         }
         losses
+    }
+
+    // `scale · Σ ‖h − v‖²`, v the vector of what came next.
+    fn add_squared_error(&self, domain: usize, head: &mut Head, scale: f32) -> f64 {
+        let (items, width) = (self.items_of(domain), self.config.width);
+        let of = |&target: &u32| &items[target as usize * width..][..width];
+        let labels: Vec<f32> = head.targets.iter().flat_map(of).copied().collect(); // [n, width]
+        squared_error(&head.hidden, &labels, (1, scale), &mut head.d_hidden)
     }
 
     fn add_rating(
@@ -425,7 +446,7 @@ pub(super) fn shown_items(targets: &[u32], n_items: usize, n: usize, key: Dropou
 
 /// Mean contrast between the halves of `views` (`[2 n, width]`: one view of each sequence, then the other), with its gradient, weighted.
 /// Scores are cosines over [`TEMPERATURE`] (`SimCSE`, Gao et al., 2021, for sequences `DuoRec`, Qiu et al., 2022).
-pub(super) fn contrast(views: &[f32], width: usize, weight: f32, d_views: &mut [f32]) -> f64 {
+pub(crate) fn contrast(views: &[f32], width: usize, weight: f32, d_views: &mut [f32]) -> f64 {
     let mut lengths = Vec::with_capacity(views.len() / width);
     let mut units = views.to_vec();
     for unit in units.chunks_exact_mut(width) {

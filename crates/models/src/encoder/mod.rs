@@ -41,7 +41,8 @@ pub use step::{EncoderStep, TokenPlace};
 pub use tokens::Tokens;
 pub use tuning::{AdaLoraConfig, LoraConfig, Target, Tuning};
 
-use weights::WeightsFile;
+pub(crate) use settings::model_type;
+pub(crate) use weights::WeightsFile;
 
 /// A text encoder, ready to run.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! What a model folder says about itself: sizes, pooling, prefixes, longest text.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -120,6 +120,14 @@ struct SentenceFile {
 /// Longest text where a folder of sentence-transformers names none.
 const DEFAULT_MAX_TOKENS: usize = 256;
 
+/// The path of a folder's `config.json`, and the `model_type` that it names; empty where it names none.
+pub(crate) fn model_type(folder: &Path) -> Result<(PathBuf, String), EncoderError> {
+    let path = folder.join("config.json");
+    let raw: serde_json::Value = required(&path)?;
+    let kind = raw.get("model_type").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
+    Ok((path, kind))
+}
+
 /// The sizes that `config.json` names.
 pub(crate) fn read_shape(folder: &Path) -> Result<Shape, EncoderError> {
     let path = folder.join("config.json");
@@ -223,7 +231,7 @@ fn item_prefix(file: &SentenceFile) -> String {
     names.into_iter().find_map(|name| file.prompts.get(name)).cloned().unwrap_or_default()
 }
 
-fn inside(folder: &Path, part: &str, path: &Path) -> Result<std::path::PathBuf, EncoderError> {
+fn inside(folder: &Path, part: &str, path: &Path) -> Result<PathBuf, EncoderError> {
     let plain = Path::new(part).components().all(|part| matches!(part, std::path::Component::Normal(_)));
     if !plain {
         return Err(EncoderError::damaged(path, format!("module path `{part}` leaves the folder")));

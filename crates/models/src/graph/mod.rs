@@ -13,6 +13,8 @@ pub mod model;
 mod relation_loss;
 mod regularization;
 pub mod step;
+pub mod network;
+mod network_links;
 
 pub use model::{GraphConfig, GraphModel};
 pub use score::ScoreFunction;

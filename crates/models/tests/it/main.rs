@@ -5,6 +5,8 @@ mod behavior_tasks;
 mod conformance;
 mod damaged;
 mod graph;
+mod joint_steps;
+mod graph_walks;
 mod linear_oracle;
 mod pretraining;
 mod settings;

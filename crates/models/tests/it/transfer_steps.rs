@@ -40,7 +40,7 @@ fn stirred(world: &World, config: &TransferConfig) -> Behavior {
     model
 }
 
-fn stir(params: &mut Params, by: f32) {
+pub(crate) fn stir(params: &mut Params, by: f32) {
     for (at, array) in params.arrays_mut().iter_mut().enumerate().filter(|(_, array)| array.trainable) {
         for (place, value) in array.values.iter_mut().enumerate() {
             *value += by * ((at * 31 + place * 17) as f32).sin();
@@ -49,7 +49,10 @@ fn stir(params: &mut Params, by: f32) {
 }
 
 // Some values of each trained array, the largest gradients among them.
-fn places(params: &Params, gradient_of: impl Fn(ParamId) -> Vec<f32>) -> Vec<(ParamId, usize, f32, String)> {
+pub(crate) fn places(
+    params: &Params,
+    gradient_of: impl Fn(ParamId) -> Vec<f32>,
+) -> Vec<(ParamId, usize, f32, String)> {
     let mut places = Vec::new();
     for (id, array) in params.ids().zip(params.arrays()).filter(|(_, array)| array.trainable) {
         let gradient = gradient_of(id);

@@ -5,20 +5,24 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue_data::{
-    DomainIdx, Event, Field, ItemCatalog, ItemIdx, Sequences, TrainSet, UserProfiles, Vocabulary,
+    DomainIdx, EntityIdx, Event, Field, ItemCatalog, ItemGraph, ItemIdx, KnowledgeGraph, Link, Sequences,
+    TrainSet, UserProfiles, Vocabulary,
 };
 use segue_models::behavior::{
-    Behavior, BehaviorConfig, BehaviorStep, Example, TextInputConfig, TransferConfig,
+    Behavior, BehaviorConfig, BehaviorStep, Example, JointConfig, JointLoss, LossForm, TextInputConfig,
+    TransferConfig,
 };
 use segue_models::content::{Content, ContentConfig};
+use segue_models::graph::network::NetworkConfig;
+use segue_models::graph_walks::GraphWalksConfig;
 use segue_models::linear::LinearConfig;
 use segue_models::popularity::PopularityConfig;
 use segue_models::text_vectors::TextVectorsConfig;
 use segue_models::whitening::Whitening;
 use segue_models::window::WindowConfig;
 use segue_models::{
-    Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemSimilarity, ItemVectors, ModelError, Query,
-    Scope, TextSpace,
+    Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, FusionInputs, ItemSimilarity, ItemVectors,
+    ModelError, Query, Scope, TextSpace,
 };
 
 use segue_nn::adamw::{AdamW, AdamWConfig};
@@ -39,6 +43,7 @@ pub(crate) struct World {
     pub(crate) items: ItemCatalog,
     pub(crate) train: TrainSet,
     neighbors: ItemSimilarity,
+    pub(crate) graph: ItemGraph,
     /// Index of every item by its place in the story: films, then books.
     pub(crate) index: Vec<usize>,
 }
@@ -94,7 +99,8 @@ impl World {
         let train = TrainSet { sequences: Sequences::from_rows(rows), profiles: profiles().into() };
         let text = Content::fit(&ContentConfig::default(), &items, TARGET).expect("every item has a title");
         let neighbors = text.neighbors(items.len(), N_BOOKS);
-        Self { items, train, neighbors, index }
+        let graph = ItemGraph::new(&items, Some(&graph(&index))).expect("every item is linked");
+        Self { items, train, neighbors, graph, index }
     }
 
     pub(crate) fn fit(&self, subject: &Subject) -> Result<Expert, ModelError> {
@@ -112,6 +118,16 @@ impl World {
                 let model = Behavior::with_text(config, (&self.items, space), place, &mut rng)?;
                 return Ok(Expert::of_transfer(subject.id, TARGET, config.clone(), self.trained(model)));
             }
+            ExpertConfig::Joint(config) => {
+                let inputs = FusionInputs {
+                    text: space.as_ref(),
+                    graph: Some(&self.graph),
+                    ..FusionInputs::default()
+                };
+                let content = (&self.items, &inputs, &self.train);
+                let model = self.trained(Behavior::with_fusion(config, content, place, &mut rng)?);
+                return Ok(Expert::of_joint(subject.id, TARGET, (**config).clone(), model));
+            }
             _ => {}
         }
         let context = FitContext {
@@ -119,6 +135,9 @@ impl World {
             domain: TARGET,
             text_neighbors: Some(&self.neighbors),
             text_space: space.as_ref(),
+            image_space: space.as_ref(),
+            audio_space: space.as_ref(),
+            graph: Some(&self.graph),
         };
         Expert::fit(subject.id, &subject.config, &self.train, context)
     }
@@ -193,6 +212,37 @@ fn title(place: usize) -> String {
     format!("{} {} number{place}", GENRES[place % 4], MOODS[place / 4 % 5])
 }
 
+// What is stated of the places: a genre, of a family of genres, and a mood; of some books the film that was made of them.
+fn graph(index: &[usize]) -> KnowledgeGraph {
+    let n = index.len();
+    let names: Vec<[String; 3]> = (0..n)
+        .map(|place| {
+            [format!("place{place}"), format!("genre{}", place % 4), format!("mood{}", place / 4 % 5)]
+        })
+        .collect();
+    let films: Vec<String> = (0..n).map(|place| format!("place{}", place % N_FILMS)).collect();
+    let mut facts = vec![
+        ("genre0", "part of", "family0"),
+        ("genre1", "part of", "family0"),
+        ("genre2", "part of", "family1"),
+        ("genre3", "part of", "family1"),
+    ];
+    for (place, [item, genre, mood]) in names.iter().enumerate() {
+        facts.extend([(item.as_str(), "genre", genre.as_str()), (item, "mood", mood)]);
+        if place >= N_FILMS && place % 3 == 0 {
+            facts.push((&films[place], "film of", item));
+        }
+    }
+    let mut graph = KnowledgeGraph::of_facts(facts);
+    let entity = |name: &String| EntityIdx(graph.entities.get(name).expect("it has a genre"));
+    let link = |(place, [item, ..]): (usize, &[String; 3])| Link {
+        item: ItemIdx(index[place] as u32),
+        entity: entity(item),
+    };
+    graph.links = names.iter().enumerate().map(link).collect();
+    graph
+}
+
 // What an encoder would make of the titles: one direction per word that titles share, one that all share, some noise.
 pub(crate) fn vectors(items: &ItemCatalog) -> ItemVectors {
     const DIM: usize = 12;
@@ -262,6 +312,11 @@ pub(crate) fn subjects() -> Vec<Subject> {
     subjects
 }
 
+fn few_components(config: TextVectorsConfig) -> TextVectorsConfig {
+    let whitening = Whitening { n_components: 4, regularization: 0.5 };
+    TextVectorsConfig { whitening, half_life_days: 30.0, ..config }
+}
+
 // Exhaustive: a new kind does not compile until it says in which forms it is tested.
 fn forms(kind: ExpertKind) -> Vec<(&'static str, ExpertConfig)> {
     let default = ("default", ExpertConfig::default_of(kind));
@@ -312,10 +367,40 @@ fn forms(kind: ExpertKind) -> Vec<(&'static str, ExpertConfig)> {
             forms =
                 vec![("small", ExpertConfig::Transfer(small)), ("text alone", ExpertConfig::Transfer(bare))];
         }
+        (ExpertKind::Graph, ExpertConfig::Graph(config)) => {
+            let random_walk = GraphWalksConfig {
+                degree_exponent: 1.0,
+                lift_exponent: 0.0,
+                norm_exponent: 1.0,
+                half_life_days: 30.0,
+                ..config.clone()
+            };
+            let through_users = GraphWalksConfig { through_users: 1.0, ..config.clone() };
+            let short = GraphWalksConfig { third_hop: 0.0, norm_exponent: 0.0, ..config };
+            forms.push(("random walk, timed", ExpertConfig::Graph(random_walk)));
+            forms.push(("through users", ExpertConfig::Graph(through_users)));
+            forms.push(("two hops", ExpertConfig::Graph(short)));
+        }
         (ExpertKind::Encoder, ExpertConfig::Encoder(config)) => {
-            let whitening = Whitening { n_components: 4, regularization: 0.5 };
-            let config = TextVectorsConfig { whitening, half_life_days: 30.0, ..config };
-            forms.push(("few components, timed", ExpertConfig::Encoder(config)));
+            forms.push(("few components, timed", ExpertConfig::Encoder(few_components(config))));
+        }
+        (ExpertKind::Image, ExpertConfig::Image(config)) => {
+            forms.push(("few components, timed", ExpertConfig::Image(few_components(config))));
+        }
+        (ExpertKind::Audio, ExpertConfig::Audio(config)) => {
+            forms.push(("few components, timed", ExpertConfig::Audio(few_components(config))));
+        }
+        (ExpertKind::Joint, ExpertConfig::Joint(config)) => {
+            let small = BehaviorConfig { width: 8, n_heads: 1, n_layers: 1, ..config.sequence.clone() };
+            let profiles = BehaviorConfig { profile_tokens: true, ..small.clone() };
+            let graph = NetworkConfig { n_layers: 1, n_neighbors: 3, users: true, ..config.graph.clone() };
+            let loss = JointLoss { form: LossForm::Mse, ..config.loss.clone() };
+            let squared = JointConfig { sequence: profiles, graph, loss, ..(*config).clone() };
+            let small = JointConfig { sequence: small, ..*config };
+            forms = vec![
+                ("small", ExpertConfig::Joint(Box::new(small))),
+                ("squared errors, profiles", ExpertConfig::Joint(Box::new(squared))),
+            ];
         }
         (kind, config) => panic!("{kind:?} has the settings of another kind: {config:?}"),
     }

@@ -6,6 +6,7 @@ mod checkpoint;
 mod conformance;
 mod finite_difference;
 mod golden;
+mod inference;
 mod losses;
 mod registry;
 mod row_table;

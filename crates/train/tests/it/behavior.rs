@@ -28,7 +28,11 @@ fn trained(stage: &Stage, config: &BehaviorConfig, scope: Scope) -> (Expert, Vec
     let id = ExpertId { kind: ExpertKind::Behavior, scope };
     let judge = stage.valid();
     let valid = Validation { judge: &judge, objective: Objective::Masked };
-    let data = Lessons { train: &stage.split.train, items: &stage.dataset.items, text_space: None };
+    let data = Lessons {
+        train: &stage.split.train,
+        items: &stage.dataset.items,
+        inputs: segue_models::FusionInputs::default(),
+    };
     let config = ExpertConfig::Behavior(config.clone());
     fit_behavior((id, TARGET), &config, data, Some(valid), 0, (Keeping::nothing(), |_| ()))
         .expect("the data can be learned")
@@ -79,7 +83,11 @@ fn one_two_and_four_threads_give_the_same_bytes_and_a_refit_repeats_the_passes()
     assert!(one == bytes(2) && one == bytes(4));
     let (expert, curve) = trained(&stage, &config, Scope::All);
     let ExpertConfig::Behavior(found) = expert.config() else { panic!("other settings") };
-    let data = Lessons { train: &stage.split.train, items: &stage.dataset.items, text_space: None };
+    let data = Lessons {
+        train: &stage.split.train,
+        items: &stage.dataset.items,
+        inputs: segue_models::FusionInputs::default(),
+    };
     let (again, repeated) =
         fit_behavior((expert.id, TARGET), expert.config(), data, None, 0, (Keeping::nothing(), |_| ()))
             .unwrap();
@@ -122,7 +130,11 @@ fn what_is_known_about_users_tells_the_taste_of_those_who_have_done_nothing() {
     let valid = Validation { judge: &judge, objective: Objective::Masked };
     let share_fitting = |profile_tokens: bool, color: &str| {
         let config = ExpertConfig::Behavior(BehaviorConfig { profile_tokens, ..small() });
-        let lessons = Lessons { train: &split.train, items: &dataset.items, text_space: None };
+        let lessons = Lessons {
+            train: &split.train,
+            items: &dataset.items,
+            inputs: segue_models::FusionInputs::default(),
+        };
         let watched = (Keeping::nothing(), |_: &Epoch| ());
         let fitted = fit_behavior((id, domain), &config, lessons, Some(valid), 0, watched).unwrap();
         let profile = [dataset.profiles.find("color", color).unwrap()];

@@ -158,7 +158,11 @@ fn an_expert_from_its_checkpoints_is_the_same_expert() {
     let id = ExpertId { kind: ExpertKind::Behavior, scope: Scope::Target };
     let train = |keeping: Keeping<'_>, stop_at: usize| -> Result<(Expert, Vec<Epoch>), TrainError> {
         let valid = Validation { judge: &judge, objective: Objective::Masked };
-        let data = Lessons { train: &stage.split.train, items: &stage.dataset.items, text_space: None };
+        let data = Lessons {
+            train: &stage.split.train,
+            items: &stage.dataset.items,
+            inputs: segue_models::FusionInputs::default(),
+        };
         let show = |epoch: &Epoch| keeping.stop.store(epoch.epoch == stop_at, Ordering::Relaxed);
         fit_behavior((id, TARGET), &config, data, Some(valid), 0, (keeping, show))
     };

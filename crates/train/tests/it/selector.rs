@@ -32,7 +32,11 @@ fn pretrained(stage: &Stage, train: &TrainSet, config: &TransferConfig) -> (Expe
     let items = &stage.dataset.items;
     let words = ItemVectors::of_words(items).expect("titles have words");
     let space = TextSpace::new(&words, &stage.split.train, items);
-    let lessons = Lessons { train, items, text_space: space.as_ref() };
+    let lessons = Lessons {
+        train,
+        items,
+        inputs: segue_models::FusionInputs { text: space.as_ref(), ..Default::default() },
+    };
     let judge = stage.valid();
     let valid = Validation { judge: &judge, objective: Objective::Masked };
     let config = ExpertConfig::Transfer(config.clone());

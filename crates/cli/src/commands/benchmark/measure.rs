@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use segue_data::protocol::ProtocolData;
-use segue_data::{DomainIdx, Field, ItemCatalog};
+use segue_data::{DomainIdx, Field, ItemCatalog, ItemGraph};
 use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::{MetricTable, TableSettings, compare};
 use segue_eval::rank::TargetRank;
@@ -59,6 +59,7 @@ pub(super) fn measure(subject: &Subject<'_>, data: &ProtocolData, published: &Pu
         differences: vec![],
         fits: vec![],
     };
+    let graph = ItemGraph::of(&data.dataset);
     for domain in data.dataset.domain_indexes() {
         let items = &data.dataset.items;
         let name = data.dataset.domains[domain.at()].name.clone();
@@ -74,7 +75,7 @@ pub(super) fn measure(subject: &Subject<'_>, data: &ProtocolData, published: &Pu
             _ => None,
         };
         let vectors = adapted.as_ref().or(subject.vectors.as_ref());
-        let material = Material::new(&data.split.train, items, vectors);
+        let material = Material::new(&data.split.train, items, vectors).with_graph(graph.as_ref());
         let show = |step: &Progress| progress.show(step);
         let session = Session::watched_by(&show);
         let fit = fit_domain(plan, material, &valid, session)?;

@@ -1,6 +1,7 @@
 //! `segue benchmark --study`: ablation and transfer matrix under a published protocol.
 
 use anyhow::Result;
+use segue_data::ItemGraph;
 use segue_data::protocol::ProtocolData;
 use segue_eval::metric_table::TableSettings;
 use segue_models::ItemVectors;
@@ -58,12 +59,14 @@ impl Studied {
         }
         let mut settings = TableSettings::default();
         settings.bootstrap.seed = plan.seed;
+        let graph = ItemGraph::of(&data.dataset);
         for target in data.dataset.domain_indexes() {
             let subject = Subject {
                 items: &data.dataset.items,
                 domains: &data.dataset.domains,
                 split: &data.split,
                 vectors,
+                graph: graph.as_ref(),
                 target,
                 plan,
                 rule: JudgeRule { mask: protocol.mask(), sampled: protocol.negatives(plan.seed) },
