@@ -67,7 +67,7 @@ fn clicks_have_their_time_and_a_history_stands_once_before_the_first_impression(
             "U2 N99 1573582290 1 news",
         ]
     );
-    assert_eq!(dataset.event_kinds, ["click", "history"]);
+    assert_eq!(dataset.event_kinds, ["click", "earlier click"]);
     let row = dataset.sequences.row(dataset.users.get("U1").unwrap() as usize);
     let order: Vec<(&str, u8)> =
         row.iter().map(|event| (dataset.items.raw(event.item), event.kind)).collect();

@@ -74,7 +74,8 @@ impl MindLog {
     /// Puts all events into the builder and counts what is none.
     pub(super) fn stage(self, run: &mut Run<'_>, placement: &mut Placement) -> Result<(), DataError> {
         let staging = &mut run.staging;
-        let (click, earlier) = (staging.builder.event_kind("click")?, staging.builder.event_kind("history")?);
+        let (click, earlier) =
+            (staging.builder.event_kind("click")?, staging.builder.event_kind("earlier click")?);
         let mut is_described = Vec::with_capacity(self.items.len());
         for item in self.items.iter() {
             let domain = placement.of(item, &mut staging.builder)?;
