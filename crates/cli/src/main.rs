@@ -28,6 +28,7 @@ mod explained;
 mod import_tables;
 mod list_file;
 mod words;
+mod path_words;
 mod profile_text;
 
 mod manifest;

@@ -181,6 +181,15 @@ impl ItemGraph {
         last.replace('_', " ")
     }
 
+    /// What a person would call the head of a fact seen from its tail, where the relation's name says what heads are, as
+    /// Freebase's do (`film.producer.film` → `producer`).
+    pub fn head_words(&self, relation: RelationIdx) -> Option<String> {
+        let raw = self.relations.get(relation.0 as usize)?;
+        let parts: Vec<&str> = raw.split('.').collect();
+        let is_typed = parts.len() >= 3 && !raw.contains(['/', ':']);
+        is_typed.then(|| parts[parts.len() - 2].replace('_', " "))
+    }
+
     fn take_imported(&mut self, graph: &KnowledgeGraph) {
         self.entities = graph.entities.iter().map(|raw| Entity::Imported(raw.to_owned())).collect();
         self.relations = graph.relations.iter().map(str::to_owned).collect();
@@ -306,6 +315,7 @@ mod tests {
             .map(|edge| (graph.relation_words(edge.relation), graph.name(edge.to, &items)))
             .collect();
         assert_eq!(named, [("directed by".into(), Some("Michael_Mann")), ("genres".into(), Some("Crime"))]);
+        assert_eq!(graph.head_words(RelationIdx(0)), None, "`film.directed_by` does not say what heads are");
         let alien = graph.entity_of(ItemIdx(2)).unwrap();
         assert_eq!(graph.name(graph.edges(alien)[0].to, &items), None, "a Freebase id is no name");
         assert_eq!(graph.items_of(alien), [ItemIdx(2)]);
