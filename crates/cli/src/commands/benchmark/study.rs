@@ -66,6 +66,7 @@ impl Studied {
                 domains: &data.dataset.domains,
                 split: &data.split,
                 vectors,
+                media: None,
                 graph: graph.as_ref(),
                 target,
                 plan,
