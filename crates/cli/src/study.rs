@@ -138,6 +138,7 @@ pub(crate) struct Prepared {
     config: RunConfig,
     pub(crate) plan: FitPlan,
     pub(crate) targets: Vec<DomainIdx>,
+    mask: MaskRule,
 }
 
 impl Prepared {
@@ -152,7 +153,12 @@ impl Prepared {
         let split = run_split::cut(&dataset, &config)?;
         let plan = config.fit_plan();
         let graph = ItemGraph::of(&dataset);
-        Ok(Self { dataset, vectors, media, graph, split, config, plan, targets })
+        Ok(Self { dataset, vectors, media, graph, split, config, plan, targets, mask: MaskRule::Seen })
+    }
+
+    /// The same with other items left out of rankings.
+    pub(crate) fn with_mask(self, mask: MaskRule) -> Self {
+        Self { mask, ..self }
     }
 
     /// Refuses a data set of one domain.
@@ -176,7 +182,7 @@ impl Prepared {
             graph: self.graph.as_ref(),
             target,
             plan: &self.plan,
-            rule: JudgeRule { mask: MaskRule::Seen, sampled: None },
+            rule: JudgeRule { mask: self.mask, sampled: None },
             refit: self.config.fit.refit,
             settings: self.config.table_settings(),
         }
