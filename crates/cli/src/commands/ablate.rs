@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::train::Settings;
-use crate::ablation::{ablate, page, show};
+use crate::ablation::{Asked, ablate, page, show};
 use crate::screen::Screen;
 use crate::study::{Prepared, write_page};
 
@@ -15,9 +15,8 @@ pub(crate) struct Args {
     /// Data set folder, made with `segue import`
     #[arg(value_name = "DATA")]
     data: PathBuf,
-    /// Parts to switch off, one after the other [default: all of the recipe]
-    #[arg(long, value_delimiter = ',', value_name = "PART")]
-    parts: Vec<String>,
+    #[command(flatten)]
+    asked: Asked,
     /// Page to write, one file
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -31,7 +30,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let prepared = Prepared::of(&args.data, config, screen)?;
     let mut tables = Vec::new();
     for target in prepared.targets.clone() {
-        let table = ablate(&prepared.subject(target), &args.parts, screen)?;
+        let table = ablate(&prepared.subject(target), &args.asked, screen)?;
         show(&table, screen)?;
         tables.push(table);
     }

@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use segue_data::{ItemCatalog, hash};
-use segue_models::{ItemVectors, MediaVectors};
 use segue_models::encoder::{DeltaHead, MlmWeights, Shape, TextEncoder, Tuning};
 use segue_models::item_vectors::{TextFields, item_texts};
+use segue_models::{ItemVectors, MediaVectors};
 use serde::Serialize;
 
 use crate::failure::failed;

@@ -25,10 +25,12 @@ impl<'a> Without<'a> {
             Part::Source(domain) => made.train = Some(without_domains(whole.train, whole.items, &[domain])),
             Part::Modality(TokenKind::Text) => made.items = Some(whole.items.clone().without_text()),
             Part::Modality(TokenKind::Image) => {
-                made.media = whole.media.map(|media| MediaVectors { image: None, audio: media.audio.clone() });
+                made.media =
+                    whole.media.map(|media| MediaVectors { image: None, audio: media.audio.clone() });
             }
             Part::Modality(TokenKind::Audio) => {
-                made.media = whole.media.map(|media| MediaVectors { audio: None, image: media.image.clone() });
+                made.media =
+                    whole.media.map(|media| MediaVectors { audio: None, image: media.image.clone() });
             }
             Part::Facts => made.graph = whole.graph.map(|graph| graph.permuted(seed)),
             _ => {}

@@ -10,7 +10,7 @@ use segue_train::FitPlan;
 use segue_train::zero_shot::JudgeRule;
 
 use super::Protocol;
-use crate::ablation::{self, Ablation};
+use crate::ablation::{self, Ablation, Asked};
 use crate::cold_items::{self, ColdItems};
 use crate::failure::usage;
 use crate::screen::Screen;
@@ -46,7 +46,7 @@ impl Studied {
         (study, protocol): (Study, Protocol),
         data: &ProtocolData,
         (plan, vectors): (&FitPlan, Option<&ItemVectors>),
-        (parts, refit): (&[String], bool),
+        (asked, refit): (&Asked, bool),
         screen: Screen,
     ) -> Result<()> {
         if study == Study::Transfer && data.dataset.domains.len() < 2 {
@@ -76,7 +76,7 @@ impl Studied {
             };
             match study {
                 Study::Ablate => {
-                    let table = ablation::ablate(&subject, parts, screen)?;
+                    let table = ablation::ablate(&subject, asked, screen)?;
                     ablation::show(&table, screen)?;
                     self.ablations.push(table);
                 }
