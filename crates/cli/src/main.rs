@@ -12,6 +12,7 @@ mod facts;
 mod ablation;
 mod cold_items;
 mod few_shot;
+mod fusion_study;
 mod selection;
 mod study;
 mod figures;
