@@ -57,14 +57,18 @@ pub(crate) fn phrases(
     phrases
 }
 
-// The first only: experts of other scopes would repeat it.
-fn alike(dataset: &Dataset, query: &Query<'_>, reasons: &[Reason]) -> Option<String> {
-    reasons.iter().find_map(|reason| match reason {
-        Reason::LikeText { item, .. } => {
-            Some(format!("its text is like that of {}", label(dataset, query.domain, *item)))
-        }
-        _ => None,
-    })
+// The first of a kind only: experts of other scopes would repeat it.
+fn alike(dataset: &Dataset, query: &Query<'_>, reasons: &[Reason]) -> Vec<String> {
+    let of_kind = |kind: ExpertKind, what: &str| {
+        reasons.iter().find_map(|reason| match reason {
+            Reason::LikeText { expert, item } if expert.kind == kind => {
+                Some(format!("its {what} is like that of {}", label(dataset, query.domain, *item)))
+            }
+            _ => None,
+        })
+    };
+    let kinds = [(ExpertKind::Encoder, "text"), (ExpertKind::Image, "image"), (ExpertKind::Audio, "sound")];
+    kinds.into_iter().filter_map(|(kind, what)| of_kind(kind, what)).collect()
 }
 
 // The strongest one: the others are in `segue why` and in the JSON.
