@@ -1,10 +1,12 @@
 //! A knowledge graph and its links to items.
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{EntityIdx, ItemIdx, RelationIdx};
 use crate::vocabulary::Vocabulary;
 
 /// One fact: head –relation→ tail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Triple {
     /// Subject.
     pub head: EntityIdx,

@@ -5,7 +5,7 @@ use std::fmt;
 use segue_data::{DomainIdx, ItemCatalog, ItemGraph, ItemIdx, TrainSet};
 use serde::{Deserialize, Serialize};
 
-use crate::behavior::{Behavior, BehaviorConfig, JointConfig, TaskPrediction, TransferConfig};
+use crate::behavior::{Behavior, BehaviorConfig, JointConfig, TaskPrediction, TokenEffect, TransferConfig};
 use crate::content::{Content, ContentConfig};
 use crate::fusion::TokenKind;
 use crate::graph_walks::{GraphPath, GraphWalks, GraphWalksConfig};
@@ -322,6 +322,11 @@ impl Expert {
         let weights = fused.weights(model.rows.candidates().start + candidate);
         let there = fused.kinds().iter().copied().zip(weights.iter().copied());
         there.filter(|(_, weight)| *weight > 0.0).collect()
+    }
+
+    /// The tokens of a candidate's fused vector with their weights and effects; nothing where vectors are not fused.
+    pub fn token_effects(&self, query: &Query<'_>, candidate: usize) -> Vec<TokenEffect> {
+        self.sequence_model().map_or_else(Vec::new, |model| model.token_effects(query, candidate))
     }
 
     /// The sequence model inside, where there is one.

@@ -183,6 +183,15 @@ impl ItemGraph {
         last.replace('_', " ")
     }
 
+    /// What a person would call the head of a fact seen from its tail, where the relation's name says what heads are, as
+    /// Freebase's do (`film.producer.film` → `producer`).
+    pub fn head_words(&self, relation: RelationIdx) -> Option<String> {
+        let raw = self.relations.get(relation.0 as usize)?;
+        let parts: Vec<&str> = raw.split('.').collect();
+        let is_typed = parts.len() >= 3 && !raw.contains(['/', ':']);
+        is_typed.then(|| parts[parts.len() - 2].replace('_', " "))
+    }
+
     fn take_imported(&mut self, graph: &KnowledgeGraph) {
         let entity = |(at, raw): (usize, &str)| match graph.labels.get(at).filter(|label| !label.is_empty()) {
             Some(label) => Entity::Named(label.clone()),
@@ -312,6 +321,7 @@ mod tests {
             .map(|edge| (graph.relation_words(edge.relation), graph.name(edge.to, &items)))
             .collect();
         assert_eq!(named, [("directed by".into(), Some("Michael_Mann")), ("genres".into(), Some("Crime"))]);
+        assert_eq!(graph.head_words(RelationIdx(0)), None, "`film.directed_by` does not say what heads are");
         let alien = graph.entity_of(ItemIdx(2)).unwrap();
         assert_eq!(graph.name(graph.edges(alien)[0].to, &items), None, "a Freebase id is no name");
         let mut labeled = imported();

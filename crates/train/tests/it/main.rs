@@ -8,6 +8,7 @@ mod encoder_pretrain;
 mod folder;
 mod graph;
 mod news_example;
+mod modalities;
 mod one_path;
 mod repetition;
 mod resume;
