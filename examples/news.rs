@@ -15,10 +15,10 @@ use rand_chacha::ChaCha8Rng;
 use segue_data::import::{ImportOptions, Source, import};
 use segue_data::split::SplitRule;
 use segue_data::{
-    Dataset, DatasetBuilder, DomainIdx, ItemCatalog, ItemGraph, RawInteraction, Sequences, UserIdx,
+    Dataset, DatasetBuilder, DomainIdx, ItemCatalog, ItemGraph, ItemIdx, RawInteraction, Sequences, UserIdx,
 };
 use segue_models::behavior::{BehaviorConfig, JointConfig};
-use segue_models::graph_walks::GraphPath;
+use segue_models::graph_walks::PathStep;
 use segue_models::{ExpertKind, Query};
 use segue_recommend::recommender::Scratch;
 use segue_recommend::{Reason, Recommender, Request};
@@ -100,7 +100,7 @@ pub(crate) fn tell(dataset: Dataset, rule: SplitRule, max_epochs: usize) -> Resu
     }
 
     // 5. A list with reasons that were found by taking away what carried an article.
-    let recommender = Recommender { domains: vec![with.model], dataset };
+    let recommender = Recommender::new(dataset, vec![with.model]);
     said += &list_for(&recommender, &graph, UserIdx(0))?;
     Ok(said)
 }
@@ -142,22 +142,20 @@ fn list_for(recommender: &Recommender, graph: &ItemGraph, user: UserIdx) -> Resu
                 Reason::Event { item, effect } if effect >= 0.2 * ranked.score => {
                     writeln!(said, "   {effect:.2} less without: {}", items.label(item))?;
                 }
+                Reason::Path { from, steps, .. } => {
+                    writeln!(said, "   path: {}", in_words((from, &steps), graph, items))?;
+                }
                 _ => {}
             }
-        }
-        let experts = &recommender.model(NEWS)?.experts;
-        let place = ranked.item.at() - items.range(NEWS).start;
-        for path in experts.iter().flat_map(|expert| expert.paths((&query, graph), items, place, 2)) {
-            writeln!(said, "   path: {}", in_words(&path, graph, items))?;
         }
     }
     Ok(said)
 }
 
 // `Title – written by → Ann Lee ← written by – Title`.
-fn in_words(path: &GraphPath, graph: &ItemGraph, items: &ItemCatalog) -> String {
-    let mut words = items.label(path.from).to_owned();
-    for step in &path.steps {
+fn in_words((from, steps): (ItemIdx, &[PathStep]), graph: &ItemGraph, items: &ItemCatalog) -> String {
+    let mut words = items.label(from).to_owned();
+    for step in steps {
         let relation = graph.relation_words(step.fact.relation);
         let to = graph.name(step.to(), items).unwrap_or("(no name)");
         words += &if step.inverse {

@@ -36,7 +36,7 @@ fn news_reads_a_mind_folder() {
     let entity = |n: usize| format!("[{{\"Label\": \"Person {n}\", \"WikidataId\": \"Q{n}\"}}]");
     let article = |n: usize| {
         let (topic, who) = (["golf", "chess", "opera"][n % 3], entity(n % 6));
-        format!("N{n}\tlife\t{topic}\tAbout {topic} {n}\tA text on {topic}\thttps://example.org\t{who}\t[]\n")
+        format!("N{n}\tlife\t{topic}\tAbout {topic} {n}\tA text on {topic}\tu\t{who}\t[]\n")
     };
     // Everybody reads of one topic: three articles before, two clicks.
     let impression = |user: usize| {
