@@ -11,7 +11,7 @@ const TESLA: &str = r#"{"Label": "Tesla, Inc.", "Type": "O", "WikidataId": "Q478
 fn article(id: &str, (category, subcategory): (&str, &str), title: &str, entities: [&str; 2]) -> String {
     let [in_title, in_abstract] = entities;
     format!(
-        "{id}\t{category}\t{subcategory}\t{title}\tAbstract of {id}\thttps://example.org/{id}.html\t{in_title}\t{in_abstract}\n"
+        "{id}\t{category}\t{subcategory}\t{title}\tAbstract of {id}\t{id}.html\t{in_title}\t{in_abstract}\n"
     )
 }
 
