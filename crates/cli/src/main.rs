@@ -12,6 +12,7 @@ mod facts;
 mod ablation;
 mod cold_items;
 mod few_shot;
+mod fusion_study;
 mod selection;
 mod study;
 mod figures;
@@ -28,6 +29,7 @@ mod explained;
 mod import_tables;
 mod list_file;
 mod words;
+mod path_words;
 mod profile_text;
 
 mod manifest;

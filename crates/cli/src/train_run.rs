@@ -143,7 +143,7 @@ fn make(run: &NewRun, work: Work<'_>, screen: Screen) -> Result<Made> {
         domains,
     };
     let passes = recorder.finish(&figures)?;
-    Ok(Made { recommender: Recommender { dataset, domains: models }, figures, passes, stopwatch })
+    Ok(Made { recommender: Recommender::new(dataset, models), figures, passes, stopwatch })
 }
 
 fn write(

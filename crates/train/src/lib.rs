@@ -18,6 +18,8 @@ pub mod blend_fit;
 pub mod material;
 mod fit_plan;
 pub mod ablation;
+pub mod fusion_study;
+pub mod faithfulness;
 pub mod selector;
 pub mod domain_fit;
 pub mod floor;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use segue_train::MaskRule;
 use segue_train::suggest_users::UserStrategy;
 
 use super::train::Settings;
@@ -23,11 +24,32 @@ pub(crate) struct Args {
     /// In place of the curve: users beyond the first share are asked for by this strategy of `suggest-labels`, against chance
     #[arg(long, value_enum, value_name = "STRATEGY", conflicts_with = "out")]
     ask: Option<Ask>,
+    /// Which known items are left out of a masked ranking (`fit.objective` says whether masked or unmasked rankings count)
+    #[arg(long, value_enum, default_value_t = Mask::Seen)]
+    mask: Mask,
     /// Page to write, one file
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
+}
+
+/// Known items that are not ranked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Mask {
+    /// All of them: what is served
+    Seen,
+    /// All but the answer, as in some published tables: it looks at the answer and cannot be served
+    SeenExceptTarget,
+}
+
+impl Mask {
+    fn rule(self) -> MaskRule {
+        match self {
+            Self::Seen => MaskRule::Seen,
+            Self::SeenExceptTarget => MaskRule::SeenExceptTarget,
+        }
+    }
 }
 
 /// How users are asked for.
@@ -69,7 +91,7 @@ fn run_asked(args: &Args, asks: Ask, prepared: &Prepared, screen: Screen) -> Res
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     check_shares(&args.shares)?;
     let config = args.settings.resolve()?.config;
-    let prepared = Prepared::of(&args.data, config, screen)?;
+    let prepared = Prepared::of(&args.data, config, screen)?.with_mask(args.mask.rule());
     prepared.need_sources()?;
     if let Some(asks) = args.ask {
         return run_asked(args, asks, &prepared, screen);

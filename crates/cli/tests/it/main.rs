@@ -14,6 +14,7 @@ mod lists;
 mod mlflow;
 mod pretrain;
 mod profiles;
+mod proofs;
 mod readme;
 mod resume;
 mod studies;

@@ -13,6 +13,7 @@ use self::adapted::Adapting;
 use self::measure::{Subject, measure};
 use self::published::Published;
 use self::study::{Studied, Study};
+use crate::ablation::Asked;
 use crate::commands::adapt::Training;
 use crate::encode::{Provider, encode_items};
 use crate::failure::usage;
@@ -71,9 +72,8 @@ pub(crate) struct Args {
     /// In place of the tables: what each part adds, which domain helps which, or how unseen items are found
     #[arg(long, value_enum, conflicts_with = "adapt")]
     study: Option<Study>,
-    /// With `--study ablate`: parts to switch off, comma-separated; all of the recipe without the flag
-    #[arg(long, value_delimiter = ',', value_name = "PART", requires = "study")]
-    parts: Vec<String>,
+    #[command(flatten)]
+    asked: Asked,
     /// Order of events with equal timestamps (abxi)
     #[arg(long, value_enum, default_value_t = Order::Published)]
     order: Order,
@@ -151,6 +151,10 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let json = screen.json;
     let mut provider = args.encoder.as_deref().map(|name| Provider::model(name, None)).transpose()?;
     let published = Published::of(args.protocol.name())?;
+    if args.study != Some(Study::Ablate) && !args.asked.is_empty() {
+        let problem = "--parts, --graph and --modality belong to an ablation";
+        return Err(usage(problem, "add `--study ablate`"));
+    }
     if let Some(study) = args.study {
         return run_study(args, study, provider, screen);
     }
@@ -196,7 +200,7 @@ fn run_study(args: &Args, study: Study, provider: Option<Provider>, screen: Scre
             let vectors = provider.as_mut().map(|provider| vectors(provider, &data, screen)).transpose()?;
             let plan = plan(args, seed)?;
             let fitted = (&plan, vectors.as_ref());
-            studied.add((study, args.protocol), &data, fitted, (&args.parts, !args.no_refit), shown)?;
+            studied.add((study, args.protocol), &data, fitted, (&args.asked, !args.no_refit), shown)?;
         }
     }
     studied.show(shown)?;

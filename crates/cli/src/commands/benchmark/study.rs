@@ -10,9 +10,10 @@ use segue_train::FitPlan;
 use segue_train::zero_shot::JudgeRule;
 
 use super::Protocol;
-use crate::ablation::{self, Ablation};
+use crate::ablation::{self, Ablation, Asked};
 use crate::cold_items::{self, ColdItems};
 use crate::failure::usage;
+use crate::fusion_study::{self, FusionTable};
 use crate::screen::Screen;
 use crate::selection::{self, TargetSelection, Tried};
 use crate::study::Subject;
@@ -22,6 +23,8 @@ use crate::study::Subject;
 pub(super) enum Study {
     /// What each part of the recipe adds
     Ablate,
+    /// Fusion of modalities against a late blend of single ones, and whether its weights are true
+    Fusion,
     /// Which other domain helps which target
     Transfer,
     /// How well items are found that nobody has touched: 5 % are held out
@@ -33,6 +36,8 @@ pub(super) enum Study {
 pub(super) struct Studied {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) ablations: Vec<Ablation>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) fusions: Vec<FusionTable>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) transfers: Vec<TargetSelection>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -46,7 +51,7 @@ impl Studied {
         (study, protocol): (Study, Protocol),
         data: &ProtocolData,
         (plan, vectors): (&FitPlan, Option<&ItemVectors>),
-        (parts, refit): (&[String], bool),
+        (asked, refit): (&Asked, bool),
         screen: Screen,
     ) -> Result<()> {
         if study == Study::Transfer && data.dataset.domains.len() < 2 {
@@ -66,6 +71,7 @@ impl Studied {
                 domains: &data.dataset.domains,
                 split: &data.split,
                 vectors,
+                media: None,
                 graph: graph.as_ref(),
                 target,
                 plan,
@@ -75,9 +81,14 @@ impl Studied {
             };
             match study {
                 Study::Ablate => {
-                    let table = ablation::ablate(&subject, parts, screen)?;
+                    let table = ablation::ablate(&subject, asked, screen)?;
                     ablation::show(&table, screen)?;
                     self.ablations.push(table);
+                }
+                Study::Fusion => {
+                    let table = fusion_study::study(&subject, screen)?;
+                    fusion_study::show(&table, screen)?;
+                    self.fusions.push(table);
                 }
                 Study::ColdItems => {
                     let measured = cold_items::study(&subject, screen)?;
