@@ -22,7 +22,8 @@ const HELD_OUT: f64 = 0.05;
 pub struct LinkData {
     /// Raw entity ids.
     pub entities: Vocabulary,
-    /// Titles of entities that are items, `[n_entities]`, empty text where there is none; no texts at all where there are no items.
+    /// Titles of items and names of other entities, `[n_entities]`, empty text where there is none; no texts at all where nothing has
+    /// any.
     pub names: Vec<String>,
     /// Raw relation ids.
     pub relations: Vocabulary,
@@ -46,10 +47,7 @@ impl LinkData {
         } else if folder.join("dataset.toml").is_file() {
             let (dataset, _) = store::read(folder)?;
             match (ItemGraph::of(&dataset), dataset.graph.as_ref()) {
-                (Some(graph), _) => {
-                    let (graph, names) = graph.named_facts(&dataset);
-                    Self { names, ..Self::split(&graph, seed) }
-                }
+                (Some(graph), _) => Self::split(&graph.named_facts(&dataset), seed),
                 (None, Some(graph)) => Self::split(graph, seed),
                 (None, None) => {
                     return Err(no_facts(folder, "has no graph, and no item field whose values repeat"));
@@ -118,7 +116,7 @@ impl LinkData {
             }
         }
         let (entities, relations) = (graph.entities.clone(), graph.relations.clone());
-        Self { entities, names: Vec::new(), relations, train: facts, valid, test }
+        Self { entities, names: graph.labels.clone(), relations, train: facts, valid, test }
     }
 
     /// The parts in order, with their names.

@@ -11,15 +11,19 @@ pub(super) const FIELD: &str = "field:";
 
 impl ItemGraph {
     /// The same facts with ids that a person can type: items by their raw ids (`DOMAIN/ID` where there are several domains), values of
-    /// fields as `FIELD=VALUE`, others as in the imported graph; and the title of every entity that is an item, `[n_entities]`, empty
-    /// where there is none. Entities keep their indexes.
-    pub fn named_facts(&self, dataset: &Dataset) -> (KnowledgeGraph, Vec<String>) {
+    /// fields as `FIELD=VALUE`, others as in the imported graph. Titles of items and names of entities are its labels. Entities keep
+    /// their indexes.
+    pub fn named_facts(&self, dataset: &Dataset) -> KnowledgeGraph {
+        let imported = |at: u32| dataset.graph.as_ref().and_then(|graph| graph.entities.raw(at));
         let mut entities = Vocabulary::new();
         for (at, entity) in self.entities.iter().enumerate() {
-            let (mut id, kind) = match entity {
-                Entity::Imported(raw) => (raw.clone(), "entity"),
-                Entity::Item(item) => (item_id(dataset, *item), "item"),
-                Entity::Value(value) => (self.value_id(EntityIdx(at as u32), value), "value"),
+            let at = at as u32;
+            let (mut id, kind) = match (entity, imported(at)) {
+                (Entity::Item(item), _) => (item_id(dataset, *item), "item"),
+                (_, Some(raw)) => (raw.to_owned(), "entity"),
+                (Entity::Value(name) | Entity::Named(name) | Entity::Imported(name), None) => {
+                    (self.value_id(EntityIdx(at), name), "value")
+                }
             };
             // An item and an entity of the graph may have the same id and be two things.
             while entities.get(&id).is_some() {
@@ -27,19 +31,20 @@ impl ItemGraph {
             }
             entities.intern(&id);
         }
-        let name = |entity: &Entity| match entity {
+        let label = |entity: &Entity| match entity {
             Entity::Item(item) if dataset.items.label(*item) != dataset.items.raw(*item) => {
                 dataset.items.label(*item).to_owned()
             }
+            Entity::Named(name) => name.clone(),
             _ => String::new(),
         };
-        let graph = KnowledgeGraph {
+        KnowledgeGraph {
             entities,
+            labels: self.entities.iter().map(label).collect(),
             relations: self.relations.iter().map(String::as_str).collect(),
             triples: self.triples.clone(),
             links: Vec::new(),
-        };
-        (graph, self.entities.iter().map(name).collect())
+        }
     }
 
     fn value_id(&self, entity: EntityIdx, value: &str) -> String {

@@ -1,4 +1,4 @@
-//! What the entities of a graph are called: by facts that state a name, else by the words of their ids.
+//! What the entities of a graph are called: by their labels and by facts that state a name, else by the words of their ids.
 
 use crate::graph::KnowledgeGraph;
 
@@ -19,6 +19,10 @@ pub(super) fn names(graph: &KnowledgeGraph) -> Vec<Vec<String>> {
     for fact in graph.triples.iter().filter(|fact| !is_naming[fact.relation.0 as usize]) {
         is_only_name[fact.head.0 as usize] = false;
         is_only_name[fact.tail.0 as usize] = false;
+    }
+    for (at, label) in graph.labels.iter().enumerate().filter(|(_, label)| !label.is_empty()) {
+        stated[at].push(label.clone());
+        is_only_name[at] = false;
     }
     for (at, raw) in graph.entities.iter().enumerate() {
         if is_only_name[at] {
@@ -109,5 +113,10 @@ mod tests {
         assert_eq!(of("Q1"), ["Heat", "Fuego contra fuego"]);
         assert_eq!(of("Michael Mann"), ["Michael Mann"]);
         assert!(of("\"Heat\"@en").is_empty());
+        let labeled = KnowledgeGraph {
+            labels: vec!["Heat".into(), String::new()],
+            ..KnowledgeGraph::of_facts([("Q1", "kind", "Q2")])
+        };
+        assert_eq!(super::names(&labeled), [vec!["Heat".to_owned()], Vec::new()]);
     }
 }

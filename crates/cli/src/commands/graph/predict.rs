@@ -37,7 +37,7 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Answer {
     entity: String,
-    /// Title, where the entity is an item that has one.
+    /// Title of an item or label of another entity, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     score: f32,
