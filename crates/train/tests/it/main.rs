@@ -8,6 +8,7 @@ mod encoder_pretrain;
 mod folder;
 mod graph;
 mod one_path;
+mod pseudo_labels;
 mod repetition;
 mod resume;
 mod selector;

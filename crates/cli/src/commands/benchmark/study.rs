@@ -12,6 +12,7 @@ use segue_train::zero_shot::JudgeRule;
 use super::Protocol;
 use crate::ablation::{self, Ablation};
 use crate::cold_items::{self, ColdItems};
+use crate::cold_users::{self, ColdUsers};
 use crate::failure::usage;
 use crate::screen::Screen;
 use crate::selection::{self, TargetSelection, Tried};
@@ -26,6 +27,8 @@ pub(super) enum Study {
     Transfer,
     /// How well items are found that nobody has touched: 5 % are held out
     ColdItems,
+    /// How well users are served who are new to the domain and known in another: 20 % are held out
+    ColdUsers,
 }
 
 /// What the studies of all data sets and seeds gave.
@@ -37,6 +40,8 @@ pub(super) struct Studied {
     pub(super) transfers: Vec<TargetSelection>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) cold_items: Vec<ColdItems>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) cold_users: Vec<ColdUsers>,
 }
 
 impl Studied {
@@ -49,7 +54,7 @@ impl Studied {
         (parts, refit): (&[String], bool),
         screen: Screen,
     ) -> Result<()> {
-        if study == Study::Transfer && data.dataset.domains.len() < 2 {
+        if matches!(study, Study::Transfer | Study::ColdUsers) && data.dataset.domains.len() < 2 {
             let problem =
                 format!("`{}` has one domain: there is no other that could help", data.dataset.name);
             return Err(usage(
@@ -83,6 +88,11 @@ impl Studied {
                     let measured = cold_items::study(&subject, screen)?;
                     cold_items::show(&measured, screen)?;
                     self.cold_items.push(measured);
+                }
+                Study::ColdUsers => {
+                    let measured = cold_users::study(&subject, screen)?;
+                    cold_users::show(&measured, screen)?;
+                    self.cold_users.push(measured);
                 }
                 Study::Transfer => {
                     let tried = Tried { each: true, tunings: &SequenceTuning::ALL, encoders: &[] };
