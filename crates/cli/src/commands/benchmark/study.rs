@@ -29,6 +29,8 @@ pub(super) enum Study {
     ColdItems,
     /// How well users are served who are new to the domain and known in another: 20 % are held out
     ColdUsers,
+    /// What each way to tune the encoder costs, and what its vectors are worth
+    Tunings,
 }
 
 /// What the studies of all data sets and seeds gave.
@@ -94,6 +96,8 @@ impl Studied {
                     cold_users::show(&measured, screen)?;
                     self.cold_users.push(measured);
                 }
+                // Encoders are tuned in processes of their own, before this is reached.
+                Study::Tunings => {}
                 Study::Transfer => {
                     let tried = Tried { each: true, tunings: &SequenceTuning::ALL, encoders: &[] };
                     self.transfers.push(selection::study(&subject, &tried, screen)?);
