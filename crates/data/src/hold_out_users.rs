@@ -78,7 +78,8 @@ mod tests {
         assert_eq!(rows.len(), 10, "a fifth of the 50 who have events elsewhere");
         assert!(rows.iter().all(|&row| row >= 10));
         let inside = |event: &&Event| items.domain_of(event.item) == TARGET;
-        let n_inside = |train: &TrainSet, row: u32| train.sequences.row(row as usize).iter().filter(inside).count();
+        let n_inside =
+            |train: &TrainSet, row: u32| train.sequences.row(row as usize).iter().filter(inside).count();
         let n_all = |train: &TrainSet, row: u32| train.sequences.row(row as usize).len();
         for row in 0..60 {
             for (part, all) in [(&split.train, &whole.train), (&split.train_valid, &whole.train_valid)] {

@@ -223,7 +223,13 @@ pub fn fit_without(
         ..material
     };
     let holds = |id: ExpertId| !part.touches(id);
-    fit_domain_from(&plan, material, valid, session, Some(Known { fit: whole, holds: &holds }))
+    fit_domain_from(
+        &plan,
+        material,
+        valid,
+        session,
+        Some(Known { fit: whole, holds: &holds, pretrained: None }),
+    )
 }
 
 #[cfg(test)]

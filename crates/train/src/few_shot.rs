@@ -10,12 +10,12 @@ use segue_recommend::recommender::Scratch;
 use serde::{Deserialize, Serialize};
 
 use crate::domain_fit::{fit_domain, refit_domain};
-use crate::pseudo_labels::{PseudoEvidence, refit_with_pseudo_labels, try_pseudo_labels};
 use crate::error::TrainError;
 use crate::fit_plan::FitPlan;
 use crate::floor::{Floor, FloorPart, Scale};
 use crate::judge::{Judge, paired_gain};
 use crate::material::Material;
+use crate::pseudo_labels::{PseudoEvidence, refit_with_pseudo_labels, try_pseudo_labels};
 use crate::selector::ndcg_of_model;
 use crate::session::Session;
 use crate::zero_shot::{JudgeRule, ZeroShot, fit_zero_shot};

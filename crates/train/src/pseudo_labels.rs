@@ -99,8 +99,7 @@ pub fn try_pseudo_labels(
         session.show(format!("pseudo-labels, confidence {threshold:.4}"), done, thresholds.len());
         let labels = passing(&proposed, threshold);
         let with = refit_on(&labels, model, material, (plan.seed, session))?;
-        let gain =
-            paired_gain(&ndcg_of_model(&with, plan, &valid)?, &without, valid.users(), strict)?;
+        let gain = paired_gain(&ndcg_of_model(&with, plan, &valid)?, &without, valid.users(), strict)?;
         let (n_labels, n_users) = (labels.len(), count_users(&labels));
         let precision = precision(&asked, threshold);
         let trial = PseudoTrial { threshold, n_labels, n_users, precision, gain };
@@ -180,9 +179,11 @@ impl<'a> Unlabeled<'a> {
         let start = items.range(model.domain).start;
         let of_user = |scratch: &mut (Scratch, Vec<f32>), &(row, history): &(u32, &[Event])| {
             let timestamp = history.last().map_or(0, |event| event.timestamp);
-            let query = Query { domain: model.domain, history, timestamp, profile: profiles.get(row as usize) };
+            let query =
+                Query { domain: model.domain, history, timestamp, profile: profiles.get(row as usize) };
             let surest = surest(model, &query, LABELS_PER_USER, (items, scratch));
-            let label = |(at, confidence)| PseudoLabel { row, item: ItemIdx((start + at) as u32), confidence };
+            let label =
+                |(at, confidence)| PseudoLabel { row, item: ItemIdx((start + at) as u32), confidence };
             surest.into_iter().map(label).collect::<Vec<_>>()
         };
         let all: Vec<Vec<PseudoLabel>> = self.rows.par_iter().map_init(Default::default, of_user).collect();

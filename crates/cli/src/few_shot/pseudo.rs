@@ -56,8 +56,17 @@ pub(super) fn show(curve: &FewShotCurve, screen: Screen) -> Result<()> {
         return Ok(());
     }
     screen.heading(&format!("Pseudo-labels for hidden users, in `{TRANSFER}`"))?;
-    let mut grid =
-        Grid::new(&[">share", ">confidence", ">labels", ">users", ">right on valid", ">gain on valid", "verdict", ">NDCG@10", ">gain on test"]);
+    let mut grid = Grid::new(&[
+        ">share",
+        ">confidence",
+        ">labels",
+        ">users",
+        ">right on valid",
+        ">gain on valid",
+        "verdict",
+        ">NDCG@10",
+        ">gain on test",
+    ]);
     for share in &curve.shares {
         let Some(measured) = &share.pseudo_labels else { continue };
         let trials = measured.evidence.as_ref().map_or(&[][..], |evidence| &evidence.trials);

@@ -1,6 +1,6 @@
 //! Pseudo-labels: what is not revealed says nothing, a repetition repeats, and valid decides whether they stay.
 
-use segue_data::{Revealed, RevealOrder, Split, reveal};
+use segue_data::{RevealOrder, Revealed, Split, reveal};
 use segue_train::few_shot::{FewShot, FewShotFit};
 use segue_train::pseudo_labels::PseudoEvidence;
 use segue_train::zero_shot::JudgeRule;
@@ -43,19 +43,41 @@ fn tried(
 fn explore() {
     for n_users in [2_000, 6_000] {
         for percent in [2.0, 5.0, 10.0, 20.0] {
-            for (source, text) in [(Source::SharedTaste, Text::Noise), (Source::SharedTaste, Text::Genre), (Source::Shuffled, Text::Noise)] {
+            for (source, text) in [
+                (Source::SharedTaste, Text::Noise),
+                (Source::SharedTaste, Text::Genre),
+                (Source::Shuffled, Text::Noise),
+            ] {
                 for budget in [1, 4] {
-                let stage = Story { n_users, source, text, ..Story::default() }.stage();
-                let revealed = revealed(&stage, &stage.split, percent);
-                let plan = FitPlan { budget, ..plan() };
-                let (fit, with, evidence) = tried(&stage, &plan, &revealed);
-                let test = stage.test();
-                let mean = |fit: &FewShotFit| segue_train::judge::mean(&stage.ndcg(&test, &fit.model));
-                println!("{n_users} {percent} {source:?} {text:?} b{budget}: members {:?}", fit.model.blend.members.iter().filter(|m| m.warm > 0.0).map(|m| format!("{} {:.2}", m.expert, m.warm)).collect::<Vec<_>>());
-                for trial in &evidence.trials {
-                    println!("   {:.4} labels {} users {} precision {:.3} gain {:+.4} [{:+.4}, {:+.4}]", trial.threshold, trial.n_labels, trial.n_users, trial.precision, trial.gain.mean, trial.gain.lo, trial.gain.hi);
-                }
-                println!("   test {:.4} -> {:?}", mean(&fit), with.as_ref().map(mean));
+                    let stage = Story { n_users, source, text, ..Story::default() }.stage();
+                    let revealed = revealed(&stage, &stage.split, percent);
+                    let plan = FitPlan { budget, ..plan() };
+                    let (fit, with, evidence) = tried(&stage, &plan, &revealed);
+                    let test = stage.test();
+                    let mean = |fit: &FewShotFit| segue_train::judge::mean(&stage.ndcg(&test, &fit.model));
+                    println!(
+                        "{n_users} {percent} {source:?} {text:?} b{budget}: members {:?}",
+                        fit.model
+                            .blend
+                            .members
+                            .iter()
+                            .filter(|m| m.warm > 0.0)
+                            .map(|m| format!("{} {:.2}", m.expert, m.warm))
+                            .collect::<Vec<_>>()
+                    );
+                    for trial in &evidence.trials {
+                        println!(
+                            "   {:.4} labels {} users {} precision {:.3} gain {:+.4} [{:+.4}, {:+.4}]",
+                            trial.threshold,
+                            trial.n_labels,
+                            trial.n_users,
+                            trial.precision,
+                            trial.gain.mean,
+                            trial.gain.lo,
+                            trial.gain.hi
+                        );
+                    }
+                    println!("   test {:.4} -> {:?}", mean(&fit), with.as_ref().map(mean));
                 }
             }
         }

@@ -50,7 +50,11 @@ pub(in crate::commands::benchmark) struct TuningRow {
 }
 
 /// Adapts for every domain of the data and prints the rows as JSON: this is what the process of one tuning does.
-pub(super) fn run(args: &Args, (data, seed, tuning): (&ProtocolData, u64, &str), screen: Screen) -> Result<()> {
+pub(super) fn run(
+    args: &Args,
+    (data, seed, tuning): (&ProtocolData, u64, &str),
+    screen: Screen,
+) -> Result<()> {
     let name = args.encoder.as_deref().context("--study tunings needs --encoder")?;
     let mut provider = Provider::model(name, None)?;
     let vectors = vectors(&mut provider, data, screen)?;
