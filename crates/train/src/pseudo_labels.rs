@@ -27,6 +27,8 @@ use crate::session::{Keeping, Session};
 pub const LABELS_PER_USER: usize = 5;
 /// Events in the domain up to which a user gets labels.
 pub const MOST_OWN_EVENTS: usize = 2;
+/// A label is at least so many times surer than a guess: a blend that knows nothing of a user labels nothing.
+const SURER_THAN_CHANCE: f64 = 2.0;
 /// Shares of the valid cases' proposals that pass the thresholds that are tried.
 const PASSING: [f64; 3] = [0.5, 0.2, 0.05];
 
@@ -181,14 +183,25 @@ impl<'a> Unlabeled<'a> {
             let timestamp = history.last().map_or(0, |event| event.timestamp);
             let query =
                 Query { domain: model.domain, history, timestamp, profile: profiles.get(row as usize) };
-            let surest = surest(model, &query, LABELS_PER_USER, (items, scratch));
+            let sure = sure(model, &query, (items, scratch));
             let label =
                 |(at, confidence)| PseudoLabel { row, item: ItemIdx((start + at) as u32), confidence };
-            surest.into_iter().map(label).collect::<Vec<_>>()
+            sure.map(label).collect::<Vec<_>>()
         };
         let all: Vec<Vec<PseudoLabel>> = self.rows.par_iter().map_init(Default::default, of_user).collect();
         all.into_iter().flatten().collect()
     }
+}
+
+// The surest candidates of a query with their confidence; none where it is hardly surer than chance.
+fn sure(
+    model: &DomainModel,
+    query: &Query<'_>,
+    place: (&ItemCatalog, &mut (Scratch, Vec<f32>)),
+) -> impl Iterator<Item = (usize, f64)> + use<> {
+    let least = SURER_THAN_CHANCE / model.n_candidates() as f64;
+    let surest = surest(model, query, LABELS_PER_USER, place);
+    surest.into_iter().filter(move |(_, confidence)| *confidence >= least)
 }
 
 /// What the blend proposes in a valid case whose events in the domain are hidden from it: confidence, and whether it came next.
@@ -207,8 +220,8 @@ fn calibration(model: &DomainModel, valid: &Judge<'_>) -> Vec<Asked> {
         }
         let query = Query { history: &history, ..query };
         let target = valid.targets()[at] as usize;
-        let surest = surest(model, &query, LABELS_PER_USER, (items, scratch));
-        Some(surest.into_iter().map(|(at, confidence)| (confidence, at == target)).collect())
+        let sure = sure(model, &query, (items, scratch));
+        Some(sure.map(|(at, confidence)| (confidence, at == target)).collect())
     };
     let asked: Vec<Option<Asked>> =
         (0..valid.n_cases()).into_par_iter().map_init(Default::default, ask).collect();

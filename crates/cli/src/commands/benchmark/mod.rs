@@ -179,6 +179,9 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     if args.study == Some(Study::Tunings) {
         return tunings::run(args, screen);
     }
+    if !args.tunings.is_empty() || args.one_tuning.is_some() {
+        return Err(usage("--tunings belongs to another study", "add --study tunings"));
+    }
     let mut provider = args.encoder.as_deref().map(|name| Provider::model(name, None)).transpose()?;
     let published = Published::of(args.protocol.name())?;
     if let Some(study) = args.study {
