@@ -21,4 +21,5 @@ mod studies;
 mod suggest_labels;
 #[path = "../../../models/tests/it/tiny_model.rs"]
 mod tiny_model;
+mod tunings;
 mod usage;
