@@ -10,9 +10,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use rayon::prelude::*;
-use segue_models::audio::{AudioEncoder, SoundLimits, decode_sound, musicnn};
-use segue_models::vision::efficientnet::Room;
-use segue_models::vision::{ImageEncoder, PictureLimits, decode_picture};
+use segue_models::audio::{self, AudioEncoder, SoundLimits, decode_sound};
+use segue_models::vision::{self, ImageEncoder, PictureLimits, decode_picture};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -41,7 +40,7 @@ fn images(model: &Path, out: &Path, runs: usize, files: &[String]) -> Result<(),
     let embed = || -> Vec<f32> {
         let groups = pixels.par_chunks(TOGETHER * side * side * 3);
         groups
-            .map_init(Room::default, |room, pixels| encoder.embed(pixels, room))
+            .map_init(vision::Room::default, |room, pixels| encoder.embed(pixels, room))
             .collect::<Vec<_>>()
             .concat()
     };
@@ -56,12 +55,12 @@ fn sounds(model: &Path, out: &Path, runs: usize, files: &[String]) -> Result<(),
     let start = Instant::now();
     let mut patches = Vec::new(); // [n, 187, 96]
     for file in files {
-        patches.extend(encoder.patches(&decode_sound(std::fs::read(file)?, encoder.limits())?));
+        patches.extend(encoder.inputs(&decode_sound(std::fs::read(file)?, encoder.limits())?));
     }
     let decoding = start.elapsed().as_secs_f64();
     let embed = || -> Vec<f32> {
-        let patches = patches.par_chunks(musicnn::N_FRAMES * musicnn::N_BANDS);
-        let rooms = patches.map_init(musicnn::Room::default, |room, patch| encoder.embed(patch, room));
+        let patches = patches.par_chunks(encoder.n_inputs());
+        let rooms = patches.map_init(audio::Room::default, |room, patch| encoder.embed(patch, room));
         rooms.collect::<Vec<_>>().concat()
     };
     let outputs = embed();
