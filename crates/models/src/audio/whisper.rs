@@ -145,26 +145,27 @@ impl Whisper {
         2 * self.n_positions * self.n_bands
     }
 
-    fn n_samples(&self) -> usize {
-        2 * self.n_positions * HOP
+    /// Chunks of 30 seconds of a sound at 16 kHz, `[n, frames, bands]`; the last one ends in silence.
+    pub fn chunks(&self, samples: &[f32]) -> Vec<f32> {
+        if samples.is_empty() {
+            return Self::log_mel(&self.analysis, samples, 2 * self.n_positions);
+        }
+        let chunks = samples.chunks(2 * self.n_positions * HOP);
+        chunks.flat_map(|samples| Self::log_mel(&self.analysis, samples, 2 * self.n_positions)).collect()
     }
 
-    /// Chunks of 30 seconds of a sound at 16 kHz, `[n, frames, bands]`; the last one ends in silence. In every chunk values more than 80 dB
-    /// below the largest are raised to that, as in training.
-    pub fn chunks(&self, samples: &[f32]) -> Vec<f32> {
-        let n_chunks = samples.len().div_ceil(self.n_samples()).max(1);
-        let mut chunks = Vec::with_capacity(n_chunks * self.n_inputs());
-        for at in 0..n_chunks {
-            let first = at * self.n_samples();
-            let mut padded = samples[first..samples.len().min(first + self.n_samples())].to_vec();
-            padded.resize(self.n_samples(), 0.0);
-            let mut values = self.analysis.power(&padded);
-            values.truncate(self.n_inputs());
-            values.iter_mut().for_each(|power| *power = power.max(1e-10).log10());
-            let floor = values.iter().fold(f32::MIN, |max, value| max.max(*value)) - 8.0;
-            chunks.extend(values.iter().map(|value| (value.max(floor) + 4.0) / 4.0));
-        }
-        chunks
+    /// The logarithms of `n_frames` frames, `[n_frames, bands]`, of samples that are followed by silence; values more than 80 dB below the
+    /// largest are raised to that, as in training.
+    pub fn log_mel(analysis: &MelSpectrogram, samples: &[f32], n_frames: usize) -> Vec<f32> {
+        let mut padded = samples.to_vec();
+        padded.resize(n_frames * HOP, 0.0);
+        let mut values = analysis.power(&padded);
+        // The frame that begins where the samples end is not one of them.
+        values.truncate(values.len() / (n_frames + 1) * n_frames);
+        values.iter_mut().for_each(|power| *power = power.max(1e-10).log10());
+        let floor = values.iter().fold(f32::MIN, |max, value| max.max(*value)) - 8.0;
+        values.iter_mut().for_each(|value| *value = (value.max(floor) + 4.0) / 4.0);
+        values
     }
 
     /// `chunk: [frames, bands]` → states `[frames / 2, width]`.
