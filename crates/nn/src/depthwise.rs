@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use crate::activation::Activation;
 use crate::convolution::{Extent, Padding, output_extent};
-use crate::simd::{Kernel, LANES, vectorized};
 
 /// A depthwise convolution with its bias and activation, on images `[n, height, width, channels]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,11 +48,11 @@ impl Depthwise {
             x.len() / image * extent[0] * extent[1] * n_channels,
             "output of a depthwise layer"
         );
-        vectorized(Windows { layer: self, x, size, padding, extent, y });
+        pulp::Arch::new().dispatch(Windows { layer: self, x, size, padding, extent, y });
     }
 }
 
-/// Windows beside each other that are summed together: a weight is loaded once for them.
+/// Windows beside each other, or vectors of channels, that are summed together: each sum waits for the one before it.
 const TOGETHER: usize = 4;
 
 struct Windows<'a> {
@@ -65,9 +64,11 @@ struct Windows<'a> {
     y: &'a mut [f32],
 }
 
-impl Kernel for Windows<'_> {
+impl pulp::WithSimd for Windows<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn run(self) {
+    fn with_simd<S: pulp::Simd>(self, simd: S) {
         let Self { layer, x, size, padding, extent, y } = self;
         let n = layer.bias.len();
         let images = x.chunks_exact(size[0] * size[1] * n);
@@ -85,10 +86,10 @@ impl Kernel for Windows<'_> {
                     let first = line + (left + columns.start).saturating_sub(padding.columns[0]);
                     let part = Part { layer, x, width: size[1], first, rows: rows.clone(), columns };
                     if are_whole && column + TOGETHER <= extent[1] {
-                        part.sums::<TOGETHER>(&mut y[column * n..(column + TOGETHER) * n]);
+                        part.four_windows(simd, &mut y[column * n..(column + TOGETHER) * n]);
                         column += TOGETHER;
                     } else {
-                        part.sums::<1>(&mut y[column * n..(column + 1) * n]);
+                        part.window(simd, &mut y[column * n..(column + 1) * n]);
                         column += 1;
                     }
                 }
@@ -110,86 +111,132 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    // The sums of one window, or of [`TOGETHER`] windows beside each other, into `y: [windows, channels]`.
+    // Calls `visit(place of the window, place of the image)` for all that the window has on the image.
     #[inline(always)]
-    fn sums<const WINDOWS: usize>(self, y: &mut [f32]) {
-        let n = self.layer.bias.len();
-        let mut channel = 0;
-        if WINDOWS == 1 {
-            // Channels stand in for the windows: a sum waits for the one before, so several are made at once.
-            let steps = Steps { x: LANES, weight: LANES, y: LANES };
-            while channel + TOGETHER * LANES <= n {
-                self.blocks::<TOGETHER>(channel, steps, y);
-                channel += TOGETHER * LANES;
-            }
-        }
-        let steps = Steps { x: self.layer.stride * n, weight: 0, y: n };
-        while channel + LANES <= n {
-            self.blocks::<WINDOWS>(channel, steps, y);
-            channel += LANES;
-        }
-        for channel in channel..n {
-            for (window, y) in y.chunks_exact_mut(n).enumerate() {
-                y[channel] = self.one(channel, window * steps.x);
-            }
-        }
-    }
-
-    // `BLOCKS` times [`LANES`] sums, the blocks' numbers as far apart as the steps say: they stay in registers.
-    #[inline(always)]
-    fn blocks<const BLOCKS: usize>(&self, channel: usize, steps: Steps, y: &mut [f32]) {
-        let layer = self.layer;
-        let n = layer.bias.len();
-        let mut sums = [[0.0f32; LANES]; BLOCKS];
-        for (block, sums) in sums.iter_mut().enumerate() {
-            let at = channel + block * steps.weight;
-            sums.copy_from_slice(&layer.bias[at..at + LANES]);
-        }
+    fn each_place(&self, mut visit: impl FnMut(usize, usize)) {
         for row in self.rows.clone() {
             let line = self.first + (row - self.rows.start) * self.width;
-            for column in self.columns.clone() {
-                let weight_at = (row * layer.kernel[1] + column) * n + channel;
-                let x_at = (line + column - self.columns.start) * n + channel;
-                for (block, sums) in sums.iter_mut().enumerate() {
-                    let weight = &layer.weight[weight_at + block * steps.weight..][..LANES];
-                    let x = &self.x[x_at + block * steps.x..][..LANES];
-                    for lane in 0..LANES {
-                        sums[lane] = x[lane].mul_add(weight[lane], sums[lane]);
-                    }
-                }
+            for column in 0..self.columns.len() {
+                visit(row * self.layer.kernel[1] + self.columns.start + column, line + column);
             }
-        }
-        let (low, high) = layer.activation.range();
-        for (block, sums) in sums.iter().enumerate() {
-            let y = &mut y[channel + block * steps.y..][..LANES];
-            y.iter_mut().zip(sums).for_each(|(y, sum)| *y = sum.max(low).min(high));
         }
     }
 
-    // A channel of the window that is `shift` numbers further on.
+    // Stops where a place of the window, moved by `shift` places, is beyond the image or the weights.
     #[inline(always)]
-    fn one(&self, channel: usize, shift: usize) -> f32 {
+    fn check(&self, shift: usize) {
+        let n = self.layer.bias.len();
+        let n_rows = self.rows.len().max(1);
+        let places = self.first + (n_rows - 1) * self.width + self.columns.len() + shift;
+        assert!(places * n <= self.x.len(), "a window beyond the image");
+        let kernel = self.layer.kernel;
+        assert!(self.rows.end <= kernel[0] && self.columns.end <= kernel[1], "a window beyond its size");
+        assert_eq!(self.layer.weight.len(), kernel[0] * kernel[1] * n, "weight of a depthwise layer");
+    }
+
+    // Four windows beside each other: `y` is `[4, channels]`.
+    #[inline(always)]
+    fn four_windows<S: pulp::Simd>(&self, simd: S, y: &mut [f32]) {
         let layer = self.layer;
         let n = layer.bias.len();
-        let mut sum = layer.bias[channel];
-        for row in self.rows.clone() {
-            for column in self.columns.clone() {
-                let place = self.first + (row - self.rows.start) * self.width + column - self.columns.start;
-                let weight = layer.weight[(row * layer.kernel[1] + column) * n + channel];
-                sum = self.x[place * n + channel + shift].mul_add(weight, sum);
+        if !n.is_multiple_of(S::F32_LANES) {
+            for (window, y) in y.chunks_exact_mut(n).enumerate() {
+                self.one_by_one(window * layer.stride, y);
+            }
+            return;
+        }
+        self.check((TOGETHER - 1) * layer.stride);
+        // Everything in vectors of channels.
+        let n = n / S::F32_LANES;
+        let [(x, _), (weight, _), (bias, _)] = [self.x, &layer.weight, &layer.bias].map(S::as_simd_f32s);
+        let (y, _) = S::as_mut_simd_f32s(y);
+        let step = layer.stride * n;
+        for (channel, bias) in bias.iter().enumerate() {
+            let [mut a, mut b, mut c, mut d] = [*bias; TOGETHER];
+            self.each_place(|of_window, of_image| {
+                let weight = vector::<S>(weight, of_window * n + channel);
+                let at = of_image * n + channel;
+                a = simd.mul_add_f32s(vector::<S>(x, at), weight, a);
+                b = simd.mul_add_f32s(vector::<S>(x, at + step), weight, b);
+                c = simd.mul_add_f32s(vector::<S>(x, at + 2 * step), weight, c);
+                d = simd.mul_add_f32s(vector::<S>(x, at + 3 * step), weight, d);
+            });
+            for (window, sum) in [a, b, c, d].into_iter().enumerate() {
+                y[window * n + channel] = clamp(simd, layer.activation, sum);
             }
         }
+    }
+
+    // One window, four vectors of channels at a time: `y` is `[channels]`.
+    #[inline(always)]
+    fn window<S: pulp::Simd>(&self, simd: S, y: &mut [f32]) {
+        let layer = self.layer;
+        let n = layer.bias.len();
+        if !n.is_multiple_of(S::F32_LANES) {
+            self.one_by_one(0, y);
+            return;
+        }
+        self.check(0);
+        let n = n / S::F32_LANES;
+        let whole = n / TOGETHER * TOGETHER;
+        let [(x, _), (weight, _), (bias, _)] = [self.x, &layer.weight, &layer.bias].map(S::as_simd_f32s);
+        let (sums, _) = S::as_mut_simd_f32s(y);
+        for channel in (0..whole).step_by(TOGETHER) {
+            let [mut a, mut b, mut c, mut d] =
+                [bias[channel], bias[channel + 1], bias[channel + 2], bias[channel + 3]];
+            self.each_place(|of_window, of_image| {
+                let (w, at) = (of_window * n + channel, of_image * n + channel);
+                a = simd.mul_add_f32s(vector::<S>(x, at), vector::<S>(weight, w), a);
+                b = simd.mul_add_f32s(vector::<S>(x, at + 1), vector::<S>(weight, w + 1), b);
+                c = simd.mul_add_f32s(vector::<S>(x, at + 2), vector::<S>(weight, w + 2), c);
+                d = simd.mul_add_f32s(vector::<S>(x, at + 3), vector::<S>(weight, w + 3), d);
+            });
+            for (at, sum) in [a, b, c, d].into_iter().enumerate() {
+                sums[channel + at] = clamp(simd, layer.activation, sum);
+            }
+        }
+        for channel in whole..n {
+            let mut sum = bias[channel];
+            self.each_place(|of_window, of_image| {
+                let weight = vector::<S>(weight, of_window * n + channel);
+                sum = simd.mul_add_f32s(vector::<S>(x, of_image * n + channel), weight, sum);
+            });
+            sums[channel] = clamp(simd, layer.activation, sum);
+        }
+    }
+
+    // Channels that fill no vectors, of the window that is `shift` places further on: `y` is `[channels]`.
+    #[inline(always)]
+    fn one_by_one(&self, shift: usize, y: &mut [f32]) {
+        let layer = self.layer;
+        let n = layer.bias.len();
         let (low, high) = layer.activation.range();
-        sum.max(low).min(high)
+        for channel in 0..n {
+            let mut sum = layer.bias[channel];
+            self.each_place(|of_window, of_image| {
+                let x = self.x[(of_image + shift) * n + channel];
+                sum = x.mul_add(layer.weight[of_window * n + channel], sum);
+            });
+            y[channel] = sum.max(low).min(high);
+        }
     }
 }
 
-// From one block of sums to the next, in numbers.
-#[derive(Clone, Copy)]
-struct Steps {
-    x: usize,
-    weight: usize,
-    y: usize,
+// A vector that `Part::check` has found inside.
+#[inline(always)]
+fn vector<S: pulp::Simd>(vectors: &[S::f32s], at: usize) -> S::f32s {
+    debug_assert!(at < vectors.len());
+    #[expect(unsafe_code, reason = "a check at every load would cost as much as the sums")]
+    // SAFETY: places are below those that `Part::check` held against the lengths, and channels below the vectors of a place.
+    unsafe {
+        *vectors.get_unchecked(at)
+    }
+}
+
+#[inline(always)]
+fn clamp<S: pulp::Simd>(simd: S, activation: Activation, sum: S::f32s) -> S::f32s {
+    let (low, high) = activation.range();
+    simd.min_f32s(simd.max_f32s(sum, simd.splat_f32s(low)), simd.splat_f32s(high))
 }
 
 // The part of a window at `start` that is on the image and not on its zeros.
