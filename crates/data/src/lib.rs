@@ -18,6 +18,7 @@ pub mod builder;
 mod order;
 pub mod import;
 pub mod table;
+pub mod number_rows;
 pub mod store;
 pub mod describe;
 pub mod filter;

@@ -7,6 +7,7 @@ mod command;
 mod config;
 mod data;
 mod determinism;
+mod encode;
 mod end_to_end;
 mod few_shot;
 mod graph;
