@@ -86,7 +86,7 @@ pub(crate) fn tell(dataset: Dataset, rule: SplitRule, max_epochs: usize) -> Resu
     let material = Material::new(&split.train, items, None);
     let with = fit_domain(&plan, material.with_graph(Some(&graph)), &valid, Session::unwatched())?;
     let holds = |id: segue_models::ExpertId| !matches!(id.kind, ExpertKind::Graph | ExpertKind::Joint);
-    let known = Some(Known { fit: &with, holds: &holds });
+    let known = Some(Known { fit: &with, holds: &holds, pretrained: None });
     let without = fit_domain_from(&plan, material, &valid, Session::unwatched(), known)?;
 
     // 4. Measurement on test: every article competes but those that the user has read.

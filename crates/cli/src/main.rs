@@ -11,6 +11,7 @@ mod evaluate_run;
 mod facts;
 mod ablation;
 mod cold_items;
+mod cold_users;
 mod few_shot;
 mod fusion_study;
 mod selection;

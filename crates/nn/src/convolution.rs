@@ -87,7 +87,15 @@ impl Convolution {
         turned
     }
 
-    /// `x: [n, size, n_in]` → `y: [n, extent, n_out]`, which is resized; gives the extent. `patches` is room to work in.
+    /// Height and width of the output.
+    ///
+    /// # Panics
+    /// When the image, with its zeros, is smaller than the window.
+    pub fn extent(&self, size: Extent, padding: Padding) -> Extent {
+        output_extent(size, padding, self.kernel, self.stride)
+    }
+
+    /// `x: [n, size, n_in]` → `y: [n, extent, n_out]`. `patches` is room to work in.
     ///
     /// # Panics
     /// When the shapes do not fit.
@@ -95,17 +103,17 @@ impl Convolution {
         &self,
         x: &[f32],
         (size, padding): (Extent, Padding),
-        y: &mut Vec<f32>,
+        y: &mut [f32],
         patches: &mut Vec<f32>,
-    ) -> Extent {
+    ) {
         let image = size[0] * size[1] * self.n_in;
         let n_values = self.kernel[0] * self.kernel[1] * self.n_in; // of a patch
         assert!(image > 0 && x.len().is_multiple_of(image), "{} values are no images of {image}", x.len());
         assert_eq!(self.weight.len(), n_values * self.n_out, "weight of a convolution");
         assert_eq!(self.bias.len(), self.n_out, "bias of a convolution");
-        let extent = output_extent(size, padding, self.kernel, self.stride);
+        let extent = self.extent(size, padding);
         let n_places = x.len() / image * extent[0] * extent[1];
-        y.resize(n_places * self.n_out, 0.0);
+        assert_eq!(y.len(), n_places * self.n_out, "output of a convolution");
         let weight = Matrix::new(&self.weight, n_values, self.n_out, self.n_out);
         let is_pointwise = self.kernel == [1, 1] && self.stride == 1 && padding == Padding::none();
         let tile = (TILE_VALUES / n_values.max(self.n_out)).clamp(48, 2048).next_multiple_of(48); // places
@@ -114,7 +122,6 @@ impl Convolution {
             let rows = if is_pointwise {
                 &x[first * n_values..(first + n) * n_values]
             } else {
-                patches.clear();
                 patches.resize(n * n_values, 0.0);
                 for (at, patch) in patches.chunks_exact_mut(n_values).enumerate() {
                     let place = first + at;
@@ -127,14 +134,21 @@ impl Convolution {
             matmul(0.0, y, self.n_out, 1.0, Matrix::new(rows, n, n_values, n_values), weight);
             add_bias(self.activation, &self.bias, y);
         }
-        extent
     }
 
-    // The window whose corner is at `corner` of the image with its zeros; `patch` is zero where nothing is written.
+    // The window whose corner is at `corner` of the image with its zeros.
     fn cut(&self, image: &[f32], (size, padding): (Extent, Padding), corner: Extent, patch: &mut [f32]) {
         let row_of_patch = self.kernel[1] * self.n_in;
         let from = corner[1].max(padding.columns[0]);
         let to = (corner[1] + self.kernel[1]).min(size[1] + padding.columns[0]);
+        let bottom = corner[0] + self.kernel[0];
+        let is_whole = from == corner[1]
+            && to == corner[1] + self.kernel[1]
+            && corner[0] >= padding.rows[0]
+            && bottom <= size[0] + padding.rows[0];
+        if !is_whole {
+            patch.fill(0.0);
+        }
         if from >= to {
             return;
         }

@@ -136,7 +136,7 @@ pub fn fit_without(
     session: Session<'_>,
 ) -> Result<DomainFit, TrainError> {
     let holds = |id: ExpertId| !part.touches(id);
-    let known = Some(Known { fit: whole, holds: &holds });
+    let known = Some(Known { fit: whole, holds: &holds, pretrained: None });
     let without = Without::new(part, material, plan.seed);
     fit_domain_from(&part.plan_without(plan), without.material(), valid, session, known)
 }

@@ -1,12 +1,13 @@
-//! `segue encode`: texts, pictures or sound of all items to vectors.
+//! `segue encode`: texts, pictures or sound of all items to vectors, or vectors that are there already.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use segue_data::{Dataset, store};
 use segue_models::item_vectors::TextFields;
 
 use crate::encode::endpoint::Endpoint;
+use crate::encode::given::GivenVectors;
 use crate::encode::media::{MediaEncoder, encode_files};
 use crate::encode::{Modality, Provider, encode_items, media_files, write_vectors};
 use crate::failure::usage;
@@ -26,11 +27,23 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "text")]
     modality: Modality,
     /// Known model (`segue model list`), model folder, or with --endpoint the name that the endpoint knows
-    #[arg(long, value_name = "NAME|FOLDER")]
-    model: String,
+    #[arg(long, value_name = "NAME|FOLDER", required_unless_present = "vectors")]
+    model: Option<String>,
     /// Pictures or sound: a folder of files named by item id (`B00123.jpg`), or a CSV or TSV file with the columns `item` and `path`
-    #[arg(long, value_name = "FOLDER|TABLE", required_if_eq_any = [("modality", "image"), ("modality", "audio")])]
+    #[arg(long, value_name = "FOLDER|TABLE")]
     files: Option<PathBuf>,
+    /// Vectors that another program computed, instead of a model: `.npy`, `.safetensors`, `.parquet`, or with --dim floats and nothing else
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "files", "endpoint", "seconds", "max_tokens", "descriptions"])]
+    vectors: Option<PathBuf>,
+    /// Vectors: raw item id of every row, one a line
+    #[arg(long, value_name = "FILE", requires = "vectors")]
+    ids: Option<PathBuf>,
+    /// Vectors: numbers of a row, for a file of little-endian f32
+    #[arg(long, value_name = "N", requires = "vectors", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    dim: Option<u32>,
+    /// Vectors: the domain that they belong to, where there are several
+    #[arg(long, value_name = "NAME", requires = "vectors")]
+    domain: Option<String>,
     /// Sound: seconds that are heard, from the start [default: 120]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3600))]
     seconds: Option<u32>,
@@ -51,13 +64,17 @@ pub(crate) struct Args {
 /// Encodes and writes the vectors into the data set folder.
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let (dataset, _) = store::read(&args.data)?;
+    if let Some(file) = &args.vectors {
+        return vectors(args, file, (&dataset, screen));
+    }
+    let model = args.model.as_deref().unwrap_or_default();
     match (args.modality, &args.files) {
-        (Modality::Text, None) => texts(args, &dataset, screen),
+        (Modality::Text, None) => texts(args, model, (&dataset, screen)),
         (Modality::Text, Some(_)) => Err(usage(
             "--files with `--modality text`",
             "texts are in the data set; files are of `image` or `audio`",
         )),
-        (modality, Some(files)) => media(args, modality, files, (&dataset, screen)),
+        (modality, Some(files)) => media(args, (model, modality), files, (&dataset, screen)),
         (modality, None) => Err(usage(
             format!("`--modality {}` without files", modality.name()),
             "say where they are: --files FOLDER or --files TABLE.csv",
@@ -65,10 +82,25 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     }
 }
 
+// Vectors that were computed elsewhere.
+fn vectors(args: &Args, file: &Path, (dataset, screen): (&Dataset, Screen)) -> Result<()> {
+    let given = GivenVectors {
+        file,
+        ids: args.ids.as_deref(),
+        dim: args.dim.map(|dim| dim as usize),
+        domain: args.domain.as_deref(),
+    };
+    let (vectors, figures) = given.read(dataset, args.modality)?;
+    let path = write_vectors(&args.data, args.modality, (&dataset.items, &vectors))?;
+    screen.say(figures.in_words())?;
+    screen.say(format!("vectors in {}", path.display()))?;
+    screen.document(&serde_json::json!({ "figures": figures, "file": path }))
+}
+
 fn media(
     args: &Args,
-    modality: Modality,
-    place: &std::path::Path,
+    (model, modality): (&str, Modality),
+    place: &Path,
     (dataset, screen): (&Dataset, Screen),
 ) -> Result<()> {
     if args.endpoint.is_some() || args.descriptions || args.max_tokens.is_some() {
@@ -77,10 +109,9 @@ fn media(
             "they are for texts",
         ));
     }
-    let encoder = MediaEncoder::open(&args.model, modality, args.seconds)?;
+    let encoder = MediaEncoder::open(model, modality, args.seconds)?;
     let files = media_files::find(place, &dataset.items)?;
-    let (vectors, figures) =
-        encode_files((&args.model, &encoder), modality, (&dataset.items, &files), screen)?;
+    let (vectors, figures) = encode_files((model, &encoder), modality, (&dataset.items, &files), screen)?;
     let path = write_vectors(&args.data, modality, (&dataset.items, &vectors))?;
     screen.say(figures.in_words())?;
     for broken in figures.broken.iter().take(BROKEN_SHOWN) {
@@ -99,7 +130,7 @@ fn media(
     screen.document(&serde_json::json!({ "figures": figures, "file": path }))
 }
 
-fn texts(args: &Args, dataset: &Dataset, screen: Screen) -> Result<()> {
+fn texts(args: &Args, model: &str, (dataset, screen): (&Dataset, Screen)) -> Result<()> {
     if dataset.items.fields().is_empty() {
         let problem = format!("the items of `{}` have no text", args.data.display());
         return Err(usage(problem, "import an item table with titles or descriptions"));
@@ -107,9 +138,9 @@ fn texts(args: &Args, dataset: &Dataset, screen: Screen) -> Result<()> {
     let mut provider = match &args.endpoint {
         Some(address) => {
             let key = std::env::var("SEGUE_ENDPOINT_KEY").ok();
-            Provider::Endpoint(Endpoint::new(address, &args.model, key)?)
+            Provider::Endpoint(Endpoint::new(address, model, key)?)
         }
-        None => Provider::model(&args.model, args.max_tokens)?,
+        None => Provider::model(model, args.max_tokens)?,
     };
     let fields = if args.descriptions { TextFields::All } else { TextFields::Short };
     let (vectors, figures) = encode_items(&mut provider, (&dataset.items, fields), screen)?;

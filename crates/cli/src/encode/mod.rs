@@ -2,6 +2,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod endpoint;
+pub(crate) mod given;
 pub(crate) mod media;
 pub(crate) mod media_files;
 pub(crate) mod modality;
@@ -14,10 +15,11 @@ use anyhow::{Context, Result};
 use segue_data::{ItemCatalog, hash};
 use segue_models::encoder::{DeltaHead, MlmWeights, Shape, TextEncoder, Tuning};
 use segue_models::item_vectors::{TextFields, item_texts};
+use segue_models::vision::ClipText;
 use segue_models::{ItemVectors, MediaVectors};
 use serde::Serialize;
 
-use crate::failure::failed;
+use crate::failure::{failed, usage};
 use crate::number::count;
 use crate::screen::Screen;
 use cache::VectorCache;
@@ -38,6 +40,13 @@ pub(crate) enum Provider {
         name: String,
         /// The encoder.
         encoder: Box<TextEncoder>,
+    },
+    /// The text tower of a CLIP folder, in this process.
+    Clip {
+        /// The name or folder that was asked for.
+        name: String,
+        /// The encoder.
+        encoder: Box<ClipText>,
     },
     /// An embeddings endpoint.
     Endpoint(Endpoint),
@@ -90,6 +99,16 @@ impl EncodingFigures {
 impl Provider {
     /// Opens a model by name or folder.
     pub(crate) fn model(name: &str, max_tokens: Option<usize>) -> Result<Self> {
+        let folder = models::find(name)?;
+        if ClipText::is_in(&folder) {
+            if max_tokens.is_some() {
+                let remedy = "leave it away: CLIP's own longest text counts";
+                return Err(usage(format!("a longest text for `{name}`"), remedy));
+            }
+            let encoder = ClipText::open(&folder)
+                .with_context(|| format!("cannot open the encoder in `{}`", folder.display()))?;
+            return Ok(Self::Clip { name: name.to_owned(), encoder: Box::new(encoder) });
+        }
         let encoder = open_encoder(name, max_tokens, MOST_BASES)?;
         Ok(Self::Model { name: name.to_owned(), encoder: Box::new(encoder) })
     }
@@ -107,6 +126,10 @@ impl Provider {
                 )),
                 _ => Ok(encoder),
             },
+            Self::Clip { name, .. } => Err(failed(
+                format!("`{name}` is a CLIP model, which cannot be adapted"),
+                "take a model of the BERT family",
+            )),
             Self::Endpoint(_) => {
                 Err(failed("an endpoint's encoder cannot be adapted", "give a model folder"))
             }
@@ -120,7 +143,7 @@ impl Provider {
 
     fn name(&self) -> &str {
         match self {
-            Self::Model { name, .. } => name,
+            Self::Model { name, .. } | Self::Clip { name, .. } => name,
             Self::Endpoint(endpoint) => endpoint.model(),
         }
     }
@@ -128,6 +151,7 @@ impl Provider {
     fn sha256(&self) -> String {
         match self {
             Self::Model { encoder, .. } => encoder.sha256().to_owned(),
+            Self::Clip { encoder, .. } => encoder.sha256().to_owned(),
             Self::Endpoint(endpoint) => endpoint.sha256(),
         }
     }
@@ -135,7 +159,7 @@ impl Provider {
     fn prefix(&self) -> &str {
         match self {
             Self::Model { encoder, .. } => &encoder.usage.prefix,
-            Self::Endpoint(_) => "",
+            Self::Clip { .. } | Self::Endpoint(_) => "",
         }
     }
 
@@ -143,6 +167,7 @@ impl Provider {
     fn encode(&mut self, texts: &[String], observer: &(dyn Fn(usize) + Sync)) -> Result<(Vec<f32>, usize)> {
         match self {
             Self::Model { encoder, .. } => Ok((encoder.encode(texts, observer)?, encoder.dim())),
+            Self::Clip { encoder, .. } => Ok((encoder.encode(texts, observer)?, encoder.dim())),
             Self::Endpoint(endpoint) => endpoint.encode(texts, observer),
         }
     }
@@ -221,7 +246,7 @@ pub(crate) fn encode_items(
         seconds: start.elapsed().as_secs_f64(),
         endpoint_tokens: match provider {
             Provider::Endpoint(endpoint) => endpoint.n_tokens(),
-            Provider::Model { .. } => 0,
+            Provider::Model { .. } | Provider::Clip { .. } => 0,
         },
     };
     let mut values = vec![0.0; items.len() * cache.dim()];

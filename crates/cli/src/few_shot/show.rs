@@ -4,7 +4,7 @@ use anyhow::Result;
 use segue_eval::report::{Sentence, Tone};
 use segue_train::few_shot::ChosenOn;
 
-use super::{FLOOR, FewShotCurve, Share, TARGET_ONLY, TRANSFER};
+use super::{FLOOR, FewShotCurve, Share, TARGET_ONLY, TRANSFER, pseudo};
 use crate::grid::Grid;
 use crate::number;
 use crate::screen::Screen;
@@ -44,6 +44,7 @@ pub(crate) fn show(curve: &FewShotCurve, screen: Screen) -> Result<()> {
             ))?;
         }
     }
+    pseudo::show(curve, screen)?;
     screen.heading("Which experts, by weight")?;
     for share in &curve.shares {
         screen.say(format!("{:>7}  {}", percent(share.percent), members(share)))?;

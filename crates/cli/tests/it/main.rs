@@ -7,6 +7,7 @@ mod command;
 mod config;
 mod data;
 mod determinism;
+mod encode;
 mod end_to_end;
 mod few_shot;
 mod graph;
@@ -21,4 +22,5 @@ mod studies;
 mod suggest_labels;
 #[path = "../../../models/tests/it/tiny_model.rs"]
 mod tiny_model;
+mod tunings;
 mod usage;

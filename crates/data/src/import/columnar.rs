@@ -225,7 +225,7 @@ fn cells<T: DataType>(
 }
 
 // The Parquet reader panics on some damaged files: that is an error of the file, too.
-fn guarded<T>(path: &Path, read: impl FnOnce() -> ParquetResult<T>) -> Result<T, DataError> {
+pub(crate) fn guarded<T>(path: &Path, read: impl FnOnce() -> ParquetResult<T>) -> Result<T, DataError> {
     let problem = match catch_unwind(AssertUnwindSafe(read)) {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => error.to_string(),

@@ -6,7 +6,7 @@
 mod batch;
 mod blocks;
 mod bytes;
-mod columnar;
+pub(crate) mod columnar;
 mod delimited;
 mod domains;
 mod events;

@@ -153,6 +153,10 @@ fn put_columns(features: &mut [f32], first: usize, x: &[f32], width: usize) {
 impl Layer {
     // Into `room.out`.
     fn run(&self, x: &[f32], place: ([usize; 2], Padding), room: &mut Room) {
+        let (size, padding) = place;
+        let image = size[0] * size[1] * self.convolution.n_in;
+        let extent = self.convolution.extent(size, padding);
+        room.out.resize(x.len() / image * extent[0] * extent[1] * self.convolution.n_out, 0.0);
         self.convolution.forward(x, place, &mut room.out, &mut room.patches);
         self.norm.apply(&mut room.out);
     }

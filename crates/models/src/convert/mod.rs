@@ -2,7 +2,7 @@
 //!
 //! Readers take bytes that anyone may have made: nothing in them is executed, and every size is held against the bytes that are
 //! there before memory is taken. Files in reading order: this one, `pickle`, `torch_legacy`,
-//! `tf_bundle`.
+//! `tf_bundle`, `ctranslate2`.
 
 use std::fs;
 use std::path::Path;
@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::encoder::EncoderError;
 
+mod ctranslate2;
 mod pickle;
 mod tf_bundle;
 mod torch_legacy;
@@ -47,6 +48,35 @@ pub fn musicnn([index, data]: [&[u8]; 2], path: &Path, folder: &Path) -> Result<
     // The optimizer's arrays stand beside the model's.
     arrays.retain(|array| !array.name.contains("/Adam") && !array.shape.is_empty());
     write_folder(folder, &json!({ "model_type": "musicnn" }), &arrays)
+}
+
+/// Writes the folder of a whisper model's encoder from a `model.bin` of `CTranslate2`. `path` names the bytes in messages.
+///
+/// # Errors
+/// When the bytes are no such file, or a file cannot be written.
+pub fn whisper(bytes: &[u8], path: &Path, folder: &Path) -> Result<(), EncoderError> {
+    let damaged = |reason: String| EncoderError::damaged(path, reason);
+    let variables = ctranslate2::variables(bytes).map_err(damaged)?;
+    let n_heads = variables.numbers.iter().find(|(name, _)| name == "encoder/num_heads").map(|(_, n)| *n);
+    let n_heads = n_heads.ok_or_else(|| damaged("it does not say how many heads the encoder has".into()))?;
+    let (arrays, n_layers) = ctranslate2::whisper_encoder(variables.arrays).map_err(damaged)?;
+    let shape_of = |name: &str| {
+        let array = arrays.iter().find(|array| array.name == format!("model.encoder.{name}"));
+        array
+            .map(|array| array.shape.clone())
+            .ok_or_else(|| damaged(format!("it has no `{name}` of the encoder")))
+    };
+    let (first, positions) = (shape_of("conv1.weight")?, shape_of("embed_positions.weight")?);
+    let (&[width, n_bands, _], &[n_positions, _]) = (&first[..], &positions[..]) else {
+        return Err(damaged(format!("conv1 has the shape {first:?}, the positions {positions:?}")));
+    };
+    let n_hidden = shape_of("layers.0.fc1.weight")?.first().copied();
+    let config = json!({
+        "model_type": "whisper", "d_model": width, "encoder_layers": n_layers, "encoder_attention_heads": n_heads,
+        "encoder_ffn_dim": n_hidden, "num_mel_bins": n_bands, "max_source_positions": n_positions,
+        "activation_function": "gelu"
+    });
+    write_folder(folder, &config, &arrays)
 }
 
 /// The number of values of a shape, if it is no more than `most`.

@@ -41,8 +41,8 @@ pub use step::{EncoderStep, TokenPlace};
 pub use tokens::Tokens;
 pub use tuning::{AdaLoraConfig, LoraConfig, Target, Tuning};
 
-pub(crate) use settings::model_type;
-pub(crate) use weights::WeightsFile;
+pub(crate) use settings::{model_type, read_json, read_json_if_there};
+pub(crate) use weights::{WeightsFile, f16_to_f32};
 
 /// A text encoder, ready to run.
 #[derive(Clone, Debug)]

@@ -123,7 +123,7 @@ const DEFAULT_MAX_TOKENS: usize = 256;
 /// The path of a folder's `config.json`, and the `model_type` that it names; empty where it names none.
 pub(crate) fn model_type(folder: &Path) -> Result<(PathBuf, String), EncoderError> {
     let path = folder.join("config.json");
-    let raw: serde_json::Value = required(&path)?;
+    let raw: serde_json::Value = read_json(&path)?;
     let kind = raw.get("model_type").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
     Ok((path, kind))
 }
@@ -132,7 +132,7 @@ pub(crate) fn model_type(folder: &Path) -> Result<(PathBuf, String), EncoderErro
 pub(crate) fn read_shape(folder: &Path) -> Result<Shape, EncoderError> {
     let path = folder.join("config.json");
     // The architecture first: configs of other ones lack fields, and that message would mislead.
-    let raw: serde_json::Value = required(&path)?;
+    let raw: serde_json::Value = read_json(&path)?;
     let kind = raw.get("model_type").and_then(|kind| kind.as_str()).unwrap_or("bert").to_owned();
     if !["bert", "roberta", "camembert", "xlm-roberta"].contains(&kind.as_str()) {
         return Err(EncoderError::unsupported(&path, format!("model_type `{kind}`")));
@@ -185,7 +185,7 @@ fn check(path: &Path, shape: Shape) -> Result<Shape, EncoderError> {
 /// What the files beside `config.json` say; the customs of sentence-transformers where they are silent.
 pub(crate) fn read_usage(folder: &Path, shape: Shape) -> Result<Usage, EncoderError> {
     let path = folder.join("modules.json");
-    let modules: Option<Vec<ModuleFile>> = optional(&path)?;
+    let modules: Option<Vec<ModuleFile>> = read_json_if_there(&path)?;
     let mut usage = Usage {
         pooling: Pooling::Mean,
         normalizes: modules.is_none(),
@@ -211,12 +211,13 @@ pub(crate) fn read_usage(folder: &Path, shape: Shape) -> Result<Usage, EncoderEr
             }
         }
     }
-    let sentence: SentenceFile = optional(&folder.join("sentence_bert_config.json"))?.unwrap_or_default();
+    let sentence: SentenceFile =
+        read_json_if_there(&folder.join("sentence_bert_config.json"))?.unwrap_or_default();
     if let Some(max_tokens) = sentence.max_seq_length {
         usage.max_tokens = max_tokens.clamp(3, longest(shape));
     }
     let prompts: SentenceFile =
-        optional(&folder.join("config_sentence_transformers.json"))?.unwrap_or_default();
+        read_json_if_there(&folder.join("config_sentence_transformers.json"))?.unwrap_or_default();
     usage.prefix = item_prefix(&prompts);
     Ok(usage)
 }
@@ -240,7 +241,7 @@ fn inside(folder: &Path, part: &str, path: &Path) -> Result<PathBuf, EncoderErro
 }
 
 fn read_pooling(path: &Path) -> Result<Pooling, EncoderError> {
-    let file: PoolingFile = required(path)?;
+    let file: PoolingFile = read_json(path)?;
     let others = file.pooling_mode_max_tokens
         || file.pooling_mode_mean_sqrt_len_tokens
         || file.pooling_mode_weightedmean_tokens
@@ -258,11 +259,13 @@ fn read_pooling(path: &Path) -> Result<Pooling, EncoderError> {
     }
 }
 
-fn required<T: DeserializeOwned>(path: &Path) -> Result<T, EncoderError> {
+/// Reads a JSON file of a model folder.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, EncoderError> {
     let bytes = std::fs::read(path).map_err(|e| EncoderError::io(path, e))?;
     serde_json::from_slice(&bytes).map_err(|e| EncoderError::damaged(path, e.to_string()))
 }
 
-fn optional<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, EncoderError> {
-    if path.exists() { required(path).map(Some) } else { Ok(None) }
+/// As [`read_json`]; `None` where there is no such file.
+pub(crate) fn read_json_if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, EncoderError> {
+    if path.exists() { read_json(path).map(Some) } else { Ok(None) }
 }

@@ -51,7 +51,7 @@ struct Block {
     is_residual: bool,
 }
 
-/// Room to work in, reused from batch to batch.
+/// Room to work in, reused from batch to batch: it only grows.
 #[derive(Clone, Debug, Default)]
 pub struct Room {
     x: Vec<f32>,
@@ -60,6 +60,9 @@ pub struct Room {
     next: Vec<f32>,
     patches: Vec<f32>,
 }
+
+/// Values of a widened image that are held at once: pictures go through a block in groups whose middle stays near the processor.
+const WIDE_VALUES: usize = 1 << 18;
 
 type Read<'r> = dyn FnMut(&str, &[usize]) -> Result<Vec<f32>, EncoderError> + 'r;
 
@@ -93,41 +96,66 @@ impl EfficientNetLite0 {
         if vectors.is_empty() {
             return vectors;
         }
-        let mut size = run(&self.stem, pixels, [SIDE, SIDE], &mut room.x, &mut room.patches);
+        let n = pixels.len() / image;
+        let mut size = [SIDE, SIDE];
+        let padding = Padding::same(size, self.stem.kernel, self.stem.stride);
+        let extent = self.stem.extent(size, padding);
+        let x = sized(&mut room.x, n * extent[0] * extent[1] * self.stem.n_out);
+        self.stem.forward(pixels, (size, padding), x, &mut room.patches);
+        size = extent;
         for block in &self.blocks {
-            size = block.forward(size, room);
+            size = block.forward((n, size), room);
         }
-        let size = run(&self.head, &room.x, size, &mut room.wide, &mut room.patches);
-        for (x, y) in room.wide.chunks_exact(size[0] * size[1] * WIDTH).zip(vectors.chunks_exact_mut(WIDTH)) {
+        let places = size[0] * size[1];
+        let (x, wide) = (&room.x[..n * places * self.head.n_in], sized(&mut room.wide, n * places * WIDTH));
+        self.head.forward(x, (size, Padding::none()), wide, &mut room.patches);
+        for (x, y) in wide.chunks_exact(places * WIDTH).zip(vectors.chunks_exact_mut(WIDTH)) {
             mean_of_places(x, y);
         }
         vectors
     }
 }
 
-fn run(layer: &Convolution, x: &[f32], size: Extent, y: &mut Vec<f32>, patches: &mut Vec<f32>) -> Extent {
-    layer.forward(x, (size, Padding::same(size, layer.kernel, layer.stride)), y, patches)
+fn sized(buffer: &mut Vec<f32>, n: usize) -> &mut [f32] {
+    if buffer.len() < n {
+        buffer.resize(n, 0.0);
+    }
+    &mut buffer[..n]
 }
 
 impl Block {
-    // From `room.x` to `room.x`.
-    fn forward(&self, size: Extent, room: &mut Room) -> Extent {
-        let Room { x, wide, filtered, next, patches } = room;
-        let input: &[f32] = match &self.expand {
-            Some(expand) => {
-                run(expand, x, size, wide, patches);
-                wide
-            }
-            None => x,
-        };
+    // `n` images of `size` from `room.x` to `room.x`; gives their new size.
+    fn forward(&self, (n, size): (usize, Extent), room: &mut Room) -> Extent {
+        let n_wide = self.depthwise.bias.len();
+        let n_in = self.expand.as_ref().map_or(n_wide, |expand| expand.n_in);
         let padding = Padding::same(size, self.depthwise.kernel, self.depthwise.stride);
-        let size = self.depthwise.forward(input, (size, padding), filtered);
-        run(&self.project, filtered, size, next, patches);
-        if self.is_residual {
-            add_scaled(next, 1.0, x);
+        let extent = self.depthwise.extent(size, padding);
+        let [places, places_out] = [size, extent].map(|size| size[0] * size[1]);
+        let Room { x: all, wide, filtered, next, patches } = room;
+        let group = (WIDE_VALUES / (places * n_wide)).clamp(1, n);
+        let x = &all[..n * places * n_in];
+        let y = sized(next, n * places_out * self.project.n_out);
+        let groups =
+            x.chunks(group * places * n_in).zip(y.chunks_mut(group * places_out * self.project.n_out));
+        for (x, y) in groups {
+            let n = x.len() / (places * n_in);
+            let input = match &self.expand {
+                Some(expand) => {
+                    let wide = sized(wide, n * places * n_wide);
+                    expand.forward(x, (size, Padding::none()), wide, patches);
+                    wide
+                }
+                None => x,
+            };
+            let filtered = sized(filtered, n * places_out * n_wide);
+            self.depthwise.forward(input, (size, padding), filtered);
+            self.project.forward(filtered, (extent, Padding::none()), y, patches);
+            if self.is_residual {
+                add_scaled(y, 1.0, x);
+            }
         }
-        std::mem::swap(x, next);
-        size
+        std::mem::swap(all, next);
+        extent
     }
 }
 

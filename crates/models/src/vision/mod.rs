@@ -1,17 +1,19 @@
 //! Pretrained image encoders: a model folder in, vectors of pictures out.
 //!
 //! A folder has `config.json` (with `model_type`) and `model.safetensors`. Files in reading order: `decode`, `pixels`,
-//! `efficientnet`, this one.
+//! `efficientnet`, `clip`, this one.
 
 use std::path::Path;
 
 use ::image::RgbImage;
 use rayon::prelude::*;
 
+pub mod clip;
 mod decode;
 pub mod efficientnet;
 mod pixels;
 
+pub use clip::{ClipText, ClipVision};
 pub use decode::{PictureLimits, decode_picture};
 pub use efficientnet::EfficientNetLite0;
 pub use pixels::{PixelFilter, PixelRule};
@@ -34,10 +36,17 @@ pub struct ImageEncoder {
 #[derive(Clone, Debug)]
 enum ImageNetwork {
     EfficientNetLite0(Box<EfficientNetLite0>),
+    Clip(Box<ClipVision>),
 }
 
-const SUPPORTED: &str =
-    "supported image encoders are efficientnet-lite0 (`segue model pull efficientnet-lite0`)";
+/// Room to work in, reused from batch to batch.
+#[derive(Clone, Debug, Default)]
+pub struct Room {
+    efficientnet: efficientnet::Room,
+    clip: clip::Room,
+}
+
+const SUPPORTED: &str = "supported image encoders are efficientnet-lite0 (`segue model pull efficientnet-lite0`) and CLIP (model_type clip, clip_vision_model)";
 
 /// Pictures that one thread takes at a time: the last layers' weights are read once for them all.
 const TOGETHER: usize = 4;
@@ -49,13 +58,18 @@ impl ImageEncoder {
     /// When a file is missing, damaged, or of an architecture that is not supported.
     pub fn open(folder: &Path) -> Result<Self, EncoderError> {
         let (path, kind) = model_type(folder)?;
-        if kind != "efficientnet-lite0" {
-            let what = format!("model_type `{kind}` for images");
-            return Err(EncoderError::Unsupported { path, what, supported: SUPPORTED });
-        }
-        let mut file = WeightsFile::open(&folder.join("model.safetensors"))?;
-        let network = EfficientNetLite0::build(&mut |name, shape| file.read_whole_name(name, shape))?;
-        let network = ImageNetwork::EfficientNetLite0(Box::new(network));
+        let network = match kind.as_str() {
+            "efficientnet-lite0" => {
+                let mut file = WeightsFile::open(&folder.join("model.safetensors"))?;
+                let network = EfficientNetLite0::build(&mut |name, shape| file.read_whole_name(name, shape))?;
+                ImageNetwork::EfficientNetLite0(Box::new(network))
+            }
+            "clip" | "clip_vision_model" => ImageNetwork::Clip(Box::new(ClipVision::open(folder)?)),
+            _ => {
+                let what = format!("model_type `{kind}` for images");
+                return Err(EncoderError::Unsupported { path, what, supported: SUPPORTED });
+            }
+        };
         let sha256 = folder_sha256(folder, &format!("{:?}", network.rule()))?;
         Ok(Self { network, sha256 })
     }
@@ -64,6 +78,7 @@ impl ImageEncoder {
     pub fn dim(&self) -> usize {
         match &self.network {
             ImageNetwork::EfficientNetLite0(_) => efficientnet::WIDTH,
+            ImageNetwork::Clip(network) => network.dim(),
         }
     }
 
@@ -86,7 +101,7 @@ impl ImageEncoder {
     ) -> Vec<Result<Vec<f32>, MediaError>> {
         let groups: Vec<Vec<Result<Vec<f32>, MediaError>>> = (0..n.div_ceil(TOGETHER))
             .into_par_iter()
-            .map_init(efficientnet::Room::default, |room, group| {
+            .map_init(Room::default, |room, group| {
                 let mut pixels = Vec::new(); // [pictures, side, side, 3]
                 let mut one = |at| picture(at).map(|picture| self.rule().append(&picture, &mut pixels));
                 let read: Vec<Result<(), MediaError>> =
@@ -110,9 +125,10 @@ impl ImageEncoder {
     ///
     /// # Panics
     /// When the shape does not fit.
-    pub fn embed(&self, pixels: &[f32], room: &mut efficientnet::Room) -> Vec<f32> {
+    pub fn embed(&self, pixels: &[f32], room: &mut Room) -> Vec<f32> {
         match &self.network {
-            ImageNetwork::EfficientNetLite0(network) => network.embed(pixels, room),
+            ImageNetwork::EfficientNetLite0(network) => network.embed(pixels, &mut room.efficientnet),
+            ImageNetwork::Clip(network) => network.embed(pixels, &mut room.clip),
         }
     }
 }
@@ -121,6 +137,7 @@ impl ImageNetwork {
     fn rule(&self) -> PixelRule {
         match self {
             Self::EfficientNetLite0(_) => efficientnet::PIXELS,
+            Self::Clip(network) => network.rule(),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod behavior_profiles;
 mod behavior_tasks;
 mod conformance;
+mod content_encoders;
 mod damaged;
 mod graph;
 mod joint_steps;

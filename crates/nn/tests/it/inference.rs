@@ -194,7 +194,8 @@ fn convolution(window: Window) -> InferenceSubject {
         name: format!("convolution {:?} by {} of {:?}", window.kernel, window.stride, window.size),
         n_in: n_places * n_in,
         forward: Box::new(move |x| {
-            let (mut y, mut patches) = (vec![f32::NAN; 3], vec![f32::NAN; 9_999]);
+            let n = x.len() / (n_places * n_in) * window.places().len();
+            let (mut y, mut patches) = (vec![f32::NAN; n * n_out], vec![f32::NAN; 9_999]);
             layer.forward(x, (window.size, window.padding), &mut y, &mut patches);
             y
         }),
@@ -236,7 +237,8 @@ fn depthwise(window: Window, n_channels: usize) -> InferenceSubject {
         name: format!("depthwise {:?} by {} of {:?}", window.kernel, window.stride, window.size),
         n_in: n_places * n_channels,
         forward: Box::new(move |x| {
-            let mut y = vec![f32::NAN; 3];
+            let n = x.len() / (n_places * n_channels) * window.places().len();
+            let mut y = vec![f32::NAN; n * n_channels];
             layer.forward(x, (window.size, window.padding), &mut y);
             y
         }),

@@ -10,6 +10,7 @@ mod graph;
 mod news_example;
 mod modalities;
 mod one_path;
+mod pseudo_labels;
 mod repetition;
 mod resume;
 mod selector;

@@ -27,6 +27,7 @@ mod published;
 mod row;
 mod steps;
 mod study;
+mod tunings;
 
 /// Arguments of `segue benchmark`.
 #[derive(Debug, clap::Args)]
@@ -69,11 +70,18 @@ pub(crate) struct Args {
     /// Leave out the refit on train and valid
     #[arg(long)]
     no_refit: bool,
-    /// In place of the tables: what each part adds, which domain helps which, or how unseen items are found
+    /// In place of the tables: what each part adds, which domain helps which, how unseen items are found, how new users are served, or
+    /// what each way to tune the encoder is worth
     #[arg(long, value_enum, conflicts_with = "adapt")]
     study: Option<Study>,
     #[command(flatten)]
     asked: Asked,
+    /// With `--study tunings`: which, comma-separated; without the flag frozen, full, lora, adalora, adapter, prefix
+    #[arg(long, value_delimiter = ',', value_name = "TUNING", requires = "study")]
+    tunings: Vec<String>,
+    /// The process of one tuning, started by the study
+    #[arg(long, hide = true, requires = "study")]
+    one_tuning: Option<String>,
     /// Order of events with equal timestamps (abxi)
     #[arg(long, value_enum, default_value_t = Order::Published)]
     order: Order,
@@ -143,12 +151,37 @@ impl Protocol {
     }
 }
 
+impl Args {
+    // What the process of one tuning must be told besides the data and the tuning.
+    fn flags_of_one_tuning(&self, seed: u64) -> Vec<String> {
+        let mut flags = self.training.flags(seed);
+        let mut add = |flag: &str, value: String| flags.extend([flag.to_owned(), value]);
+        if let Some(encoder) = &self.encoder {
+            add("--encoder", encoder.clone());
+        }
+        if let Some(titles) = &self.titles {
+            add("--titles", titles.display().to_string());
+        }
+        if self.order == Order::TiesShuffled {
+            add("--order", "ties-shuffled".to_owned());
+        }
+        self.set.iter().for_each(|set| add("--set", set.clone()));
+        flags
+    }
+}
+
 /// Runs the protocol over all data sets and seeds; with `json` the rows go to standard output instead of tables.
 ///
 /// # Errors
 /// When the data cannot be read, nothing can be fitted, or the JSON file cannot be written.
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let json = screen.json;
+    if args.study == Some(Study::Tunings) {
+        return tunings::run(args, screen);
+    }
+    if !args.tunings.is_empty() || args.one_tuning.is_some() {
+        return Err(usage("--tunings belongs to another study", "add --study tunings"));
+    }
     let mut provider = args.encoder.as_deref().map(|name| Provider::model(name, None)).transpose()?;
     let published = Published::of(args.protocol.name())?;
     if args.study != Some(Study::Ablate) && !args.asked.is_empty() {

@@ -12,6 +12,7 @@ use segue_train::zero_shot::JudgeRule;
 use super::Protocol;
 use crate::ablation::{self, Ablation, Asked};
 use crate::cold_items::{self, ColdItems};
+use crate::cold_users::{self, ColdUsers};
 use crate::failure::usage;
 use crate::fusion_study::{self, FusionTable};
 use crate::screen::Screen;
@@ -29,6 +30,10 @@ pub(super) enum Study {
     Transfer,
     /// How well items are found that nobody has touched: 5 % are held out
     ColdItems,
+    /// How well users are served who are new to the domain and known in another: 20 % are held out
+    ColdUsers,
+    /// What each way to tune the encoder costs, and what its vectors are worth
+    Tunings,
 }
 
 /// What the studies of all data sets and seeds gave.
@@ -42,6 +47,8 @@ pub(super) struct Studied {
     pub(super) transfers: Vec<TargetSelection>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) cold_items: Vec<ColdItems>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) cold_users: Vec<ColdUsers>,
 }
 
 impl Studied {
@@ -54,7 +61,7 @@ impl Studied {
         (asked, refit): (&Asked, bool),
         screen: Screen,
     ) -> Result<()> {
-        if study == Study::Transfer && data.dataset.domains.len() < 2 {
+        if matches!(study, Study::Transfer | Study::ColdUsers) && data.dataset.domains.len() < 2 {
             let problem =
                 format!("`{}` has one domain: there is no other that could help", data.dataset.name);
             return Err(usage(
@@ -95,6 +102,13 @@ impl Studied {
                     cold_items::show(&measured, screen)?;
                     self.cold_items.push(measured);
                 }
+                Study::ColdUsers => {
+                    let measured = cold_users::study(&subject, screen)?;
+                    cold_users::show(&measured, screen)?;
+                    self.cold_users.push(measured);
+                }
+                // Encoders are tuned in processes of their own, before this is reached.
+                Study::Tunings => {}
                 Study::Transfer => {
                     let tried = Tried { each: true, tunings: &SequenceTuning::ALL, encoders: &[] };
                     self.transfers.push(selection::study(&subject, &tried, screen)?);
