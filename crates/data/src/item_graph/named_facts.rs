@@ -38,9 +38,13 @@ impl ItemGraph {
             Entity::Named(name) => name.clone(),
             _ => String::new(),
         };
+        let mut labels: Vec<String> = self.entities.iter().map(label).collect();
+        if labels.iter().all(String::is_empty) {
+            labels.clear();
+        }
         KnowledgeGraph {
             entities,
-            labels: self.entities.iter().map(label).collect(),
+            labels,
             relations: self.relations.iter().map(String::as_str).collect(),
             triples: self.triples.clone(),
             links: Vec::new(),

@@ -28,9 +28,9 @@ pub(crate) struct Args {
     /// Score function: complex, distmult, rotate or transe
     #[arg(long, default_value = "complex", value_name = "NAME")]
     model: String,
-    /// Choose the pass by an MRR that is filtered by the facts of test, too, as published figures are [default: train and valid only]
+    /// Choose the pass by an MRR that is filtered by the facts of train and valid only; published figures filter by those of test, too
     #[arg(long)]
-    filter_by_test: bool,
+    strict: bool,
     #[command(flatten)]
     settings: Settings,
 }
@@ -115,10 +115,10 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         bar.set_message(format!("loss {:.4}, MRR on valid {:.4}", epoch.loss, best.0));
     };
     let keeping = Keeping { stop: interrupt::listen()?, ..Keeping::nothing() };
-    let filter = if args.filter_by_test {
-        Facts::of(data.all())
-    } else {
+    let filter = if args.strict {
         Facts::of(data.train.iter().chain(&data.valid).copied())
+    } else {
+        Facts::of(data.all())
     };
     let (train, valid) = (data.train.as_slice(), data.valid.as_slice());
     let material = GraphMaterial { n_entities, n_relations, train, valid, filter: &filter };
