@@ -60,7 +60,7 @@ pub(super) fn of_id(raw: &str) -> Option<String> {
     let n_letters = name.chars().filter(|c| c.is_alphabetic()).count();
     let n_digits = name.chars().filter(char::is_ascii_digit).count();
     let is_code = ["m.", "g.", "/m/", "/g/"].iter().any(|start| last.starts_with(start))
-        || (n_digits > 0 && n_letters <= n_digits && !raw.contains("://"));
+        || (n_digits > 0 && n_letters <= n_digits && !name.contains(' ') && !raw.contains("/resource/"));
     let has_sign = name.chars().any(|c| !c.is_whitespace() && !c.is_ascii_digit());
     (!is_code && has_sign && (n_letters >= 2 || raw.contains("/resource/"))).then_some(name)
 }
@@ -96,6 +96,8 @@ mod tests {
         assert_eq!(of("http://example.org/films#Toy_Story"), "Toy Story");
         assert_eq!(of("http://dbpedia.org/resource/100%_Wolf"), "100% Wolf");
         assert_eq!(of("Toy_Story_(film)"), "Toy Story (film)");
+        assert_eq!(of("Ran_(1985)"), "Ran (1985)");
+        assert_eq!(of("http://dbpedia.org/resource/U2"), "U2");
         for code in ["m.02vxn", "Q42", "1234", "", "/m/0abcde", "http://www.wikidata.org/entity/1999"] {
             assert_eq!(of_id(code), None, "{code}");
         }
