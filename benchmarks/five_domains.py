@@ -74,4 +74,5 @@ def main():
         print(f"{name}: {len(events)} events")
 
 
-main()
+if __name__ == "__main__":
+    main()

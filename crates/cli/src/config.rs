@@ -112,6 +112,8 @@ pub(crate) struct FitSection {
     pub(crate) objective: Objective,
     /// Whether other domains may be used.
     pub(crate) use_sources: bool,
+    /// Whether the surest lists of users with hardly an event in a domain become training events, where valid proves a gain.
+    pub(crate) pseudo_labels: bool,
     /// Memory that a dense linear solution may take, MiB.
     pub(crate) linear_budget_mib: u64,
     /// Whether the chosen experts are fitted again on train and valid before test is measured.
@@ -128,6 +130,7 @@ impl Default for FitSection {
             blend_cases: plan.blend_cases,
             objective: plan.objective,
             use_sources: plan.use_sources,
+            pseudo_labels: false,
             linear_budget_mib: plan.linear_budget_bytes >> 20,
             refit: true,
         }

@@ -28,6 +28,10 @@ pub(crate) const KEYS: &[Key] = &[
     key("fit.blend_cases", "valid cases used to choose the blend"),
     key("fit.objective", "ranks that count when choosing: masked or unmasked"),
     key("fit.use_sources", "whether other domains may be used"),
+    key(
+        "fit.pseudo_labels",
+        "whether sure guesses for users with hardly an event become training events, if valid proves a gain",
+    ),
     key("fit.linear_budget_mib", "memory that a dense linear solution may take, MiB"),
     key("fit.refit", "fit the chosen experts again on train and valid before test is measured"),
     key("behavior.width", "width of behavior, even"),

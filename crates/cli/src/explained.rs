@@ -2,11 +2,14 @@
 
 use anyhow::Result;
 use segue_data::{Event, ItemIdx};
+use segue_models::behavior::TokenEffect;
+use segue_models::graph_walks::PathStep;
 use segue_models::{ExpertId, Query};
 use segue_recommend::{RankedItem, Reason, Recommender, Request};
 use serde::Serialize;
 
 use crate::grid::Grid;
+use crate::path_words::{self, Path};
 use crate::words;
 
 /// Smaller parts of a score are not shown in tables; the JSON has them.
@@ -100,6 +103,29 @@ pub(crate) enum ReasonRecord {
         /// Its title.
         title: String,
     },
+    /// A path over the graph from an item of the history.
+    Path {
+        /// Who walked it.
+        expert: String,
+        /// Raw id of the history item.
+        from: String,
+        /// Raw id of the item that the same users had, from which the path goes on.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        together: Option<String>,
+        /// Its edges, each of them a fact of the graph.
+        steps: Vec<StepRecord>,
+        /// The path with its arrows.
+        text: String,
+        /// Share of the expert's score that is lost without these facts.
+        effect: f32,
+    },
+    /// How much text, image, sound, graph and own vector count in the item's vector.
+    Modalities {
+        /// Who fused them.
+        expert: String,
+        /// Largest weight first; weights sum to 1. `effect`: the expert's raw score of the item minus that without the token.
+        tokens: Vec<TokenEffect>,
+    },
     /// Place by popularity.
     Popular {
         /// Who counted.
@@ -109,6 +135,19 @@ pub(crate) enum ReasonRecord {
         /// Of how many.
         of: usize,
     },
+}
+
+/// One edge of a path, in the direction in which it is walked.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct StepRecord {
+    /// Where it starts.
+    pub(crate) from: String,
+    /// The relation as the graph calls it.
+    pub(crate) relation: String,
+    /// Whether the fact runs the other way: from `to` to `from`.
+    pub(crate) inverse: bool,
+    /// Where it ends.
+    pub(crate) to: String,
 }
 
 /// The list for a query with the reasons of every item.
@@ -137,7 +176,7 @@ pub(crate) fn explain_item(
 ) -> Result<ExplainedItem> {
     let dataset = &recommender.dataset;
     let reasons = recommender.explain(query, ranked.item)?;
-    let phrases = words::phrases(dataset, query, ranked, &reasons);
+    let phrases = words::phrases(recommender, query, ranked, &reasons);
     let place = ranked.item.at() - dataset.items.range(query.domain).start;
     let said = recommender.model(query.domain)?.predict(query, place);
     let share = |&(expert, part): &(ExpertId, f32)| Share { expert: expert.to_string(), part };
@@ -175,10 +214,31 @@ fn record(recommender: &Recommender, reason: &Reason) -> ReasonRecord {
             id: dataset.items.raw(*item).to_owned(),
             title: dataset.items.label(*item).to_owned(),
         },
+        Reason::Path { expert, from, together, steps, effect } => {
+            let path = Path { from: *from, together: *together, steps };
+            ReasonRecord::Path {
+                expert: expert.to_string(),
+                from: dataset.items.raw(*from).to_owned(),
+                together: together.map(|item| dataset.items.raw(item).to_owned()),
+                steps: steps.iter().filter_map(|step| step_record(recommender, *step)).collect(),
+                text: path_words::arrows(recommender, path),
+                effect: *effect,
+            }
+        }
+        Reason::Modalities { expert, tokens } => {
+            ReasonRecord::Modalities { expert: expert.to_string(), tokens: tokens.clone() }
+        }
         Reason::Popular { expert, rank, of } => {
             ReasonRecord::Popular { expert: expert.to_string(), rank: *rank, of: *of }
         }
     }
+}
+
+fn step_record(recommender: &Recommender, step: PathStep) -> Option<StepRecord> {
+    let graph = recommender.graph()?;
+    let name = |entity| path_words::entity_name((graph, &recommender.dataset.items), entity);
+    let relation = graph.relations.get(step.fact.relation.0 as usize)?.clone();
+    Some(StepRecord { from: name(step.from()), relation, inverse: step.inverse, to: name(step.to()) })
 }
 
 impl ExplainedList {

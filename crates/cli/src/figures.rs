@@ -6,6 +6,7 @@ use segue_data::leak::LeakCounts;
 use segue_eval::metric_table::Comparison;
 use segue_eval::summary::Summary;
 use segue_models::ExpertId;
+use segue_train::pseudo_labels::PseudoEvidence;
 use segue_train::tasks::TaskFigures;
 use segue_train::{ExpertCurve, FittedBlend, Trial};
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,9 @@ pub(crate) struct DomainFigures {
     /// Passes of the experts that were trained by gradient steps, on train.
     #[serde(default)]
     pub(crate) curves: Vec<ExpertCurve>,
+    /// What valid said of pseudo-labels, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pseudo_labels: Option<PseudoEvidence>,
     /// Test figures.
     pub(crate) test: TestFigures,
 }

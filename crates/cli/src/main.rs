@@ -11,7 +11,9 @@ mod evaluate_run;
 mod facts;
 mod ablation;
 mod cold_items;
+mod cold_users;
 mod few_shot;
+mod fusion_study;
 mod selection;
 mod study;
 mod figures;
@@ -28,6 +30,7 @@ mod explained;
 mod import_tables;
 mod list_file;
 mod words;
+mod path_words;
 mod profile_text;
 
 mod manifest;

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use segue_eval::bootstrap::Interval;
+use segue_train::pseudo_labels::PseudoEvidence;
 use segue_train::tasks::{ClickTask, RatingTask};
 
 use crate::figures::{DomainFigures, HEADLINE, RunFigures, SystemFigures, SystemKind};
@@ -48,7 +49,23 @@ pub(crate) fn show_weights(screen: Screen, domain: &DomainFigures) -> Result<()>
     for (expert, reason) in &domain.aside {
         screen.say(format!("{expert} stood aside: {reason}"))?;
     }
-    Ok(())
+    domain.pseudo_labels.as_ref().map_or(Ok(()), |evidence| screen.say(pseudo_labels(evidence)))
+}
+
+fn pseudo_labels(evidence: &PseudoEvidence) -> String {
+    let best = evidence.trials.iter().max_by(|a, b| a.gain.mean.total_cmp(&b.gain.mean));
+    let Some(best) = best else {
+        return "pseudo-labels: nobody to label, or nothing to calibrate by".to_owned();
+    };
+    let verdict = if evidence.kept.is_some() { "on" } else { "negative result, off" };
+    format!(
+        "pseudo-labels: {verdict}; the best of {} thresholds, {} labels for {} of {} users, adds {}",
+        evidence.trials.len(),
+        number::count(best.n_labels),
+        number::count(best.n_users),
+        number::count(evidence.n_users),
+        number::difference(&best.gain)
+    )
 }
 
 // Weights that count but are small have more decimals, so that none is shown as zero.

@@ -9,7 +9,7 @@ use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::{Comparison, TableSettings, compare};
 use segue_eval::rank::TargetRank;
 use segue_eval::report::Report;
-use segue_models::{ExpertId, ItemVectors, Query};
+use segue_models::{ExpertId, ItemVectors, MediaVectors, Query};
 use segue_recommend::DomainModel;
 use segue_recommend::recommender::Scratch;
 use segue_train::judge::ndcg_of;
@@ -19,6 +19,7 @@ use segue_train::{FitPlan, Judge, MaskRule, Material, Progress, Session, refit_d
 use crate::clock;
 use crate::commands::train::read;
 use crate::config::RunConfig;
+use crate::encode::read_media;
 use crate::failure::usage;
 use crate::figures::HEADLINE;
 use crate::fit_bar;
@@ -32,6 +33,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) domains: &'a [Domain],
     pub(crate) split: &'a Split,
     pub(crate) vectors: Option<&'a ItemVectors>,
+    pub(crate) media: Option<&'a MediaVectors>,
     pub(crate) graph: Option<&'a ItemGraph>,
     pub(crate) target: DomainIdx,
     pub(crate) plan: &'a FitPlan,
@@ -54,7 +56,9 @@ impl<'a> Subject<'a> {
 
     /// What experts are fitted on.
     pub(crate) fn material(&self) -> Material<'a> {
-        Material::new(&self.split.train, self.items, self.vectors).with_graph(self.graph)
+        Material::new(&self.split.train, self.items, self.vectors)
+            .with_media(self.media)
+            .with_graph(self.graph)
     }
 
     /// The valid cases.
@@ -128,17 +132,20 @@ pub(crate) fn members_in_words(members: &[(ExpertId, f32)]) -> String {
 pub(crate) struct Prepared {
     pub(crate) dataset: Dataset,
     vectors: Option<ItemVectors>,
+    media: MediaVectors,
     graph: Option<ItemGraph>,
     pub(crate) split: Split,
     config: RunConfig,
     pub(crate) plan: FitPlan,
     pub(crate) targets: Vec<DomainIdx>,
+    mask: MaskRule,
 }
 
 impl Prepared {
     /// Reads, filters and cuts.
     pub(crate) fn of(path: &Path, config: RunConfig, screen: Screen) -> Result<Self> {
         let (mut dataset, vectors, _) = read(path)?;
+        let media = read_media(path, &dataset.items)?;
         let targets = train_run::targets(&dataset, &config)?;
         for note in train_run::apply_filters(&mut dataset, &config)? {
             screen.say(note)?;
@@ -146,7 +153,12 @@ impl Prepared {
         let split = run_split::cut(&dataset, &config)?;
         let plan = config.fit_plan();
         let graph = ItemGraph::of(&dataset);
-        Ok(Self { dataset, vectors, graph, split, config, plan, targets })
+        Ok(Self { dataset, vectors, media, graph, split, config, plan, targets, mask: MaskRule::Seen })
+    }
+
+    /// The same with other items left out of rankings.
+    pub(crate) fn with_mask(self, mask: MaskRule) -> Self {
+        Self { mask, ..self }
     }
 
     /// Refuses a data set of one domain.
@@ -166,10 +178,11 @@ impl Prepared {
             domains: &self.dataset.domains,
             split: &self.split,
             vectors: self.vectors.as_ref(),
+            media: Some(&self.media),
             graph: self.graph.as_ref(),
             target,
             plan: &self.plan,
-            rule: JudgeRule { mask: MaskRule::Seen, sampled: None },
+            rule: JudgeRule { mask: self.mask, sampled: None },
             refit: self.config.fit.refit,
             settings: self.config.table_settings(),
         }

@@ -8,6 +8,7 @@ use indicatif::ProgressBar;
 use segue_data::{Dataset, DomainIdx, ItemGraph, Split, TrainSet, filter, kcore, leak};
 use segue_models::ItemVectors;
 use segue_recommend::{Blend, DomainModel, Recommender};
+use segue_train::pseudo_labels::{refit_with_pseudo_labels, try_pseudo_labels};
 use segue_train::{Judge, Keeping, MaskRule, Material, Progress, Session, fit_domain, refit_domain};
 
 use crate::clock::Stopwatch;
@@ -143,7 +144,7 @@ fn make(run: &NewRun, work: Work<'_>, screen: Screen) -> Result<Made> {
         domains,
     };
     let passes = recorder.finish(&figures)?;
-    Ok(Made { recommender: Recommender { dataset, domains: models }, figures, passes, stopwatch })
+    Ok(Made { recommender: Recommender::new(dataset, models), figures, passes, stopwatch })
 }
 
 fn write(
@@ -235,10 +236,21 @@ impl Target<'_> {
         let session = Session { observer: &observer, keeping: self.keeping };
         let outcome = fit_domain(&plan, material, &valid, session)?;
         stopwatch.lap(format!("{name}: search and blend"));
-        let mut model = outcome.model;
+        let (mut model, mut pseudo_labels) = (outcome.model, None);
+        if self.config.fit.pseudo_labels {
+            let (with, evidence) = try_pseudo_labels(&plan, (material, &model), &valid, session)?;
+            stopwatch.lap(format!("{name}: pseudo-labels"));
+            pseudo_labels = Some(evidence);
+            // A refit begins with the real events alone.
+            model = with.filter(|_| !self.config.fit.refit).unwrap_or(model);
+        }
         if self.config.fit.refit {
             bar.set_message("refit");
-            model = refit_domain(&model, material.with_train(&self.split.train_valid), plan.seed, session)?;
+            let material = material.with_train(&self.split.train_valid);
+            model = refit_domain(&model, material, plan.seed, session)?;
+            if let Some(threshold) = pseudo_labels.as_ref().and_then(|evidence| evidence.kept) {
+                model = refit_with_pseudo_labels(&model, threshold, material, (plan.seed, session))?;
+            }
             stopwatch.lap(format!("{name}: refit"));
         }
         interrupt::go_on(self.keeping.stop)?;
@@ -252,6 +264,7 @@ impl Target<'_> {
             trials: outcome.trials,
             aside: outcome.aside,
             curves: outcome.curves,
+            pseudo_labels,
             test,
         };
         Ok((model, figures))

@@ -2,9 +2,10 @@
 
 use segue_data::{Dataset, DomainIdx, Event, ItemIdx};
 use segue_models::{ExpertId, ExpertKind, Query};
-use segue_recommend::{RankedItem, Reason};
+use segue_recommend::{RankedItem, Reason, Recommender};
 
 use crate::number::{count, ordinal};
+use crate::path_words::{self, Path};
 
 /// Events named in one sentence; the others are in `segue why` and in the JSON.
 const EVENTS_NAMED: usize = 3;
@@ -12,16 +13,17 @@ const WORDS_NAMED: usize = 4;
 /// An event is not named when its effect is below this share of the strongest one's.
 const EFFECT_SHARE_MIN: f32 = 0.1;
 
-/// A count is named as a reason when it carries at least this share of the score.
-const POPULARITY_SHARE_MIN: f32 = 0.05;
+/// What a single expert says is named as a reason when it carries at least this share of the score.
+const SHARE_MIN: f32 = 0.05;
 
 /// One phrase per kind of reason: `because you rated X and Y`, `shares “whale”`, `12th most popular of 801`.
 pub(crate) fn phrases(
-    dataset: &Dataset,
+    recommender: &Recommender,
     query: &Query<'_>,
     ranked: &RankedItem,
     reasons: &[Reason],
 ) -> Vec<String> {
+    let dataset = &recommender.dataset;
     let mut phrases = Vec::new();
     phrases.extend(because(dataset, query, reasons));
     fits_profile(dataset, reasons, &mut phrases);
@@ -35,8 +37,15 @@ pub(crate) fn phrases(
     phrases.extend(alike(dataset, query, reasons));
     let carries = |expert: &ExpertId| {
         let part = ranked.shares.iter().find(|(id, _)| id == expert).map_or(0.0, |(_, part)| *part);
-        part > 0.0 && part >= POPULARITY_SHARE_MIN * ranked.score
+        part > 0.0 && part >= SHARE_MIN * ranked.score
     };
+    phrases.extend(path(recommender, query, reasons, carries));
+    phrases.extend(reasons.iter().find_map(|reason| match reason {
+        Reason::Modalities { expert, tokens } if carries(expert) => {
+            Some(format!("weighs {}", path_words::weights(tokens)))
+        }
+        _ => None,
+    }));
     for reason in reasons {
         if let Reason::Popular { expert, rank, of } = reason
             && carries(expert)
@@ -48,14 +57,35 @@ pub(crate) fn phrases(
     phrases
 }
 
-// The first only: experts of other scopes would repeat it.
-fn alike(dataset: &Dataset, query: &Query<'_>, reasons: &[Reason]) -> Option<String> {
-    reasons.iter().find_map(|reason| match reason {
-        Reason::LikeText { item, .. } => {
-            Some(format!("its text is like that of {}", label(dataset, query.domain, *item)))
+// The first of a kind only: experts of other scopes would repeat it.
+fn alike(dataset: &Dataset, query: &Query<'_>, reasons: &[Reason]) -> Vec<String> {
+    let of_kind = |kind: ExpertKind, what: &str| {
+        reasons.iter().find_map(|reason| match reason {
+            Reason::LikeText { expert, item } if expert.kind == kind => {
+                Some(format!("its {what} is like that of {}", label(dataset, query.domain, *item)))
+            }
+            _ => None,
+        })
+    };
+    let kinds = [(ExpertKind::Encoder, "text"), (ExpertKind::Image, "image"), (ExpertKind::Audio, "sound")];
+    kinds.into_iter().filter_map(|(kind, what)| of_kind(kind, what)).collect()
+}
+
+// The strongest one: the others are in `segue why` and in the JSON.
+fn path(
+    recommender: &Recommender,
+    query: &Query<'_>,
+    reasons: &[Reason],
+    carries: impl Fn(&ExpertId) -> bool,
+) -> Option<String> {
+    let mut strongest: Option<(f32, Path<'_>)> = None;
+    for reason in reasons {
+        let Reason::Path { expert, from, together, steps, effect } = reason else { continue };
+        if carries(expert) && strongest.as_ref().is_none_or(|(most, _)| effect > most) {
+            strongest = Some((*effect, Path { from: *from, together: *together, steps }));
         }
-        _ => None,
-    })
+    }
+    path_words::phrase(recommender, query.domain, strongest?.1)
 }
 
 fn because(dataset: &Dataset, query: &Query<'_>, reasons: &[Reason]) -> Option<String> {
@@ -113,7 +143,7 @@ fn verb(dataset: &Dataset, history: &[Event], item: ItemIdx) -> &'static str {
     match dataset.event_kinds.get(usize::from(kind)).map(String::as_str) {
         Some("rating" | "ratings" | "rate") => "rated",
         Some("view" | "views" | "pageview") => "viewed",
-        Some("click" | "clicks") => "clicked",
+        Some("click" | "clicks" | "earlier click") => "clicked",
         Some("buy" | "purchase" | "order") => "bought",
         Some("review" | "reviews") => "reviewed",
         Some("play" | "listen") => "played",

@@ -1,10 +1,12 @@
 //! A knowledge graph and its links to items.
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{EntityIdx, ItemIdx, RelationIdx};
 use crate::vocabulary::Vocabulary;
 
 /// One fact: head –relation→ tail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Triple {
     /// Subject.
     pub head: EntityIdx,
@@ -28,6 +30,8 @@ pub struct Link {
 pub struct KnowledgeGraph {
     /// Raw entity ids.
     pub entities: Vocabulary,
+    /// What a person would call each entity, `[n_entities]`, empty text = unknown; no rows where no source has names.
+    pub labels: Vec<String>,
     /// Raw relation ids.
     pub relations: Vocabulary,
     /// Facts, in file order.

@@ -160,7 +160,7 @@ pub fn read(dir: &Path) -> Result<Recommender, RecommendError> {
     for domain in &head.domains {
         domains.push(read_domain(dir, domain, &head.files, &dataset)?);
     }
-    Ok(Recommender { dataset, domains })
+    Ok(Recommender::new(dataset, domains))
 }
 
 fn read_domain(

@@ -5,6 +5,7 @@
 pub mod blend;
 pub mod recommender;
 pub mod reasons;
+mod paths;
 pub mod artifact;
 pub mod graph_artifact;
 mod error;

@@ -1,10 +1,13 @@
 //! Reasons that can be checked: what carried an item, found by taking it away.
 
 use segue_data::{Event, ItemIdx};
+use segue_models::behavior::TokenEffect;
+use segue_models::graph_walks::PathStep;
 use segue_models::{ExpertId, Query};
 use serde::{Deserialize, Serialize};
 
 use crate::error::RecommendError;
+use crate::paths::modalities;
 use crate::recommender::{Recommender, Request, Scratch, hidden};
 
 /// One reason for a recommended item.
@@ -38,6 +41,26 @@ pub enum Reason {
         expert: ExpertId,
         /// The history item.
         item: ItemIdx,
+    },
+    /// A path over the graph from an item of the history; without its facts the expert scores the item lower, found by walking again.
+    Path {
+        /// Which expert walked it.
+        expert: ExpertId,
+        /// The item of the history.
+        from: ItemIdx,
+        /// The item that the same users had, from which the path goes on; it counts as an edge.
+        together: Option<ItemIdx>,
+        /// Its edges, each of them stated in the graph ([`Recommender::graph`]), from there to the item.
+        steps: Vec<PathStep>,
+        /// Share of the expert's raw score that is lost without the path's facts, in (0, 1].
+        effect: f32,
+    },
+    /// How much what is known of the item counts in its vector: its text, image, sound, place in the graph, vector of its own.
+    Modalities {
+        /// Which expert fused them.
+        expert: ExpertId,
+        /// Those that the item has, largest weight first; weights sum to 1.
+        tokens: Vec<TokenEffect>,
     },
     /// The item's place by popularity in its domain (1 = most popular).
     Popular {
@@ -112,6 +135,8 @@ impl Recommender {
             if let Some(item) = expert.most_alike(query, &self.dataset.items, at) {
                 reasons.push(Reason::LikeText { expert: expert.id, item });
             }
+            reasons.extend(self.paths(expert, query, at));
+            reasons.extend(modalities(expert, query, at));
             if let Some(rank) = expert.popularity_rank(at) {
                 reasons.push(Reason::Popular { expert: expert.id, rank, of: range.len() });
             }

@@ -1,6 +1,8 @@
 //! The recommend path: score every candidate, blend, mask, take the best.
 
-use segue_data::{Dataset, DomainIdx, Event, ItemCatalog, ItemIdx, UserIdx};
+use std::sync::OnceLock;
+
+use segue_data::{Dataset, DomainIdx, Event, ItemCatalog, ItemGraph, ItemIdx, UserIdx};
 use segue_models::behavior::TaskPrediction;
 use segue_models::{Expert, ExpertId, Query};
 use serde::{Deserialize, Serialize};
@@ -132,9 +134,21 @@ pub struct Recommender {
     pub dataset: Dataset,
     /// One model per recommended domain.
     pub domains: Vec<DomainModel>,
+    /// What is stated about the items, once somebody has asked.
+    graph: OnceLock<Option<ItemGraph>>,
 }
 
 impl Recommender {
+    /// Models with the data set that they were fitted on.
+    pub fn new(dataset: Dataset, domains: Vec<DomainModel>) -> Self {
+        Self { dataset, domains, graph: OnceLock::new() }
+    }
+
+    /// What the data set states about its items: the graph that experts were fitted on. Made when it is first asked for.
+    pub fn graph(&self) -> Option<&ItemGraph> {
+        self.graph.get_or_init(|| ItemGraph::of(&self.dataset)).as_ref()
+    }
+
     /// The model of a domain.
     ///
     /// # Errors

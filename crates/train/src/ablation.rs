@@ -1,13 +1,19 @@
 //! What a recipe is without one of its parts: the same fit with that part switched off, everything else chosen anew.
 
+mod modality;
+mod sequence_part;
+mod without;
+
 use std::fmt;
 
 use segue_data::DomainIdx;
-use segue_data::reveal::without_domains;
-use segue_models::{ExpertId, ExpertKind, Scope};
+use segue_models::{ExpertId, ExpertKind, Scope, TokenKind};
+use segue_recommend::DomainModel;
 use serde::{Deserialize, Serialize};
 
-use crate::domain_fit::{DomainFit, Known, fit_domain_from};
+pub use self::sequence_part::SequencePart;
+use self::without::Without;
+use crate::domain_fit::{DomainFit, Known, fit_domain_from, refit_domain};
 use crate::error::TrainError;
 use crate::fit_plan::FitPlan;
 use crate::judge::Judge;
@@ -30,104 +36,11 @@ pub enum Part {
     Whitening,
     /// Something inside the sequence models.
     Sequence(SequencePart),
-}
-
-/// A part of the sequence models.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SequencePart {
-    /// Time until the next event.
-    TimeGaps,
-    /// Loss on other domains' events.
-    SourceLoss,
-    /// Training of the adaptor from texts to item vectors (`transfer`).
-    Adaptor,
-    /// Items' own vectors beside their texts (`transfer`).
-    OwnVectors,
-    /// Now and then leaving own vectors out of training (`transfer`).
-    IdDropout,
-    /// Tags as parts of item vectors (`transfer`).
-    Tags,
-    /// Leaving near-duplicates out of the competition (`transfer`).
-    Duplicates,
-    /// The low-rank adapter of each domain (`transfer`).
-    DomainAdapter,
-}
-
-impl SequencePart {
-    const ALL: [Self; 8] = [
-        Self::TimeGaps,
-        Self::SourceLoss,
-        Self::Adaptor,
-        Self::OwnVectors,
-        Self::IdDropout,
-        Self::Tags,
-        Self::Duplicates,
-        Self::DomainAdapter,
-    ];
-
-    /// The name in flags and tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::TimeGaps => "time-gaps",
-            Self::SourceLoss => "source-loss",
-            Self::Adaptor => "adaptor",
-            Self::OwnVectors => "own-vectors",
-            Self::IdDropout => "id-dropout",
-            Self::Tags => "tags",
-            Self::Duplicates => "duplicates",
-            Self::DomainAdapter => "domain-adapter",
-        }
-    }
-
-    // Whether the plan has it switched on, so that switching it off says something.
-    fn is_on(self, plan: &FitPlan, has_sources: bool) -> bool {
-        let has = |kind| plan.experts.contains(&kind);
-        let (sequence, text) = (&plan.transfer.sequence, &plan.transfer.text);
-        let (behavior, transfer) = (has(ExpertKind::Behavior), has(ExpertKind::Transfer));
-        match self {
-            Self::TimeGaps => behavior && plan.behavior.time_gaps || transfer && sequence.time_gaps,
-            Self::SourceLoss => {
-                let weighs = |weight: f32| has_sources && weight > 0.0;
-                behavior && weighs(plan.behavior.source_weight) || transfer && weighs(sequence.source_weight)
-            }
-            Self::Adaptor => transfer && text.trains_adaptor,
-            Self::OwnVectors => transfer && text.id_bound > 0.0,
-            Self::IdDropout => transfer && text.id_bound > 0.0 && text.id_dropout > 0.0,
-            Self::Tags => transfer && text.tags,
-            Self::Duplicates => transfer && text.duplicate_cosine <= 1.0,
-            Self::DomainAdapter => transfer && has_sources && text.domain_rank > 0,
-        }
-    }
-
-    fn switch_off(self, plan: &mut FitPlan) {
-        let text = &mut plan.transfer.text;
-        match self {
-            Self::TimeGaps => {
-                plan.behavior.time_gaps = false;
-                plan.transfer.sequence.time_gaps = false;
-            }
-            Self::SourceLoss => {
-                plan.behavior.source_weight = 0.0;
-                plan.transfer.sequence.source_weight = 0.0;
-            }
-            Self::Adaptor => text.trains_adaptor = false,
-            Self::OwnVectors => text.id_bound = 0.0,
-            Self::IdDropout => text.id_dropout = 0.0,
-            Self::Tags => text.tags = false,
-            Self::Duplicates => text.duplicate_cosine = 2.0,
-            Self::DomainAdapter => text.domain_rank = 0,
-        }
-    }
-
-    fn touches(self, id: ExpertId) -> bool {
-        match self {
-            Self::TimeGaps => id.kind.learns_by_steps(),
-            Self::SourceLoss => id.kind.learns_by_steps() && id.scope == Scope::All,
-            Self::DomainAdapter => id.kind == ExpertKind::Transfer && id.scope == Scope::All,
-            _ => id.kind == ExpertKind::Transfer,
-        }
-    }
+    /// A modality, left out of everything that reads it (`ablation/modality.rs` says what that is).
+    Modality(TokenKind),
+    /// What the graph says: in its place stands a random graph with the same relations and degrees
+    /// ([`ItemGraph::permuted`](segue_data::ItemGraph::permuted)).
+    Facts,
 }
 
 impl fmt::Display for Part {
@@ -139,6 +52,8 @@ impl fmt::Display for Part {
             Self::Encoder => f.write_str("encoder vectors"),
             Self::Whitening => f.write_str("whitening"),
             Self::Sequence(part) => f.write_str(part.name()),
+            Self::Modality(kind) => f.write_str(kind.name()),
+            Self::Facts => f.write_str("facts"),
         }
     }
 }
@@ -173,6 +88,24 @@ impl Part {
         parts
     }
 
+    /// The modalities that the data have and an expert of the recipe reads.
+    pub fn modalities_of(plan: &FitPlan, material: Material<'_>) -> Vec<TokenKind> {
+        TokenKind::ALL.into_iter().filter(|kind| modality::is_on(*kind, plan, material)).collect()
+    }
+
+    /// The recipe without the part; what of the part lies in the material is left out of that instead.
+    pub fn plan_without(self, plan: &FitPlan) -> FitPlan {
+        let mut plan = plan.clone();
+        match self {
+            Self::Expert(kind) => plan.experts.retain(|other| *other != kind),
+            Self::Sources => plan.use_sources = false,
+            Self::Sequence(part) => part.switch_off(&mut plan),
+            Self::Modality(kind) => modality::switch_off(kind, &mut plan),
+            Self::Source(_) | Self::Encoder | Self::Whitening | Self::Facts => {}
+        }
+        plan
+    }
+
     /// Whether an expert comes out differently without the part.
     pub fn touches(self, id: ExpertId) -> bool {
         match self {
@@ -184,18 +117,9 @@ impl Part {
                 matches!(id.kind, ExpertKind::Encoder | ExpertKind::Transfer | ExpertKind::Joint)
             }
             Self::Sequence(part) => part.touches(id),
+            Self::Modality(kind) => modality::is_read_by(kind, id.kind),
+            Self::Facts => modality::is_read_by(TokenKind::Graph, id.kind),
         }
-    }
-
-    fn plan_without(self, plan: &FitPlan) -> FitPlan {
-        let mut plan = plan.clone();
-        match self {
-            Self::Expert(kind) => plan.experts.retain(|other| *other != kind),
-            Self::Sources => plan.use_sources = false,
-            Self::Sequence(part) => part.switch_off(&mut plan),
-            Self::Source(_) | Self::Encoder | Self::Whitening => {}
-        }
-        plan
     }
 }
 
@@ -211,19 +135,24 @@ pub fn fit_without(
     valid: &Judge<'_>,
     session: Session<'_>,
 ) -> Result<DomainFit, TrainError> {
-    let plan = part.plan_without(plan);
-    let train = match part {
-        Part::Source(domain) => Some(without_domains(material.train, material.items, &[domain])),
-        _ => None,
-    };
-    let material = Material {
-        train: train.as_ref().unwrap_or(material.train),
-        vectors: material.vectors.filter(|_| part != Part::Encoder),
-        whitens: material.whitens && part != Part::Whitening,
-        ..material
-    };
     let holds = |id: ExpertId| !part.touches(id);
-    fit_domain_from(&plan, material, valid, session, Some(Known { fit: whole, holds: &holds }))
+    let known = Some(Known { fit: whole, holds: &holds, pretrained: None });
+    let without = Without::new(part, material, plan.seed);
+    fit_domain_from(&part.plan_without(plan), without.material(), valid, session, known)
+}
+
+/// The model of [`fit_without`] on other events (train and valid), again without the part.
+///
+/// # Errors
+/// As [`refit_domain`].
+pub fn refit_without(
+    part: Part,
+    model: &DomainModel,
+    material: Material<'_>,
+    seed: u64,
+    session: Session<'_>,
+) -> Result<DomainModel, TrainError> {
+    refit_domain(model, Without::new(part, material, seed).material(), seed, session)
 }
 
 #[cfg(test)]
@@ -250,6 +179,7 @@ mod tests {
         assert_eq!(sources, 2, "the target is no source of its own");
         let sequence = parts.iter().filter(|part| matches!(part, Part::Sequence(_))).count();
         assert_eq!(sequence, SequencePart::ALL.len());
+        assert_eq!(Part::modalities_of(&plan, material), [TokenKind::Text, TokenKind::Id]);
         for part in parts
             .into_iter()
             .filter(|part| !matches!(part, Part::Source(_) | Part::Encoder | Part::Whitening))

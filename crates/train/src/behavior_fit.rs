@@ -69,7 +69,7 @@ pub fn fit_behavior(
         {
             let pretrain_epochs = fit.pretrain(config, lessons, &mut observe)?;
             let config = TransferConfig { pretrain_epochs, ..config.clone() };
-            fit.adapt(config.tuning, lessons, &mut observe)?;
+            fit.adapt(&config, lessons, &mut observe)?;
             ExpertConfig::Transfer(config)
         }
         config => {
@@ -80,6 +80,49 @@ pub fn fit_behavior(
         }
     };
     Ok(fit.finish(domain, &config))
+}
+
+/// A `transfer` expert of [`SequenceTuning::Frozen`] with its passes: what was pretrained on the other domains.
+#[derive(Clone, Copy, Debug)]
+pub struct Pretrained<'a> {
+    /// The expert.
+    pub expert: &'a Expert,
+    /// Its passes.
+    pub passes: &'a [Epoch],
+}
+
+/// As [`fit_behavior`] for a `transfer` expert of [`SequenceTuning::Light`] or [`SequenceTuning::Full`], without its first phase: that is
+/// taken from an expert which was pretrained with the same settings, lessons, valid cases and seed. The outcome has the same bytes.
+///
+/// # Errors
+/// As [`fit_behavior`].
+///
+/// # Panics
+/// When the expert is no pretrained `transfer` expert.
+pub fn adapt_pretrained(
+    (id, domain): (ExpertId, DomainIdx),
+    (config, pretrained): (&TransferConfig, Pretrained<'_>),
+    lessons: Lessons<'_>,
+    valid: Option<Validation<'_>>,
+    seed: u64,
+    (keeping, mut observe): (Keeping<'_>, impl FnMut(&Epoch)),
+) -> Result<(Expert, Vec<Epoch>), TrainError> {
+    let (ExpertConfig::Transfer(of_pretrained), Some(trained)) =
+        (pretrained.expert.config(), pretrained.expert.sequence_model())
+    else {
+        panic!("{} is no pretrained transfer expert", pretrained.expert.id)
+    };
+    let stands_aside = |source: ModelError| TrainError::Model { expert: id.to_string(), source };
+    let settings = ExpertConfig::Transfer(config.clone());
+    let mut model = new_model((id, domain), &settings, lessons, seed).map_err(stands_aside)?;
+    // What only training needs is new, the numbers are not.
+    model.params.clone_from(&trained.params);
+    model.config.epochs = trained.config.epochs;
+    pretrained.passes.iter().for_each(&mut observe);
+    let mut fit = Fit { id, model, valid, seed, keeping, curve: pretrained.passes.to_vec() };
+    let config = TransferConfig { pretrain_epochs: of_pretrained.pretrain_epochs, ..config.clone() };
+    fit.adapt(&config, lessons, &mut observe)?;
+    Ok(fit.finish(domain, &ExpertConfig::Transfer(config)))
 }
 
 /// A model while it is trained, in one phase or two.
@@ -111,10 +154,11 @@ impl Fit<'_> {
     // On what comes next in the target, from what came before anywhere. Without enough of it the model stays as it is.
     fn adapt(
         &mut self,
-        tuning: SequenceTuning,
+        config: &TransferConfig,
         lessons: Lessons<'_>,
         observe: &mut impl FnMut(&Epoch),
     ) -> Result<(), TrainError> {
+        let tuning = config.tuning;
         if tuning == SequenceTuning::Frozen {
             return Ok(());
         }
@@ -125,7 +169,8 @@ impl Fit<'_> {
         }
         self.model.tune(tuning);
         self.model.count_targets(&examples);
-        self.model.config.epochs = self.phase(examples, self.model.config.epochs, None, observe)?;
+        // Not the passes of the phase before, which the model's settings hold by now.
+        self.phase(examples, config.sequence.epochs, None, observe)?;
         self.model.tune(SequenceTuning::Joint);
         Ok(())
     }

@@ -25,6 +25,37 @@ pub fn confidence(
     query: &Query<'_>,
     (items, scratch): (&ItemCatalog, &mut (Scratch, Vec<f32>)),
 ) -> Confidence {
+    let (scores, hidden) = scored(model, query, (items, scratch));
+    of_scores(scores, &hidden)
+}
+
+/// The best `n` candidates that are not in the history, as positions among the candidates with their softmax; the surest first, ties by
+/// position.
+pub fn surest(
+    model: &DomainModel,
+    query: &Query<'_>,
+    n: usize,
+    (items, scratch): (&ItemCatalog, &mut (Scratch, Vec<f32>)),
+) -> Vec<(usize, f64)> {
+    let (scores, hidden) = scored(model, query, (items, scratch));
+    let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let total: f64 = scores.iter().map(|&score| f64::from(score - top).exp()).sum();
+    let mut shown: Vec<usize> = (0..scores.len()).filter(|&at| !hidden[at]).collect();
+    let surer = |&a: &usize, &b: &usize| scores[b].total_cmp(&scores[a]).then(a.cmp(&b));
+    if shown.len() > n {
+        shown.select_nth_unstable_by(n, surer);
+        shown.truncate(n);
+    }
+    shown.sort_by(surer);
+    shown.into_iter().map(|at| (at, f64::from(scores[at] - top).exp() / total)).collect()
+}
+
+// Scores of all candidates, and which of them are in the history.
+fn scored<'a>(
+    model: &DomainModel,
+    query: &Query<'_>,
+    (items, scratch): (&ItemCatalog, &'a mut (Scratch, Vec<f32>)),
+) -> (&'a [f32], Vec<bool>) {
     let (buffers, scores) = scratch;
     scores.resize(model.n_candidates(), 0.0);
     model.score(query, items, buffers, scores);
@@ -35,7 +66,7 @@ pub fn confidence(
             *place = true;
         }
     }
-    of_scores(scores, &hidden)
+    (scores, hidden)
 }
 
 fn of_scores(scores: &[f32], hidden: &[bool]) -> Confidence {

@@ -13,7 +13,7 @@ use segue_recommend::recommender::Scratch;
 use segue_recommend::{Blend, DomainModel, mean_and_deviation, standardize};
 use serde::{Deserialize, Serialize};
 
-use crate::behavior_fit::{Lessons, Validation, fit_behavior};
+use crate::behavior_fit::{Lessons, Pretrained, Validation, adapt_pretrained, fit_behavior};
 use crate::blend_fit::{FittedBlend, fit_blend};
 use crate::error::TrainError;
 use crate::fit_plan::FitPlan;
@@ -71,6 +71,8 @@ pub struct Known<'a> {
     pub fit: &'a DomainFit,
     /// Which of its experts still hold under the other plan and material.
     pub holds: &'a dyn Fn(ExpertId) -> bool,
+    /// A `transfer` expert that was pretrained on the same sources with the same settings: another tuning goes on from it.
+    pub pretrained: Option<Pretrained<'a>>,
 }
 
 /// As [`fit_domain`], with experts of a fit that is there. Those were perhaps tuned inside another blend; the new blend tunes them
@@ -95,6 +97,7 @@ pub fn fit_domain_from(
         spaces: material.spaces(),
         learned: material.learned_spaces(words.as_ref()),
         graph: material.graph,
+        pretrained: known.and_then(|known| known.pretrained),
         valid: valid.sample(plan.search_cases),
         neighbors: None,
         experts: Vec::new(),
@@ -241,6 +244,7 @@ struct Work<'a> {
     spaces: Spaces<'a>,
     learned: Spaces<'a>,
     graph: Option<&'a ItemGraph>,
+    pretrained: Option<Pretrained<'a>>,
     valid: Judge<'a>,
     neighbors: Option<ItemSimilarity>,
     experts: Vec<Expert>,
@@ -267,7 +271,10 @@ impl Work<'_> {
         if id.kind.learns_by_steps() {
             return self.train_behavior(id);
         }
-        let starts = starts_of(id.kind).into_iter().map(|config| self.for_search(config)).collect();
+        let starts = starts_of(id.kind, self.plan.objective)
+            .into_iter()
+            .map(|config| self.for_search(config))
+            .collect();
         let mut rng = ChaCha8Rng::seed_from_u64(self.plan.seed);
         rng.set_stream(1 + id.kind as u64 * 3 + id.scope as u64);
         let mut last: Option<Expert> = None;
@@ -324,8 +331,14 @@ impl Work<'_> {
         let inputs = self.learned.inputs(self.graph);
         let lessons = Lessons { train: self.train, items: self.items, inputs };
         let seed = self.plan.seed;
-        let (expert, curve) = match fit_behavior(place, &config, lessons, Some(valid), seed, (keeping, show))
-        {
+        let watched = (keeping, show);
+        let fitted = match (&config, self.pretrained) {
+            (ExpertConfig::Transfer(config), Some(pretrained)) if pretrained.expert.id == id => {
+                adapt_pretrained(place, (config, pretrained), lessons, Some(valid), seed, watched)
+            }
+            _ => fit_behavior(place, &config, lessons, Some(valid), seed, watched),
+        };
+        let (expert, curve) = match fitted {
             Err(TrainError::Model { source: ModelError::StandsAside { reason, .. }, .. }) => {
                 self.aside.push((id, reason));
                 return Ok(());
@@ -495,13 +508,13 @@ fn differs_in_scoring_only(a: &ExpertConfig, b: &ExpertConfig) -> bool {
             a == *b
         }
         (ExpertConfig::Content(mut a), ExpertConfig::Content(b)) => {
-            (a.recency, a.half_life_days) = (b.recency, b.half_life_days);
+            (a.recency, a.half_life_days, a.repeat) = (b.recency, b.half_life_days, b.repeat);
             a == *b
         }
         (ExpertConfig::Encoder(mut a), ExpertConfig::Encoder(b))
         | (ExpertConfig::Image(mut a), ExpertConfig::Image(b))
         | (ExpertConfig::Audio(mut a), ExpertConfig::Audio(b)) => {
-            (a.recency, a.half_life_days) = (b.recency, b.half_life_days);
+            (a.recency, a.half_life_days, a.repeat) = (b.recency, b.half_life_days, b.repeat);
             a == *b
         }
         (ExpertConfig::Graph(mut a), ExpertConfig::Graph(b)) => {

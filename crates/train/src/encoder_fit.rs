@@ -84,14 +84,27 @@ pub struct AdaptMaterial<'a> {
 pub struct Adapted {
     /// With its trained parts, and the hash that tells it from others.
     pub encoder: TextEncoder,
+    /// The best of the passes, where valid refused it, so that [`encoder`](Self::encoder) is the one before the first step.
+    pub refused: Option<TextEncoder>,
     /// The passes.
     pub curve: Vec<Epoch>,
     /// NDCG@10 on valid of its vectors alone before training; `None` without valid.
     pub before: Option<f64>,
     /// Values that were trained.
     pub n_trained: usize,
+    /// Steps that were made.
+    pub n_steps: usize,
     /// Lessons that there were.
     pub n_lessons: usize,
+}
+
+/// When the steps of a pass begin and end, for whoever measures what they cost; validation lies outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepsMoment {
+    /// The first step is next.
+    Begin,
+    /// The last step was made.
+    End,
 }
 
 /// Lessons below which an encoder is not adapted.
@@ -106,6 +119,19 @@ pub fn adapt_encoder(
     plan: &AdaptPlan,
     material: AdaptMaterial<'_>,
     (keeping, observe): (Keeping<'_>, impl FnMut(&Epoch)),
+) -> Result<Adapted, TrainError> {
+    adapt_encoder_timed(encoder, plan, material, (keeping, observe, &|_| ()))
+}
+
+/// As [`adapt_encoder`]; `steps` hears when the steps of a pass begin, and when they end if valid is asked then.
+///
+/// # Errors
+/// As [`adapt_encoder`].
+pub fn adapt_encoder_timed(
+    encoder: TextEncoder,
+    plan: &AdaptPlan,
+    material: AdaptMaterial<'_>,
+    (keeping, observe, steps): (Keeping<'_>, impl FnMut(&Epoch), &dyn Fn(StepsMoment)),
 ) -> Result<Adapted, TrainError> {
     let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
     rng.set_stream(17);
@@ -125,21 +151,26 @@ pub fn adapt_encoder(
         material,
         n_per_pass: learn_plan.n_examples,
         first: 0,
+        steps: &|_| (),
     };
     let before = material.valid.map(|_| learner.validate()).transpose()?;
     let mut encoder = learner.trainee.encoder;
     encoder.tune(&plan.tuning, &mut rng)?;
     let n_trained = encoder.params.n_trainable();
     if n_trained == 0 {
-        return Ok(Adapted { encoder: start, curve: Vec::new(), before, n_trained, n_lessons });
+        let (curve, refused) = (Vec::new(), None);
+        return Ok(Adapted { encoder: start, refused, curve, before, n_trained, n_steps: 0, n_lessons });
     }
     learner.trainee = Trainee::new(encoder, plan.max_passes * plan.steps_per_pass);
+    learner.steps = steps;
     let curve = learn(&mut learner, &learn_plan, keeping, observe)?;
     let best = curve.iter().filter_map(|pass| pass.metric).fold(f64::MIN, f64::max);
-    let mut encoder =
-        if before.is_some_and(|before| before >= best) { start } else { learner.trainee.encoder };
-    encoder.refresh_sha256();
-    Ok(Adapted { encoder, curve, before, n_trained, n_lessons })
+    let n_steps = curve.len() * learn_plan.n_examples.div_ceil(learn_plan.batch_size);
+    let mut trained = learner.trainee.encoder;
+    trained.refresh_sha256();
+    let is_refused = before.is_some_and(|before| before >= best);
+    let (encoder, refused) = if is_refused { (start, Some(trained)) } else { (trained, None) };
+    Ok(Adapted { encoder, refused, curve, before, n_trained, n_steps, n_lessons })
 }
 
 fn learn_plan(plan: &AdaptPlan, n_lessons: usize, has_valid: bool) -> LearnPlan {
@@ -216,6 +247,7 @@ struct EncoderLearner<'a> {
     material: AdaptMaterial<'a>,
     n_per_pass: usize,
     first: usize,
+    steps: &'a dyn Fn(StepsMoment),
 }
 
 impl Learner for EncoderLearner<'_> {
@@ -236,6 +268,7 @@ impl Learner for EncoderLearner<'_> {
     // A pass sees only so many lessons: the next one goes on behind it.
     fn begin_pass(&mut self, epoch: usize) {
         self.first = (epoch - 1) * self.n_per_pass;
+        (self.steps)(StepsMoment::Begin);
     }
 
     fn losses(&mut self, batch: &[usize], key: DropoutKey, gradients: &mut Gradients) -> f64 {
@@ -250,6 +283,7 @@ impl Learner for EncoderLearner<'_> {
     fn validate(&mut self) -> Result<f64, TrainError> {
         let AdaptMaterial { train, items, vectors, valid, objective, .. } = self.material;
         let Some(valid) = valid else { return Ok(0.0) };
+        (self.steps)(StepsMoment::End);
         let dim = vectors.dim;
         let range = items.range(valid.domain());
         let with_text: Vec<usize> = range.filter(|&item| !self.adaptation.texts[item].is_empty()).collect();
@@ -260,21 +294,33 @@ impl Learner for EncoderLearner<'_> {
             self.adaptation.memory[item * dim..][..dim].copy_from_slice(vector);
         }
         let vectors = ItemVectors { values: self.adaptation.memory.clone(), ..vectors.clone() };
-        let id = ExpertId { kind: ExpertKind::Encoder, scope: Scope::Target };
-        let failed = |source: ModelError| TrainError::Model { expert: id.to_string(), source };
-        let space = TextSpace::new(&vectors, train, items);
-        let context = FitContext {
-            items,
-            domain: valid.domain(),
-            text_neighbors: None,
-            text_space: space.as_ref(),
-            image_space: None,
-            audio_space: None,
-            graph: None,
-        };
-        let config = ExpertConfig::default_of(ExpertKind::Encoder);
-        let expert = Expert::fit(id, &config, train, context).map_err(failed)?;
+        let expert = vectors_alone(&vectors, (train, items), valid.domain())?;
         let score = |query: &Query<'_>, scores: &mut [f32]| expert.score(query, items, scores);
         Ok(mean(&valid.ndcg(objective, score)?))
     }
+}
+
+/// The expert `encoder` with default settings on vectors: what they are worth alone.
+///
+/// # Errors
+/// When it stands aside.
+pub fn vectors_alone(
+    vectors: &ItemVectors,
+    (train, items): (&TrainSet, &ItemCatalog),
+    domain: DomainIdx,
+) -> Result<Expert, TrainError> {
+    let id = ExpertId { kind: ExpertKind::Encoder, scope: Scope::Target };
+    let space = TextSpace::new(vectors, train, items);
+    let context = FitContext {
+        items,
+        domain,
+        text_neighbors: None,
+        text_space: space.as_ref(),
+        image_space: None,
+        audio_space: None,
+        graph: None,
+    };
+    let config = ExpertConfig::default_of(ExpertKind::Encoder);
+    let failed = |source: ModelError| TrainError::Model { expert: id.to_string(), source };
+    Expert::fit(id, &config, train, context).map_err(failed)
 }

@@ -15,6 +15,7 @@ use crate::fit_plan::FitPlan;
 use crate::floor::{Floor, FloorPart, Scale};
 use crate::judge::{Judge, paired_gain};
 use crate::material::Material;
+use crate::pseudo_labels::{PseudoEvidence, refit_with_pseudo_labels, try_pseudo_labels};
 use crate::selector::ndcg_of_model;
 use crate::session::Session;
 use crate::zero_shot::{JudgeRule, ZeroShot, fit_zero_shot};
@@ -65,6 +66,8 @@ pub struct FewShotFit {
     pub zero_shot: Option<ZeroShot>,
     /// Served in place of the model where nothing proves that the model is better: the simple floor.
     pub floor: Option<Floor>,
+    /// The model as it was chosen, fitted on train; `None` where the sources chose.
+    on_train: Option<DomainModel>,
 }
 
 impl FewShotFit {
@@ -115,7 +118,8 @@ impl<'a> FewShot<'a> {
             .iter()
             .any(|event| inside.contains(&event.item.at()));
         let floor = if has_events { Some(self.fit_floor()?) } else { None };
-        Ok(FewShotFit { model, chosen_on: ChosenOn::Sources, zero_shot: Some(zero_shot), floor })
+        let chosen_on = ChosenOn::Sources;
+        Ok(FewShotFit { model, chosen_on, zero_shot: Some(zero_shot), floor, on_train: None })
     }
 
     /// The blend of the target's own events; `None` with too few valid cases, since nothing can be chosen then.
@@ -151,13 +155,46 @@ impl<'a> FewShot<'a> {
         judge: &Judge<'_>,
         session: Session<'_>,
     ) -> Result<FewShotFit, TrainError> {
-        let mut model = fit_domain(plan, self.material(), judge, session)?.model;
-        let floor = if self.beats_floor(&model, judge)? { None } else { Some(self.fit_floor()?) };
+        let chosen = fit_domain(plan, self.material(), judge, session)?.model;
+        let floor = self.floor_unless_beaten(&chosen, judge)?;
+        let mut model = chosen.clone();
         if self.refit {
             let material = self.material().with_train(&self.revealed.train_valid);
             model = refit_domain(&model, material, plan.seed, session)?;
         }
-        Ok(FewShotFit { model, chosen_on: ChosenOn::Target, zero_shot: None, floor })
+        let (chosen_on, on_train) = (ChosenOn::Target, Some(chosen));
+        Ok(FewShotFit { model, chosen_on, zero_shot: None, floor, on_train })
+    }
+
+    /// Tries pseudo-labels for the hidden users in a fit of [`FewShot::fit_transfer`]. `None` where the target has too few valid cases
+    /// to prove anything; without a fit where valid refused them, so that the old one stays.
+    ///
+    /// # Errors
+    /// As [`try_pseudo_labels`].
+    pub fn add_pseudo_labels(
+        &self,
+        fit: &FewShotFit,
+        session: Session<'_>,
+    ) -> Result<Option<(Option<FewShotFit>, PseudoEvidence)>, TrainError> {
+        let (Some(judge), Some(chosen)) = (self.judge()?, &fit.on_train) else { return Ok(None) };
+        let (with, evidence) = try_pseudo_labels(self.plan, (self.material(), chosen), &judge, session)?;
+        let Some((with, threshold)) = with.zip(evidence.kept) else { return Ok(Some((None, evidence))) };
+        let floor = self.floor_unless_beaten(&with, &judge)?;
+        let mut model = with.clone();
+        if self.refit {
+            let material = self.material().with_train(&self.revealed.train_valid);
+            model = refit_with_pseudo_labels(&fit.model, threshold, material, (self.plan.seed, session))?;
+        }
+        let fit = FewShotFit { model, floor, on_train: Some(with), ..fit.clone() };
+        Ok(Some((Some(fit), evidence)))
+    }
+
+    fn floor_unless_beaten(
+        &self,
+        model: &DomainModel,
+        judge: &Judge<'_>,
+    ) -> Result<Option<Floor>, TrainError> {
+        if self.beats_floor(model, judge)? { Ok(None) } else { self.fit_floor().map(Some) }
     }
 
     // Whether a model fitted on train is better than the floor on valid, beyond doubt.

@@ -10,6 +10,7 @@ use segue_recommend::DomainModel;
 use segue_recommend::recommender::Scratch;
 use serde::{Deserialize, Serialize};
 
+use crate::behavior_fit::Pretrained;
 use crate::domain_fit::{DomainFit, Known, fit_domain, fit_domain_from};
 use crate::error::TrainError;
 use crate::fit_plan::FitPlan;
@@ -216,7 +217,23 @@ impl Tries<'_> {
                 (self.own, Box::new(move |id| id.scope == Scope::Target && (frozen || !reads_vectors(id))))
             }
         };
-        fit_domain_from(plan, material, self.valid, self.session, Some(Known { fit: known, holds: &*holds }))
+        let pretrained = self.pretrained(way, first);
+        let known = Known { fit: known, holds: &*holds, pretrained };
+        fit_domain_from(plan, material, self.valid, self.session, Some(known))
+    }
+
+    // What the frozen way of the same sources and encoder, where it was fitted before, has pretrained for the light and the full one.
+    fn pretrained(&self, way: &Way, first: usize) -> Option<Pretrained<'_>> {
+        if !matches!(way.tuning, Some(SequenceTuning::Light | SequenceTuning::Full)) {
+            return None;
+        }
+        let is_frozen = |(other, _, _): &&Fitted| {
+            other.tuning == Some(SequenceTuning::Frozen) && other.encoder == way.encoder
+        };
+        let (_, _, fit) = self.fitted.get(first..)?.iter().find(is_frozen)?;
+        let expert = fit.model.experts.iter().find(|expert| expert.id == TRANSFER_ALL)?;
+        let curve = fit.curves.iter().find(|curve| curve.expert == TRANSFER_ALL)?;
+        Some(Pretrained { expert, passes: &curve.passes })
     }
 
     // The gain of each domain alone, relative to the largest: a domain that does not help weighs nothing.

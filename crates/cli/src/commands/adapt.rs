@@ -71,7 +71,7 @@ pub(crate) struct Training {
     description: f32,
     /// Seed of added parts, order and dropout
     #[arg(long, default_value_t = 0, value_name = "N")]
-    seed: u64,
+    pub(crate) seed: u64,
 }
 
 impl Training {
@@ -89,6 +89,20 @@ impl Training {
         (plan.loss.next_item, plan.loss.simcse, plan.loss.description) =
             (self.next_item, self.simcse, self.description);
         Ok(plan)
+    }
+}
+
+impl Training {
+    /// The flags that give these settings to another process, with another seed.
+    pub(crate) fn flags(&self, seed: u64) -> Vec<String> {
+        let mut flags = vec![format!("--seed={seed}")];
+        flags.push(format!("--steps={}", self.steps));
+        flags.push(format!("--passes={}", self.passes));
+        flags.extend(self.rate.map(|rate| format!("--rate={rate}")));
+        flags.push(format!("--next-item={}", self.next_item));
+        flags.push(format!("--simcse={}", self.simcse));
+        flags.push(format!("--description={}", self.description));
+        flags
     }
 }
 

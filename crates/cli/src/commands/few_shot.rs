@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use segue_train::MaskRule;
 use segue_train::suggest_users::UserStrategy;
 
 use super::train::Settings;
+use crate::cold_users;
 use crate::failure::usage;
 use crate::few_shot::{Asked, ask, curve, page, show, show_asked};
 use crate::screen::Screen;
@@ -23,11 +25,38 @@ pub(crate) struct Args {
     /// In place of the curve: users beyond the first share are asked for by this strategy of `suggest-labels`, against chance
     #[arg(long, value_enum, value_name = "STRATEGY", conflicts_with = "out")]
     ask: Option<Ask>,
+    /// Which known items are left out of a masked ranking (`fit.objective` says whether masked or unmasked rankings count)
+    #[arg(long, value_enum, default_value_t = Mask::Seen)]
+    mask: Mask,
+    /// In place of the curve: 20 % of the users are new to the target and known elsewhere
+    #[arg(long, conflicts_with_all = ["shares", "ask", "out", "pseudo_labels"])]
+    cold_users: bool,
+    /// Beside the curve: the surest lists of hidden users become training events, where valid proves a gain
+    #[arg(long, conflicts_with = "ask")]
+    pseudo_labels: bool,
     /// Page to write, one file
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
+}
+
+/// Known items that are not ranked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Mask {
+    /// All of them: what is served
+    Seen,
+    /// All but the answer, as in some published tables: it looks at the answer and cannot be served
+    SeenExceptTarget,
+}
+
+impl Mask {
+    fn rule(self) -> MaskRule {
+        match self {
+            Self::Seen => MaskRule::Seen,
+            Self::SeenExceptTarget => MaskRule::SeenExceptTarget,
+        }
+    }
 }
 
 /// How users are asked for.
@@ -65,20 +94,33 @@ fn run_asked(args: &Args, asks: Ask, prepared: &Prepared, screen: Screen) -> Res
     screen.document(&all)
 }
 
+fn run_cold_users(prepared: &Prepared, screen: Screen) -> Result<()> {
+    let mut all = Vec::new();
+    for target in prepared.targets.clone() {
+        let measured = cold_users::study(&prepared.subject(target), screen)?;
+        cold_users::show(&measured, screen)?;
+        all.push(measured);
+    }
+    screen.document(&all)
+}
+
 /// Measures.
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     check_shares(&args.shares)?;
     let config = args.settings.resolve()?.config;
-    let prepared = Prepared::of(&args.data, config, screen)?;
+    let prepared = Prepared::of(&args.data, config, screen)?.with_mask(args.mask.rule());
     prepared.need_sources()?;
     if let Some(asks) = args.ask {
         return run_asked(args, asks, &prepared, screen);
+    }
+    if args.cold_users {
+        return run_cold_users(&prepared, screen);
     }
     let mut curves = Vec::new();
     for target in prepared.targets.clone() {
         let subject = prepared.subject(target);
         let test = subject.test()?;
-        let measured = curve(&subject, &test, &args.shares, screen)?;
+        let measured = curve(&subject, &test, (&args.shares, args.pseudo_labels), screen)?;
         show(&measured, screen)?;
         curves.push(measured);
     }

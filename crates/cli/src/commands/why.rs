@@ -9,6 +9,7 @@ use crate::explained::{ExplainedItem, ReasonRecord, explain_item};
 use crate::failure::failed;
 use crate::grid::Grid;
 use crate::number::{count, ordinal};
+use crate::path_words::token_words;
 use crate::screen::Screen;
 
 #[derive(Serialize)]
@@ -86,7 +87,40 @@ fn show(document: &Document, screen: Screen) -> Result<()> {
         }
     }
     screen.say(format!("\n{}", grid.text()))?;
-    if n_small > 0 { screen.say(format!("and {n_small} events that matter less")) } else { Ok(()) }
+    if n_small > 0 {
+        screen.say(format!("and {n_small} events that matter less"))?;
+    }
+    show_paths(item, screen)?;
+    show_modalities(item, screen)
+}
+
+fn show_paths(item: &ExplainedItem, screen: Screen) -> Result<()> {
+    let mut grid = Grid::new(&["path over the graph", "expert", ">its score without it falls by"]);
+    let mut n_paths = 0;
+    for reason in &item.reasons {
+        if let ReasonRecord::Path { expert, text, effect, .. } = reason {
+            grid.row(&[text.clone(), expert.clone(), format!("{:.1} %", effect * 100.0)]);
+            n_paths += 1;
+        }
+    }
+    if n_paths > 0 { screen.say(format!("\n{}", grid.text())) } else { Ok(()) }
+}
+
+fn show_modalities(item: &ExplainedItem, screen: Screen) -> Result<()> {
+    for reason in &item.reasons {
+        let ReasonRecord::Modalities { expert, tokens } = reason else { continue };
+        let title = format!("what {expert} knows of the item");
+        let mut grid = Grid::new(&[title.as_str(), ">weight", ">its score without it falls by"]);
+        for token in tokens {
+            grid.row(&[
+                token_words(token.token).to_owned(),
+                format!("{:.0} %", token.weight * 100.0),
+                format!("{:+.3}", token.effect),
+            ]);
+        }
+        screen.say(format!("\n{}", grid.text()))?;
+    }
+    Ok(())
 }
 
 // The parts that add up to the score.

@@ -13,10 +13,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use segue_data::{ItemCatalog, hash};
-use segue_models::ItemVectors;
 use segue_models::encoder::{DeltaHead, MlmWeights, Shape, TextEncoder, Tuning};
 use segue_models::item_vectors::{TextFields, item_texts};
 use segue_models::vision::ClipText;
+use segue_models::{ItemVectors, MediaVectors};
 use serde::Serialize;
 
 use crate::failure::{failed, usage};
@@ -266,7 +266,17 @@ fn with_prefix(prefix: &str, text: String) -> String {
 
 /// The text vectors of a data set folder; `None` when it has none.
 pub(crate) fn read_vectors(folder: &Path, items: &ItemCatalog) -> Result<Option<ItemVectors>> {
-    let path = folder.join(Modality::Text.vectors_file());
+    read_vectors_of(folder, Modality::Text, items)
+}
+
+/// The vectors of images and sounds of a data set folder, as far as it has them.
+pub(crate) fn read_media(folder: &Path, items: &ItemCatalog) -> Result<MediaVectors> {
+    let image = read_vectors_of(folder, Modality::Image, items)?;
+    Ok(MediaVectors { image, audio: read_vectors_of(folder, Modality::Audio, items)? })
+}
+
+fn read_vectors_of(folder: &Path, modality: Modality, items: &ItemCatalog) -> Result<Option<ItemVectors>> {
+    let path = folder.join(modality.vectors_file());
     if !path.exists() {
         return Ok(None);
     }

@@ -2,12 +2,14 @@
 
 mod asked;
 mod page;
+mod pseudo;
 mod show;
 
 pub(crate) use asked::{Asked, ask, show_asked};
 pub(crate) use page::page;
 pub(crate) use show::show;
 
+use pseudo::PseudoMeasured;
 use show::percent as percent_of;
 
 use anyhow::{Context, Result};
@@ -16,9 +18,9 @@ use segue_eval::bootstrap::Interval;
 use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::{Comparison, MetricTable};
 use segue_models::ExpertId;
-use segue_train::Judge;
 use segue_train::few_shot::{ChosenOn, FewShot};
 use segue_train::zero_shot::ZeroShot;
+use segue_train::{Judge, Objective};
 use serde::Serialize;
 
 use crate::figures::HEADLINE;
@@ -68,6 +70,9 @@ pub(crate) struct Share {
     /// The choice of the sources, where they made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) zero_shot: Option<ZeroShot>,
+    /// What pseudo-labels for the hidden users add to the blend of all domains, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pseudo_labels: Option<PseudoMeasured>,
 }
 
 /// A measured system.
@@ -75,6 +80,9 @@ pub(crate) struct Share {
 pub(crate) struct System {
     pub(crate) name: &'static str,
     pub(crate) ndcg_at_10: Interval,
+    /// With known items masked, where the figures are those of unmasked rankings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) masked_ndcg_at_10: Option<Interval>,
     pub(crate) table: MetricTable,
 }
 
@@ -91,7 +99,7 @@ pub(crate) struct Difference {
 pub(crate) fn curve(
     subject: &Subject<'_>,
     test: &Judge<'_>,
-    shares: &[f64],
+    (shares, with_pseudo_labels): (&[f64], bool),
     screen: Screen,
 ) -> Result<FewShotCurve> {
     let Subject { split, items, target, plan, .. } = *subject;
@@ -99,8 +107,8 @@ pub(crate) fn curve(
     let mut measured = Vec::new();
     for &percent in shares {
         let rows = order.first(percent);
-        let share =
-            share(subject, test, (percent, rows), screen).with_context(|| format!("at {percent} %"))?;
+        let asked = Asks { percent, rows, with_pseudo_labels };
+        let share = share(subject, test, &asked, screen).with_context(|| format!("at {percent} %"))?;
         measured.push(share);
     }
     Ok(FewShotCurve {
@@ -114,13 +122,15 @@ pub(crate) fn curve(
     })
 }
 
-fn share(
-    subject: &Subject<'_>,
-    test: &Judge<'_>,
-    (percent, rows): (f64, &[u32]),
-    screen: Screen,
-) -> Result<Share> {
-    let items = subject.items;
+struct Asks<'a> {
+    percent: f64,
+    /// The users that are revealed.
+    rows: &'a [u32],
+    with_pseudo_labels: bool,
+}
+
+fn share(subject: &Subject<'_>, test: &Judge<'_>, asks: &Asks<'_>, screen: Screen) -> Result<Share> {
+    let (items, &Asks { percent, rows, with_pseudo_labels }) = (subject.items, asks);
     let known = known_rows(rows);
     let revealed = reveal(subject.split, items, subject.target, |row, _| known(row));
     let shot = few_shot(subject, &revealed);
@@ -144,6 +154,10 @@ fn share(
         systems.push(system(subject, test, name, ranks)?);
         differences.push(Difference { against: name, ndcg_at_10: subject.difference(test, &ours, ranks)? });
     }
+    let pseudo_labels = match with_pseudo_labels {
+        true => Some(pseudo::measure(subject, test, (&shot, &transfer, &ours), (percent, screen))?),
+        false => None,
+    };
     let inside = items.range(subject.target);
     let events = revealed.train.sequences.events();
     Ok(Share {
@@ -157,6 +171,7 @@ fn share(
         differences,
         members: members(&transfer.model),
         zero_shot: transfer.zero_shot,
+        pseudo_labels,
     })
 }
 
@@ -189,5 +204,11 @@ fn system(
 ) -> Result<System> {
     let table = MetricTable::of(subject.ranks(rankings), Some(test.users()), &subject.settings)?;
     let ndcg_at_10 = *table.metrics.get(HEADLINE).context("no metric was measured")?;
-    Ok(System { name, ndcg_at_10, table })
+    let masked_ndcg_at_10 = if subject.plan.objective == Objective::Unmasked {
+        let masked = MetricTable::of(&rankings.masked, Some(test.users()), &subject.settings)?;
+        masked.metrics.get(HEADLINE).copied()
+    } else {
+        None
+    };
+    Ok(System { name, ndcg_at_10, masked_ndcg_at_10, table })
 }

@@ -15,10 +15,12 @@ mod lists;
 mod mlflow;
 mod pretrain;
 mod profiles;
+mod proofs;
 mod readme;
 mod resume;
 mod studies;
 mod suggest_labels;
 #[path = "../../../models/tests/it/tiny_model.rs"]
 mod tiny_model;
+mod tunings;
 mod usage;

@@ -13,6 +13,7 @@ mod profile;
 mod step;
 mod tasks;
 mod text;
+mod token_effects;
 mod tokens;
 mod words;
 
@@ -31,6 +32,7 @@ pub use step::{BehaviorStep, Example, NO_TARGET};
 pub(crate) use tasks::contrast;
 pub use tasks::{TaskConfig, TaskPrediction, shown_against};
 pub use text::{TextInput, TextInputConfig};
+pub use token_effects::TokenEffect;
 pub use tokens::{N_GAPS, Rows, Token, gap_bucket};
 pub use words::ItemWords;
 

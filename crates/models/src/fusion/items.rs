@@ -196,6 +196,21 @@ impl FusedItems {
         fused
     }
 
+    /// A row's vector of the newest pass as it would be without some of the row's tokens, `[width]`: the others share the attention, as
+    /// in an item that never had them; 0 where none is left.
+    pub(crate) fn row_without(&self, params: &Params, row: usize, gone: &[TokenKind]) -> Vec<f32> {
+        let mut fused = vec![0.0; self.width];
+        let n = self.kinds.len();
+        let Some(net) = &self.net else { return fused };
+        let tokens = &self.cache.tokens[row * n * self.width..][..n * self.width]; // [n_tokens, width]
+        let was_there = &self.cache.present[row * n..][..n];
+        let is_left = |(&there, kind): (&bool, &TokenKind)| there && !gone.contains(kind);
+        let present: Vec<bool> = was_there.iter().zip(&self.kinds).map(is_left).collect();
+        net.fusion.forward(params, (tokens, &present), &mut fused, &mut FusionCache::default());
+        fused.iter_mut().for_each(|x| *x *= n as f32);
+        fused
+    }
+
     // Vectors `[n_rows, width]` into place `at` of the tokens.
     fn put(&self, tokens: &mut [f32], at: usize, vectors: &[f32]) {
         let width = self.width;

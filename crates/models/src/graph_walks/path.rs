@@ -1,6 +1,7 @@
 //! The path that carries a recommendation, and what the score is without it.
 
 use segue_data::{EntityIdx, ItemGraph, ItemIdx, Triple};
+use serde::{Deserialize, Serialize};
 
 use super::space::{Features, Reached, Space, Step, product, scale, similarity};
 use super::{GraphWalks, GraphWalksConfig};
@@ -9,7 +10,7 @@ use super::{GraphWalks, GraphWalksConfig};
 const PATHS_TRIED: usize = 8;
 
 /// One edge of a path, in the direction in which it is walked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathStep {
     /// The fact.
     pub fact: Triple,
@@ -18,6 +19,11 @@ pub struct PathStep {
 }
 
 impl PathStep {
+    /// The entity from which the step starts.
+    pub fn from(self) -> EntityIdx {
+        if self.inverse { self.fact.tail } else { self.fact.head }
+    }
+
     /// The entity at which the step arrives.
     pub fn to(self) -> EntityIdx {
         if self.inverse { self.fact.head } else { self.fact.tail }

@@ -7,7 +7,7 @@ use segue_models::behavior::{
 };
 use segue_models::fusion::FusionConfig;
 use segue_models::graph::network::NetworkConfig;
-use segue_models::{FusionInputs, ItemVectors, Scope, TextSpace, TokenKind};
+use segue_models::{FusionInputs, ItemVectors, Query, Scope, TextSpace, TokenKind};
 use segue_nn::Params;
 use segue_nn::dropout::DropoutKey;
 
@@ -196,4 +196,38 @@ fn weights_sum_to_one_over_what_is_there_and_a_token_left_out_counts_nothing() {
         }
     }
     assert!(model.without_token(TokenKind::Audio).is_none(), "there is no sound to leave out");
+}
+
+#[test]
+fn the_effect_of_a_token_is_the_score_with_it_minus_the_score_without_it() {
+    let world = World::new();
+    let model = stirred(&world, &config(JointLoss::default())).trained();
+    let n_candidates = model.rows.candidates().len();
+    let mut n_against = 0;
+    for history in world.histories().iter().filter(|history| !history.is_empty()) {
+        let query = Query { domain: TARGET, history, profile: &[], timestamp: 1_000_000_000 };
+        let user = model.user_vector(&query).expect("there are events");
+        let scores_of = |model: &Behavior| {
+            let mut scores = vec![0.0; n_candidates];
+            model.score_vector(&user, &mut scores);
+            scores
+        };
+        let with = scores_of(&model);
+        // The same user: the items of the history keep their tokens.
+        let without = TokenKind::ALL.map(|kind| model.without_token(kind).map(|model| scores_of(&model)));
+        for (candidate, with) in with.iter().enumerate() {
+            let effects = model.token_effects(&query, candidate);
+            assert!((effects.iter().map(|effect| effect.weight).sum::<f32>() - 1.0).abs() < 1e-5);
+            for effect in effects {
+                let without = without[effect.token as usize].as_ref().expect("it has such tokens");
+                let expected = with - without[candidate];
+                assert!(
+                    (effect.effect - expected).abs() < 1e-4 * (1.0 + with.abs()),
+                    "{effect:?}: {expected}"
+                );
+                n_against += usize::from(effect.effect < 0.0);
+            }
+        }
+    }
+    assert!(n_against > 0, "some tokens speak against an item");
 }

@@ -2,6 +2,7 @@
 
 mod damage;
 mod lists;
+mod paths;
 mod profiles;
 mod reasons;
 mod storage;

@@ -61,7 +61,10 @@ fn shared_words_stand_in_both_texts_and_popularity_is_a_true_place() {
                     Reason::LikeText { item, .. } => {
                         assert!(item != ranked.item && history.iter().any(|event| event.item == item));
                     }
-                    Reason::Event { .. } | Reason::Profile { .. } => {}
+                    Reason::Event { .. }
+                    | Reason::Profile { .. }
+                    | Reason::Path { .. }
+                    | Reason::Modalities { .. } => {}
                 }
             }
             assert_eq!(n_popular, 1, "the refused expert of recent events says nothing");

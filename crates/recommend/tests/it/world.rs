@@ -79,7 +79,7 @@ pub(crate) fn recommender() -> Recommender {
     let cold: Vec<bool> = dataset.items.range(TARGET).map(|item| counts[item] == 0).collect();
     assert!(cold.iter().any(|&cold| cold) && cold.iter().any(|&cold| !cold));
     let blend = Blend { members, cold_offset: COLD_OFFSET };
-    Recommender { domains: vec![DomainModel { domain: TARGET, experts, blend, cold }], dataset }
+    Recommender::new(dataset, vec![DomainModel { domain: TARGET, experts, blend, cold }])
 }
 
 /// The same experts, of which only the target's window speaks.

@@ -19,7 +19,7 @@ fn the_rank_that_the_judge_finds_is_the_place_in_a_long_list() {
             );
         })
         .unwrap();
-    let recommender = Recommender { dataset: stage.dataset.clone(), domains: vec![model.clone()] };
+    let recommender = Recommender::new(stage.dataset.clone(), vec![model.clone()]);
     let start = stage.dataset.items.range(TARGET).start;
     let request = Request { n: N_ITEMS, ..Request::default() };
     for case in 0..judge.n_cases() {

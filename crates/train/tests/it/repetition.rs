@@ -54,7 +54,7 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn artifact_of(stage: &Stage, fit: &DomainFit, name: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let dir =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("repetition-{name}-{}", std::process::id()));
-    let recommender = Recommender { dataset: stage.dataset.clone(), domains: vec![fit.model.clone()] };
+    let recommender = Recommender::new(stage.dataset.clone(), vec![fit.model.clone()]);
     artifact::write(&recommender, 0, &dir).expect("a new folder");
     let files = files(&dir);
     std::fs::remove_dir_all(&dir).expect("the folder is ours");

@@ -79,6 +79,47 @@ fn light_tuning_leaves_the_blocks_and_full_tuning_does_not() {
 }
 
 #[test]
+fn a_tuning_after_the_frozen_one_goes_on_from_it_and_is_the_one_that_was_trained_alone() {
+    let stage = Story { n_users: 500, ..Story::default() }.stage();
+    let experts = vec![ExpertKind::Window, ExpertKind::Transfer];
+    let plan = FitPlan { experts, transfer: small(SequenceTuning::Joint), budget: 1, ..FitPlan::default() };
+    let candidates = |tunings: &[SequenceTuning]| {
+        let choices = Choices { tunings, ..EVERY };
+        select(&plan, stage.material(), &stage.valid(), choices, Session::unwatched())
+            .expect("it fits")
+            .candidates
+    };
+    let [light, full] = [SequenceTuning::Light, SequenceTuning::Full].map(|tuning| candidates(&[tuning]));
+    let shared = candidates(&[SequenceTuning::Frozen, SequenceTuning::Light, SequenceTuning::Full]);
+    assert_eq!(shared.len(), 4);
+    for (alone, shared) in [(&light[1], &shared[2]), (&full[1], &shared[3])] {
+        assert_eq!(alone.judged.way, shared.judged.way);
+        assert_eq!(alone.fit.model, shared.fit.model);
+        assert_eq!(alone.fit.curves, shared.fit.curves);
+    }
+}
+
+#[test]
+fn a_refit_repeats_the_passes_of_each_phase() {
+    let stage = Story { n_users: 500, ..Story::default() }.stage();
+    let (chosen, _) = pretrained(&stage, &stage.split.train, &small(SequenceTuning::Full));
+    let ExpertConfig::Transfer(config) = chosen.config() else { panic!("another kind") };
+    // Phases of different lengths: one must not be taken for the other.
+    let mut config = TransferConfig { pretrain_epochs: 3, ..config.clone() };
+    config.sequence.epochs = 1;
+    let items = &stage.dataset.items;
+    let words = ItemVectors::of_words(items).expect("titles have words");
+    let space = TextSpace::new(&words, &stage.split.train, items);
+    let inputs = segue_models::FusionInputs { text: space.as_ref(), ..Default::default() };
+    let lessons = Lessons { train: &stage.split.train_valid, items, inputs };
+    let place = (ExpertId { kind: ExpertKind::Transfer, scope: Scope::All }, TARGET);
+    let config = ExpertConfig::Transfer(config);
+    let (_, passes) =
+        fit_behavior(place, &config, lessons, None, 0, (Keeping::nothing(), |_| ())).expect("it fits");
+    assert_eq!(passes.len(), 4);
+}
+
+#[test]
 fn a_source_that_helps_is_chosen_and_a_shuffled_one_is_refused() {
     let shared = Story::default().stage();
     let selection =

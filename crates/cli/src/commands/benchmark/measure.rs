@@ -8,9 +8,9 @@ use segue_data::{DomainIdx, Field, ItemCatalog, ItemGraph};
 use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::{MetricTable, TableSettings, compare};
 use segue_eval::rank::TargetRank;
-use segue_models::{ItemVectors, Query};
-use segue_recommend::DomainModel;
+use segue_models::{ExpertId, ItemVectors, Query, Scope};
 use segue_recommend::recommender::Scratch;
+use segue_recommend::{Blend, DomainModel};
 use segue_train::floor::Floor;
 use segue_train::{
     DomainFit, FitPlan, Judge, MaskRule, Material, Progress, Session, fit_domain, refit_domain,
@@ -82,19 +82,28 @@ pub(super) fn measure(subject: &Subject<'_>, data: &ProtocolData, published: &Pu
         let test = Judge::new(&data.split.test.0, items, domain, protocol.mask(), negatives)?;
         let mut sheet = Sheet { protocol, seed, name: &name, domain, test: &test, out: &mut measured };
         progress.note("measure on test");
-        sheet.regime("train", &fit.model, &data.split.train, published, &meter)?;
+        sheet.regime(
+            "train",
+            (&fit.model, &fit.fitted.single_domain),
+            &data.split.train,
+            published,
+            &meter,
+        )?;
         if subject.refits {
             let meter = Meter::start();
             progress.note("refit on train and valid");
             let both = &data.split.train_valid;
             let refitted = refit_domain(&fit.model, material.with_train(both), seed, session)?;
-            sheet.regime("refit", &refitted, both, published, &meter)?;
+            sheet.regime("refit", (&refitted, &fit.fitted.single_domain), both, published, &meter)?;
         }
         progress.finish();
         measured.fits.push((name, fit));
     }
     Ok(measured)
 }
+
+/// The best blend of the target's own experts.
+const ONE_DOMAIN: &str = "blend-one-domain";
 
 struct Sheet<'a> {
     protocol: Protocol,
@@ -109,7 +118,7 @@ impl Sheet<'_> {
     fn regime(
         &mut self,
         regime: &'static str,
-        model: &DomainModel,
+        (model, single_domain): (&DomainModel, &Blend),
         train: &segue_data::TrainSet,
         published: &Published,
         meter: &Meter,
@@ -137,7 +146,68 @@ impl Sheet<'_> {
         };
         let blend = self.test.rank(score)?;
         self.rows("blend", Kind::Blend, regime, &blend, meter)?;
-        self.differences(regime, model, &alone, &blend)
+        self.differences(regime, model, &alone, &blend)?;
+        if items.n_domains() > 1 {
+            let score = |query: &Query<'_>, scores: &mut [f32]| {
+                model.score_with(single_domain, query, (items, &mut Scratch::default()), scores);
+            };
+            let single = self.test.rank(score)?;
+            self.rows(ONE_DOMAIN, Kind::Blend, regime, &single, meter)?;
+            self.transfers(regime, model, &alone, (&blend, &single))?;
+        }
+        Ok(())
+    }
+
+    // What the other domains add: to the blend, and to each model that reads several domains as one sequence.
+    fn transfers(
+        &mut self,
+        regime: &'static str,
+        model: &DomainModel,
+        alone: &[(String, Rankings)],
+        (blend, single): (&Rankings, &Rankings),
+    ) -> Result<()> {
+        let place = |id: ExpertId| model.experts.iter().position(|expert| expert.id == id);
+        let mut pairs = vec![(("blend", blend), (ONE_DOMAIN, single))];
+        for (at, expert) in model.experts.iter().enumerate().filter(|(_, e)| e.id.scope == Scope::All) {
+            if let Some(own) = place(ExpertId { scope: Scope::Target, ..expert.id }) {
+                pairs.push(((&alone[at].0, &alone[at].1), (&alone[own].0, &alone[own].1)));
+            }
+        }
+        for (ours, theirs) in pairs {
+            for view in [View::Masked, View::Unmasked, View::Sampled] {
+                self.difference((regime, view), ours, theirs)?;
+            }
+        }
+        Ok(())
+    }
+
+    // NDCG@10 of one system minus another's, paired by case.
+    fn difference(
+        &mut self,
+        (regime, view): (&'static str, View),
+        (candidate, ours): (&str, &Rankings),
+        (baseline, theirs): (&str, &Rankings),
+    ) -> Result<()> {
+        let (ours, theirs) = (view.of(ours), view.of(theirs));
+        if ours.is_empty() {
+            return Ok(());
+        }
+        let compared = compare(ours, theirs, Some(self.test.users()), &settings(self.seed))?;
+        let Some(ndcg) = compared.get("ndcg@10") else { return Ok(()) };
+        let n = self.test.negatives().first().map_or(0, Vec::len);
+        self.out.differences.push(Difference {
+            candidate: candidate.to_owned(),
+            baseline: baseline.to_owned(),
+            domain: self.name.to_owned(),
+            regime,
+            mask_rule: if view == View::Unmasked { "none" } else { self.rule() },
+            candidates: if view == View::Sampled { Candidates::Sampled(n) } else { Candidates::All("all") },
+            seed: self.seed,
+            metric: "ndcg@10",
+            mean: ndcg.difference.mean,
+            ci95: [ndcg.difference.lo, ndcg.difference.hi],
+        });
+        Ok(())
     }
 
     fn rows(
@@ -213,32 +283,9 @@ impl Sheet<'_> {
     ) -> Result<()> {
         let members: Vec<usize> = model.blend.active().collect();
         for view in [View::Masked, View::Unmasked, View::Sampled] {
-            let ours = view.of(blend);
-            if ours.is_empty() {
-                continue;
-            }
             let ndcg = |at: &usize| mean_ndcg(view.of(&alone[*at].1));
             let Some(&best) = members.iter().max_by(|a, b| ndcg(a).total_cmp(&ndcg(b))) else { continue };
-            let theirs = view.of(&alone[best].1);
-            let compared = compare(ours, theirs, Some(self.test.users()), &settings(self.seed))?;
-            let Some(ndcg) = compared.get("ndcg@10") else { continue };
-            let n = self.test.negatives().first().map_or(0, Vec::len);
-            self.out.differences.push(Difference {
-                candidate: "blend".into(),
-                baseline: alone[best].0.clone(),
-                domain: self.name.to_owned(),
-                regime,
-                mask_rule: if view == View::Unmasked { "none" } else { self.rule() },
-                candidates: if view == View::Sampled {
-                    Candidates::Sampled(n)
-                } else {
-                    Candidates::All("all")
-                },
-                seed: self.seed,
-                metric: "ndcg@10",
-                mean: ndcg.difference.mean,
-                ci95: [ndcg.difference.lo, ndcg.difference.hi],
-            });
+            self.difference((regime, view), ("blend", blend), (&alone[best].0, &alone[best].1))?;
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use self::adapted::Adapting;
 use self::measure::{Subject, measure};
 use self::published::Published;
 use self::study::{Studied, Study};
+use crate::ablation::Asked;
 use crate::commands::adapt::Training;
 use crate::encode::{Provider, encode_items};
 use crate::failure::usage;
@@ -26,6 +27,7 @@ mod published;
 mod row;
 mod steps;
 mod study;
+mod tunings;
 
 /// Arguments of `segue benchmark`.
 #[derive(Debug, clap::Args)]
@@ -36,9 +38,12 @@ pub(crate) struct Args {
     /// Data in that protocol's format: a file, its folder, or a folder of such folders
     #[arg(long)]
     data: PathBuf,
-    /// Number of seeds (0, 1, …): renumbering of items, search, sampled negatives, intervals
+    /// Number of seeds (`--first-seed`, one more, …): renumbering of items, search, sampled negatives, intervals
     #[arg(long, default_value_t = 1)]
     seeds: u64,
+    /// The first of them, to go on where another run ended
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..1 << 32))]
+    first_seed: u64,
     /// Settings tried per expert
     #[arg(long, default_value_t = 24)]
     budget: usize,
@@ -68,12 +73,18 @@ pub(crate) struct Args {
     /// Leave out the refit on train and valid
     #[arg(long)]
     no_refit: bool,
-    /// In place of the tables: what each part adds, which domain helps which, or how unseen items are found
+    /// In place of the tables: what each part adds, which domain helps which, how unseen items are found, how new users are served, or
+    /// what each way to tune the encoder is worth
     #[arg(long, value_enum, conflicts_with = "adapt")]
     study: Option<Study>,
-    /// With `--study ablate`: parts to switch off, comma-separated; all of the recipe without the flag
-    #[arg(long, value_delimiter = ',', value_name = "PART", requires = "study")]
-    parts: Vec<String>,
+    #[command(flatten)]
+    asked: Asked,
+    /// With `--study tunings`: which, comma-separated; without the flag frozen, full, lora, adalora, adapter, prefix
+    #[arg(long, value_delimiter = ',', value_name = "TUNING", requires = "study")]
+    tunings: Vec<String>,
+    /// The process of one tuning, started by the study
+    #[arg(long, hide = true, requires = "study")]
+    one_tuning: Option<String>,
     /// Order of events with equal timestamps (abxi)
     #[arg(long, value_enum, default_value_t = Order::Published)]
     order: Order,
@@ -143,20 +154,49 @@ impl Protocol {
     }
 }
 
+impl Args {
+    // What the process of one tuning must be told besides the data and the tuning.
+    fn flags_of_one_tuning(&self, seed: u64) -> Vec<String> {
+        let mut flags = self.training.flags(seed);
+        let mut add = |flag: &str, value: String| flags.extend([flag.to_owned(), value]);
+        if let Some(encoder) = &self.encoder {
+            add("--encoder", encoder.clone());
+        }
+        if let Some(titles) = &self.titles {
+            add("--titles", titles.display().to_string());
+        }
+        if self.order == Order::TiesShuffled {
+            add("--order", "ties-shuffled".to_owned());
+        }
+        self.set.iter().for_each(|set| add("--set", set.clone()));
+        flags
+    }
+}
+
 /// Runs the protocol over all data sets and seeds; with `json` the rows go to standard output instead of tables.
 ///
 /// # Errors
 /// When the data cannot be read, nothing can be fitted, or the JSON file cannot be written.
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let json = screen.json;
+    if args.study == Some(Study::Tunings) {
+        return tunings::run(args, screen);
+    }
+    if !args.tunings.is_empty() || args.one_tuning.is_some() {
+        return Err(usage("--tunings belongs to another study", "add --study tunings"));
+    }
     let mut provider = args.encoder.as_deref().map(|name| Provider::model(name, None)).transpose()?;
     let published = Published::of(args.protocol.name())?;
+    if args.study != Some(Study::Ablate) && !args.asked.is_empty() {
+        let problem = "--parts, --graph and --modality belong to an ablation";
+        return Err(usage(problem, "add `--study ablate`"));
+    }
     if let Some(study) = args.study {
         return run_study(args, study, provider, screen);
     }
     let mut measured = Vec::new();
     for path in find(args)? {
-        for seed in 0..args.seeds {
+        for seed in args.first_seed..args.first_seed.saturating_add(args.seeds) {
             let data = read(args, &path, seed)?;
             let vectors = provider.as_mut().map(|provider| vectors(provider, &data, screen)).transpose()?;
             let plan = plan(args, seed)?;
@@ -191,12 +231,12 @@ fn run_study(args: &Args, study: Study, provider: Option<Provider>, screen: Scre
     let shown = if args.file.is_some() { Screen { json: false, ..screen } } else { screen };
     let mut studied = Studied::default();
     for path in find(args)? {
-        for seed in 0..args.seeds {
+        for seed in args.first_seed..args.first_seed.saturating_add(args.seeds) {
             let data = read(args, &path, seed)?;
             let vectors = provider.as_mut().map(|provider| vectors(provider, &data, screen)).transpose()?;
             let plan = plan(args, seed)?;
             let fitted = (&plan, vectors.as_ref());
-            studied.add((study, args.protocol), &data, fitted, (&args.parts, !args.no_refit), shown)?;
+            studied.add((study, args.protocol), &data, fitted, (&args.asked, !args.no_refit), shown)?;
         }
     }
     studied.show(shown)?;

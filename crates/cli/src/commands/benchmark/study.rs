@@ -10,9 +10,11 @@ use segue_train::FitPlan;
 use segue_train::zero_shot::JudgeRule;
 
 use super::Protocol;
-use crate::ablation::{self, Ablation};
+use crate::ablation::{self, Ablation, Asked};
 use crate::cold_items::{self, ColdItems};
+use crate::cold_users::{self, ColdUsers};
 use crate::failure::usage;
+use crate::fusion_study::{self, FusionTable};
 use crate::screen::Screen;
 use crate::selection::{self, TargetSelection, Tried};
 use crate::study::Subject;
@@ -22,10 +24,16 @@ use crate::study::Subject;
 pub(super) enum Study {
     /// What each part of the recipe adds
     Ablate,
+    /// Fusion of modalities against a late blend of single ones, and whether its weights are true
+    Fusion,
     /// Which other domain helps which target
     Transfer,
     /// How well items are found that nobody has touched: 5 % are held out
     ColdItems,
+    /// How well users are served who are new to the domain and known in another: 20 % are held out
+    ColdUsers,
+    /// What each way to tune the encoder costs, and what its vectors are worth
+    Tunings,
 }
 
 /// What the studies of all data sets and seeds gave.
@@ -34,9 +42,13 @@ pub(super) struct Studied {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) ablations: Vec<Ablation>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) fusions: Vec<FusionTable>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) transfers: Vec<TargetSelection>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) cold_items: Vec<ColdItems>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) cold_users: Vec<ColdUsers>,
 }
 
 impl Studied {
@@ -46,10 +58,10 @@ impl Studied {
         (study, protocol): (Study, Protocol),
         data: &ProtocolData,
         (plan, vectors): (&FitPlan, Option<&ItemVectors>),
-        (parts, refit): (&[String], bool),
+        (asked, refit): (&Asked, bool),
         screen: Screen,
     ) -> Result<()> {
-        if study == Study::Transfer && data.dataset.domains.len() < 2 {
+        if matches!(study, Study::Transfer | Study::ColdUsers) && data.dataset.domains.len() < 2 {
             let problem =
                 format!("`{}` has one domain: there is no other that could help", data.dataset.name);
             return Err(usage(
@@ -66,6 +78,7 @@ impl Studied {
                 domains: &data.dataset.domains,
                 split: &data.split,
                 vectors,
+                media: None,
                 graph: graph.as_ref(),
                 target,
                 plan,
@@ -75,15 +88,27 @@ impl Studied {
             };
             match study {
                 Study::Ablate => {
-                    let table = ablation::ablate(&subject, parts, screen)?;
+                    let table = ablation::ablate(&subject, asked, screen)?;
                     ablation::show(&table, screen)?;
                     self.ablations.push(table);
+                }
+                Study::Fusion => {
+                    let table = fusion_study::study(&subject, screen)?;
+                    fusion_study::show(&table, screen)?;
+                    self.fusions.push(table);
                 }
                 Study::ColdItems => {
                     let measured = cold_items::study(&subject, screen)?;
                     cold_items::show(&measured, screen)?;
                     self.cold_items.push(measured);
                 }
+                Study::ColdUsers => {
+                    let measured = cold_users::study(&subject, screen)?;
+                    cold_users::show(&measured, screen)?;
+                    self.cold_users.push(measured);
+                }
+                // Encoders are tuned in processes of their own, before this is reached.
+                Study::Tunings => {}
                 Study::Transfer => {
                     let tried = Tried { each: true, tunings: &SequenceTuning::ALL, encoders: &[] };
                     self.transfers.push(selection::study(&subject, &tried, screen)?);

@@ -1,0 +1,253 @@
+//! What fusion by self-attention is worth beside a blend of single modalities, and whether the weights it shows are true.
+
+mod fits;
+mod page;
+mod show;
+
+pub(crate) use page::page;
+pub(crate) use show::show;
+
+use anyhow::{Context, Result};
+use segue_eval::bootstrap::{Bootstrap, Interval};
+use segue_eval::full_ranking::Rankings;
+use segue_eval::metric_table::Comparison;
+use segue_models::{Expert, TokenKind};
+use segue_recommend::{Blend, DomainModel};
+use segue_train::Judge;
+use segue_train::faithfulness::{Faithfulness, Tested, faithfulness, weights_sum};
+use segue_train::fusion_study::{blend_late, with_members};
+use serde::Serialize;
+
+use self::fits::Fits;
+use crate::screen::Screen;
+use crate::study::{Subject, rank_model};
+
+/// Share of the cases in which the weights must say what the expert misses most.
+const FAITHFUL_MIN: f64 = 0.9;
+/// Share of what a modality added that its absence at test time may cost.
+const COST_MAX: f64 = 0.5;
+/// How far a sum of weights may be from 1.
+const SUM_TOLERANCE: f32 = 1e-5;
+
+/// The study of one target.
+#[derive(Debug, Serialize)]
+pub(crate) struct FusionTable {
+    pub(crate) target: String,
+    pub(crate) split: String,
+    pub(crate) seed: u64,
+    /// Whether test was measured on models fitted on train and valid.
+    pub(crate) refit: bool,
+    pub(crate) n_valid_cases: usize,
+    pub(crate) n_test_cases: usize,
+    /// What the fused model fuses.
+    pub(crate) tokens: Vec<TokenKind>,
+    /// The fused model, those of one modality, the late blend of those.
+    pub(crate) models: Vec<ModelRow>,
+    /// Weight of each model of one modality in the late blend.
+    pub(crate) late_weights: Vec<(String, f32)>,
+    /// Fused minus late blend.
+    pub(crate) over_late: Pair,
+    /// Fused minus the model of one modality that is best on valid, with its name.
+    pub(crate) over_best: (String, Pair),
+    pub(crate) weights: WeightsCheck,
+    pub(crate) faithful: Vec<Faithful>,
+    pub(crate) missing: Vec<Missing>,
+    pub(crate) verdicts: Vec<String>,
+}
+
+/// NDCG@10 of a model.
+#[derive(Debug, Serialize)]
+pub(crate) struct ModelRow {
+    pub(crate) name: String,
+    pub(crate) valid: Interval,
+    pub(crate) test: Interval,
+}
+
+/// A paired difference of NDCG@10.
+#[derive(Debug, Serialize)]
+pub(crate) struct Pair {
+    pub(crate) on_valid: Comparison,
+    pub(crate) on_test: Comparison,
+}
+
+/// Whether weights sum to 1.
+#[derive(Debug, Serialize)]
+pub(crate) struct WeightsCheck {
+    /// Items that have weights.
+    pub(crate) n_items: usize,
+    /// The furthest that one's sum is from 1.
+    pub(crate) furthest_from_one: f32,
+    pub(crate) passes: bool,
+}
+
+/// Whether the largest weight says what is missed most.
+#[derive(Debug, Serialize)]
+pub(crate) struct Faithful {
+    #[serde(flatten)]
+    pub(crate) measured: Faithfulness,
+    /// Whether the share reaches the bar.
+    pub(crate) passes: bool,
+}
+
+/// One modality missing.
+#[derive(Debug, Serialize)]
+pub(crate) struct Missing {
+    pub(crate) token: TokenKind,
+    /// What it added: the fused model minus one trained without it.
+    pub(crate) gain: Comparison,
+    /// What its absence costs: the fused model minus the same model with the token left out of all items at test time.
+    pub(crate) cost: Comparison,
+    /// Cost as a share of the gain; `None` where nothing was gained.
+    pub(crate) share: Option<f64>,
+    /// Whether the share is within the bar; `None` where no gain is proved, so that there is nothing to keep.
+    pub(crate) passes: Option<bool>,
+}
+
+/// A model with its rankings of the valid and the test cases: as fitted on train, and as served.
+struct Ranked {
+    name: String,
+    models: (DomainModel, DomainModel),
+    ranks: [Rankings; 2],
+}
+
+/// What models are ranked on.
+struct Cases<'s, 'a> {
+    subject: &'s Subject<'a>,
+    valid: Judge<'a>,
+    test: Judge<'a>,
+}
+
+/// Trains, blends and checks.
+pub(crate) fn study(subject: &Subject<'_>, screen: Screen) -> Result<FusionTable> {
+    fits::check(subject)?;
+    let cases = Cases { subject, valid: subject.valid()?, test: subject.test()? };
+    let mut fits = Fits::new(subject, &cases.valid, screen);
+    let tokens = fits.fused()?;
+    let fused = cases.rank(format!("fused: {}", names(&tokens)), fits.of(&tokens)?.clone())?;
+    let mut singles = Vec::new();
+    for tokens in singles_of(&tokens) {
+        singles.push(cases.rank(names(&tokens), fits.of(&tokens)?.clone())?);
+    }
+    let late = cases.late(&singles)?;
+    let best = cases.best_on_valid(&singles)?;
+    let expert = fused.models.1.experts.first().context("the fused model has one expert")?;
+    let late_weights = late.models.0.blend.members.iter().map(|member| member.warm);
+    let models = std::iter::once(&fused).chain(&singles).chain(std::iter::once(&late));
+    let mut table = FusionTable {
+        target: subject.target_name().to_owned(),
+        split: subject.split.description.clone(),
+        seed: subject.plan.seed,
+        refit: subject.refit,
+        n_valid_cases: cases.valid.n_cases(),
+        n_test_cases: cases.test.n_cases(),
+        models: models.map(|model| cases.row(model)).collect::<Result<_>>()?,
+        late_weights: singles.iter().map(|single| single.name.clone()).zip(late_weights).collect(),
+        over_late: cases.pair(&fused, &late)?,
+        over_best: (best.name.clone(), cases.pair(&fused, best)?),
+        weights: check_weights(expert, fused.models.1.n_candidates()),
+        faithful: check_faithful(subject, expert, &cases.test)?,
+        missing: cases.missing(&mut fits, (&tokens, &fused))?,
+        tokens,
+        verdicts: Vec::new(),
+    };
+    table.verdicts = show::sentences(&table).into_iter().map(|sentence| sentence.text).collect();
+    Ok(table)
+}
+
+impl Cases<'_, '_> {
+    fn rank(&self, name: String, models: (DomainModel, DomainModel)) -> Result<Ranked> {
+        let ranks = [rank_model(&self.valid, &models.0)?, rank_model(&self.test, &models.1)?];
+        Ok(Ranked { name, models, ranks })
+    }
+
+    fn row(&self, model: &Ranked) -> Result<ModelRow> {
+        let valid = self.subject.ndcg(&self.valid, &model.ranks[0])?;
+        Ok(ModelRow {
+            name: model.name.clone(),
+            valid,
+            test: self.subject.ndcg(&self.test, &model.ranks[1])?,
+        })
+    }
+
+    fn pair(&self, ours: &Ranked, theirs: &Ranked) -> Result<Pair> {
+        let on_valid = self.subject.difference(&self.valid, &ours.ranks[0], &theirs.ranks[0])?;
+        Ok(Pair { on_valid, on_test: self.subject.difference(&self.test, &ours.ranks[1], &theirs.ranks[1])? })
+    }
+
+    // Weights chosen on valid, on the models as fitted on train.
+    fn late(&self, singles: &[Ranked]) -> Result<Ranked> {
+        let fitted: Vec<DomainModel> = singles.iter().map(|single| single.models.0.clone()).collect();
+        let served: Vec<DomainModel> = singles.iter().map(|single| single.models.1.clone()).collect();
+        let late = blend_late(&fitted, self.subject.plan, &self.valid)?;
+        let late_served = with_members(&late, &served);
+        self.rank("late blend of these".to_owned(), (late, late_served))
+    }
+
+    // The first of equals.
+    fn best_on_valid<'r>(&self, singles: &'r [Ranked]) -> Result<&'r Ranked> {
+        let mut best: Option<(f64, &Ranked)> = None;
+        for single in singles {
+            let mean = self.subject.ndcg(&self.valid, &single.ranks[0])?.mean;
+            if best.is_none_or(|(top, _)| mean > top) {
+                best = Some((mean, single));
+            }
+        }
+        Ok(best.context("nothing to fuse")?.1)
+    }
+
+    // Each modality away from all items at test time, and a model that never had it.
+    fn missing(
+        &self,
+        fits: &mut Fits<'_, '_>,
+        (tokens, fused): (&[TokenKind], &Ranked),
+    ) -> Result<Vec<Missing>> {
+        let mut rows = Vec::new();
+        for &token in tokens {
+            let others: Vec<TokenKind> = tokens.iter().copied().filter(|other| *other != token).collect();
+            let expert = fused.models.1.experts.first().and_then(|expert| expert.without_token(token));
+            // Own vectors alone are not fused.
+            let Some(expert) = expert.filter(|_| others.iter().any(|other| *other != TokenKind::Id)) else {
+                continue;
+            };
+            let blend = Blend::only(&[expert.id], 0);
+            let blind = DomainModel { experts: vec![expert], blend, ..fused.models.1.clone() };
+            let cost = self.over(&fused.ranks[1], &blind)?;
+            let gain = self.over(&fused.ranks[1], &fits.of(&others)?.1)?;
+            let share = (gain.difference.mean > 0.0).then(|| cost.difference.mean / gain.difference.mean);
+            let passes = share.filter(|_| gain.difference.lo > 0.0).map(|share| share <= COST_MAX);
+            rows.push(Missing { token, gain, cost, share, passes });
+        }
+        Ok(rows)
+    }
+
+    fn over(&self, ours: &Rankings, theirs: &DomainModel) -> Result<Comparison> {
+        self.subject.difference(&self.test, ours, &rank_model(&self.test, theirs)?)
+    }
+}
+
+// One modality each, beside the items' own vectors where the fused model has them.
+fn singles_of(tokens: &[TokenKind]) -> Vec<Vec<TokenKind>> {
+    let own = tokens.contains(&TokenKind::Id).then_some(TokenKind::Id);
+    let modalities = tokens.iter().filter(|token| **token != TokenKind::Id);
+    modalities.map(|&token| std::iter::once(token).chain(own).collect()).collect()
+}
+
+fn names(tokens: &[TokenKind]) -> String {
+    tokens.iter().map(|token| token.name()).collect::<Vec<_>>().join(" + ")
+}
+
+fn check_weights(expert: &Expert, n_candidates: usize) -> WeightsCheck {
+    let (furthest_from_one, n_items) = weights_sum(expert, n_candidates);
+    WeightsCheck { n_items, furthest_from_one, passes: furthest_from_one <= SUM_TOLERANCE }
+}
+
+fn check_faithful(subject: &Subject<'_>, expert: &Expert, test: &Judge<'_>) -> Result<Vec<Faithful>> {
+    let bootstrap = Bootstrap { seed: subject.plan.seed, ..Bootstrap::default() };
+    let mut checked = Vec::new();
+    for tested in Tested::ALL {
+        if let Some(measured) = faithfulness(expert, test, tested, bootstrap)? {
+            checked.push(Faithful { passes: measured.share.mean >= FAITHFUL_MIN, measured });
+        }
+    }
+    Ok(checked)
+}

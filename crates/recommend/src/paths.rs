@@ -1,0 +1,46 @@
+//! Reasons from what is known of an item: paths over the graph, and the weights of its modalities.
+
+use segue_data::ItemGraph;
+use segue_models::graph_walks::GraphPath;
+use segue_models::{Expert, Query};
+
+use crate::reasons::Reason;
+use crate::recommender::Recommender;
+
+/// Paths named per item and expert; every one of them has been tried out.
+const PATHS_NAMED: usize = 3;
+
+impl Recommender {
+    /// The paths that carry a candidate's score by an expert that walks over the graph, strongest first. A path is only named if each of
+    /// its edges is stated, and the expert's score falls without them.
+    pub(crate) fn paths(&self, expert: &Expert, query: &Query<'_>, candidate: usize) -> Vec<Reason> {
+        if expert.graph_walks().is_none() {
+            return Vec::new();
+        }
+        let Some(graph) = self.graph() else { return Vec::new() };
+        let paths = expert.paths((query, graph), &self.dataset.items, candidate, PATHS_NAMED);
+        let reason = |path: GraphPath| Reason::Path {
+            expert: expert.id,
+            from: path.from,
+            together: path.together,
+            steps: path.steps,
+            effect: path.effect,
+        };
+        paths.into_iter().filter(|path| is_stated(graph, path)).map(reason).collect()
+    }
+}
+
+// Whether every edge is a fact, and each starts where the one before it ends.
+fn is_stated(graph: &ItemGraph, path: &GraphPath) -> bool {
+    let start = graph.entity_of(path.together.unwrap_or(path.from));
+    let joined = path.steps.windows(2).all(|pair| pair[0].to() == pair[1].from());
+    let starts_there = path.steps.first().is_some_and(|step| Some(step.from()) == start);
+    starts_there && joined && path.steps.iter().all(|step| graph.states(step.fact))
+}
+
+/// The weights of a candidate's modalities, where an expert fuses them.
+pub(crate) fn modalities(expert: &Expert, query: &Query<'_>, candidate: usize) -> Option<Reason> {
+    let mut tokens = expert.token_effects(query, candidate);
+    tokens.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.token.cmp(&b.token)));
+    (!tokens.is_empty()).then_some(Reason::Modalities { expert: expert.id, tokens })
+}
