@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use segue_data::import::{Confidence, Imported, Role, SniffReport, TableReport};
+use segue_data::name_match::NameLinks;
 use segue_data::store::DatasetHead;
 use serde::Serialize;
 
@@ -26,6 +27,7 @@ pub(crate) struct Document<'a> {
     n_skipped: u64,
     skipped: &'a [segue_data::import::SkippedRow],
     warnings: &'a [String],
+    name_links: Option<&'a NameLinks>,
 }
 
 /// The document of an import.
@@ -39,6 +41,7 @@ pub(crate) fn document<'a>(imported: &'a Imported, head: &DatasetHead, to: &'a P
         n_skipped: imported.n_skipped(),
         skipped: &imported.skipped,
         warnings: &imported.warnings,
+        name_links: imported.name_links.as_ref(),
     }
 }
 
@@ -61,10 +64,43 @@ pub(crate) fn show(imported: &Imported, screen: Screen) -> Result<()> {
             row.excerpt
         ))?;
     }
+    if let Some(report) = &imported.name_links {
+        show_name_links(report, screen)?;
+    }
     for warning in &imported.warnings {
         Screen::note(&format!("warning: {warning}"));
     }
     Ok(())
+}
+
+/// What linking by names did, with examples.
+pub(crate) fn show_name_links(report: &NameLinks, screen: Screen) -> Result<()> {
+    screen.say(format!(
+        "linked by name, confidence {} or more: {} of {} items without a link ({} with equal names); {} ambiguous, {} refused, {} like \
+         none of the {} entities with names",
+        report.min_confidence,
+        count(report.n_linked),
+        count(report.n_items),
+        count(report.n_exact),
+        count(report.n_ambiguous),
+        count(report.n_refused),
+        count(report.n_unlike),
+        count(report.n_entities)
+    ))?;
+    let mut grid = Grid::new(&["  ", "item", "entity", ">confidence"]);
+    for (what, pairs) in
+        [("linked", &report.linked), ("ambiguous", &report.ambiguous), ("refused", &report.refused)]
+    {
+        for pair in pairs {
+            grid.row(&[
+                format!("  {what}"),
+                pair.item.clone(),
+                pair.entity.clone(),
+                format!("{:.3}", pair.confidence),
+            ]);
+        }
+    }
+    screen.say(grid.text())
 }
 
 /// What every file was taken for.

@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod sequences;
 pub mod graph;
 pub mod item_graph;
+pub mod name_match;
 pub mod facts;
 pub mod link_data;
 pub mod profiles;

@@ -10,6 +10,7 @@ use crate::error::DataError;
 use crate::graph::{KnowledgeGraph, Triple};
 use crate::hash;
 use crate::ids::{EntityIdx, RelationIdx};
+use crate::item_graph::ItemGraph;
 use crate::store;
 use crate::vocabulary::Vocabulary;
 
@@ -21,6 +22,9 @@ const HELD_OUT: f64 = 0.05;
 pub struct LinkData {
     /// Raw entity ids.
     pub entities: Vocabulary,
+    /// Titles of items and names of other entities, `[n_entities]`, empty text where there is none; no texts at all where nothing has
+    /// any.
+    pub names: Vec<String>,
     /// Raw relation ids.
     pub relations: Vocabulary,
     /// Facts to learn from.
@@ -32,7 +36,8 @@ pub struct LinkData {
 }
 
 impl LinkData {
-    /// A folder with `train.txt`, `valid.txt` and `test.txt`, or a data set folder with a graph, which is split at random by `seed`.
+    /// A folder with `train.txt`, `valid.txt` and `test.txt`, or a data set folder: its graph and the repeated values of its item
+    /// fields as facts ([`ItemGraph`]), split at random by `seed`; a graph alone where nothing is stated about an item.
     ///
     /// # Errors
     /// When the folder is neither, a file cannot be read, or there is nothing to learn from.
@@ -41,8 +46,13 @@ impl LinkData {
             Self::read(folder)?
         } else if folder.join("dataset.toml").is_file() {
             let (dataset, _) = store::read(folder)?;
-            let graph = dataset.graph.ok_or_else(|| no_facts(folder, "has no graph"))?;
-            Self::split(&graph, seed)
+            match (ItemGraph::of(&dataset), dataset.graph.as_ref()) {
+                (Some(graph), _) => Self::split(&graph.named_facts(&dataset), seed),
+                (None, Some(graph)) => Self::split(graph, seed),
+                (None, None) => {
+                    return Err(no_facts(folder, "has no graph, and no item field whose values repeat"));
+                }
+            }
         } else {
             return Err(no_facts(folder, "has no train.txt and is no data set folder"));
         };
@@ -106,7 +116,7 @@ impl LinkData {
             }
         }
         let (entities, relations) = (graph.entities.clone(), graph.relations.clone());
-        Self { entities, relations, train: facts, valid, test }
+        Self { entities, names: graph.labels.clone(), relations, train: facts, valid, test }
     }
 
     /// The parts in order, with their names.
@@ -164,7 +174,7 @@ impl Known {
 fn no_facts(folder: &Path, problem: &str) -> DataError {
     DataError::request(
         format!("`{}` {problem}", folder.display()),
-        "give a folder with train.txt, valid.txt and test.txt (head, relation, tail between tabs), or a data set folder that `segue import` made from triples",
+        "give a folder with train.txt, valid.txt and test.txt (head, relation, tail between tabs), or a data set folder with triples or item fields such as brand and genre",
     )
 }
 

@@ -53,6 +53,9 @@ struct Head {
     about: About,
     n_entities: usize,
     n_relations: usize,
+    /// Whether entities have names beside their ids.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    has_names: bool,
     /// Facts of train, valid and test.
     n_facts: [usize; 3],
     /// Hash of the facts by raw ids.
@@ -77,6 +80,9 @@ impl GraphArtifact {
         let texts = |ids: &Vocabulary| ids.iter().map(str::to_owned).collect::<Vec<_>>();
         tensors.put_texts("entity_ids", &texts(&self.data.entities));
         tensors.put_texts("relation_ids", &texts(&self.data.relations));
+        if !self.data.names.is_empty() {
+            tensors.put_texts("entity_names", &self.data.names);
+        }
         for (name, facts) in self.data.parts() {
             let values = facts.iter().flat_map(|fact| [fact.head.0, fact.relation.0, fact.tail.0]);
             tensors.put_u32(name, values.collect());
@@ -90,6 +96,7 @@ impl GraphArtifact {
             about: self.about.clone(),
             n_entities: self.data.entities.len(),
             n_relations: self.data.relations.len(),
+            has_names: !self.data.names.is_empty(),
             n_facts: self.data.parts().map(|(_, facts)| facts.len()),
             data_sha256: self.data.sha256(),
             arrays_sha256: hash::of_bytes(&bytes),
@@ -150,6 +157,11 @@ fn read_data(head: &Head, tensors: &mut Tensors) -> Result<LinkData, ModelError>
     };
     let entities = ids("entity_ids", head.n_entities)?;
     let relations = ids("relation_ids", head.n_relations)?;
+    let names = if head.has_names { tensors.take_texts("entity_names")? } else { Vec::new() };
+    if head.has_names && names.len() != head.n_entities {
+        let expected = format!("{} names", head.n_entities);
+        return Err(ModelError::Inconsistent { tensor: "entity_names".to_owned(), expected });
+    }
     let mut facts = |name: &str, n: usize| {
         let values = tensors.take_u32(name)?;
         let is_known = |fact: &[u32]| {
@@ -169,7 +181,7 @@ fn read_data(head: &Head, tensors: &mut Tensors) -> Result<LinkData, ModelError>
     };
     let [n_train, n_valid, n_test] = head.n_facts;
     let (train, valid, test) = (facts("train", n_train)?, facts("valid", n_valid)?, facts("test", n_test)?);
-    Ok(LinkData { entities, relations, train, valid, test })
+    Ok(LinkData { entities, names, relations, train, valid, test })
 }
 
 fn damaged(path: &Path, problem: impl Into<String>) -> RecommendError {

@@ -7,6 +7,8 @@ use segue_data::import::{
     ColumnRoles, DomainGroup, Encoding, Format, ImportOptions, Source, domain_name, import_to, sniff,
 };
 
+use segue_data::name_match::DEFAULT_CONFIDENCE;
+
 use crate::failure::usage;
 use crate::import_tables;
 use crate::screen::Screen;
@@ -52,6 +54,12 @@ pub(crate) struct Args {
     /// Encoding of text [default: sniffed]
     #[arg(long, value_parser = ["utf8", "latin1", "utf8-or-latin1"])]
     encoding: Option<String>,
+    /// Link items to the entities of the graph that have their names, where no link is stated
+    #[arg(long)]
+    link_by_name: bool,
+    /// How sure such a link must be, from 0 to 1: equal names have 1
+    #[arg(long, value_name = "SHARE", default_value_t = DEFAULT_CONFIDENCE, requires = "link_by_name")]
+    link_confidence: f64,
     /// Seed of the item numbering
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -146,6 +154,7 @@ fn options(args: &Args) -> Result<ImportOptions> {
             "utf8-or-latin1" => Encoding::Utf8OrLatin1,
             _ => Encoding::Utf8,
         }),
+        link_by_name: args.link_by_name.then_some(args.link_confidence),
         ..ImportOptions::new(name, sources)
     })
 }

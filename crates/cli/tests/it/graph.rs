@@ -126,3 +126,64 @@ fn a_damaged_model_is_refused() {
     let message = folder.fails(1, "graph evaluate model family");
     assert!(message.contains("SHA-256"), "{message}");
 }
+
+// Films of two studios: what a studio makes has its genre and its language; one film's genre is not told.
+fn studio(folder: &Folder) {
+    let (mut items, mut events) =
+        ("item_id,title,studio,genre,language\n".to_owned(), "user_id,item_id\n".to_owned());
+    for film in 0..40 {
+        let (studio, genre, language) =
+            if film % 2 == 0 { ("Aurora", "western", "English") } else { ("Borealis", "musical", "French") };
+        let genre = if film == 6 { "" } else { genre };
+        writeln!(items, "f{film},Film number {film},{studio},{genre},{language}").unwrap();
+        writeln!(events, "u{},f{film}", film % 7).unwrap();
+    }
+    std::fs::create_dir_all(folder.join("source")).unwrap();
+    std::fs::write(folder.join("source/items.csv"), items).unwrap();
+    std::fs::write(folder.join("source/events.csv"), events).unwrap();
+    folder.ok("import source --to films");
+}
+
+#[test]
+fn a_missing_attribute_of_a_catalog_is_predicted_with_names_shown() {
+    let folder = Folder::new("graph-catalog");
+    studio(&folder);
+    let said = folder.ok(&format!("graph train films --out model {SMALL}"));
+    assert!(said.contains("46 entities, 3 relations"), "{said}");
+    let document = folder.json("graph predict model --head f6 --relation field:genre --top 3");
+    let answers = document["answers"].as_array().unwrap();
+    assert_eq!(answers[0]["entity"], "genre=western", "{document}");
+    assert!(answers[0]["known"].is_null() && answers[0].get("name").is_none());
+    let said = folder.ok("graph predict model --tail genre=western --relation field:genre --new --top 46");
+    assert!(said.contains("Film number 6") && said.contains("f6"), "{said}");
+    assert!(folder.ok("graph predict model --head f6 --relation field:genre").contains("f6 (Film number 6)"));
+    folder.ok("graph evaluate model films --by-relation");
+}
+
+#[test]
+fn names_are_measured_against_stated_links() {
+    let folder = Folder::new("graph-names");
+    std::fs::create_dir_all(folder.join("source")).unwrap();
+    let write =
+        |name: &str, text: &str| std::fs::write(folder.join(&format!("source/x.{name}")), text).unwrap();
+    write("inter", "user_id:token\titem_id:token\n1\t1\n1\t2\n2\t3\n");
+    write("item", "item_id:token\ttitle:token_seq\n1\tHeat\n2\tRan\n3\tDune\n");
+    write(
+        "kg",
+        "head_id:token\trelation_id:token\ttail_id:token\nHeat_(film)\tkind\tfilm\nRan\tkind\tfilm\nRan_(1985)\tkind\tfilm\n",
+    );
+    write("link", "item_id:token\tentity_id:token\n1\tHeat_(film)\n2\tRan_(1985)\n");
+    folder.ok("import source --to data");
+    let judged = folder.json("graph names data");
+    // `Ran` is named twice: its year, which the title lacks, does not tell the two apart.
+    assert_eq!(
+        (judged[0]["n_linked"].as_u64(), judged[0]["n_right"].as_u64()),
+        (Some(1), Some(1)),
+        "{judged}"
+    );
+    assert_eq!(judged[0]["recall"].as_f64(), Some(0.5));
+    folder.ok("import source --to linked --link-by-name --link-confidence 0.8");
+    folder.fails(2, "import source --to other --link-confidence 0.8");
+    studio(&folder);
+    assert!(folder.fails(1, "graph names films").contains("no links of items"));
+}

@@ -148,6 +148,8 @@ pub struct ImportOptions {
     pub separator: Option<String>,
     /// Encoding of text; sniffed when absent.
     pub encoding: Option<Encoding>,
+    /// Link items without a link to the entities of their names, where the confidence is at least this (in (0, 1]).
+    pub link_by_name: Option<f64>,
 }
 
 impl ImportOptions {
@@ -166,6 +168,7 @@ impl ImportOptions {
             max_bad_share: 0.01,
             separator: None,
             encoding: None,
+            link_by_name: None,
         }
     }
 }

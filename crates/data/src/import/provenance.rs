@@ -10,6 +10,7 @@ use crate::builder::BuildCounts;
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::ids::DomainIdx;
+use crate::name_match::NameLinks;
 
 /// One file that was read.
 #[derive(Clone, Debug, Serialize)]
@@ -64,6 +65,8 @@ struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     domain_by: Option<&'a str>,
     skipped: std::collections::BTreeMap<&'static str, u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name_links: Option<&'a NameLinks>,
     sources: Vec<SourceRecord<'a>>,
     files: &'a [FileRecord],
 }
@@ -109,6 +112,7 @@ pub(super) fn table(
         min_rating: options.min_rating,
         domain_by: options.domain_by.as_deref(),
         skipped: imported.skipped_by_reason.iter().map(|(reason, &n)| (reason.in_words(), n)).collect(),
+        name_links: imported.name_links.as_ref(),
         sources: imported
             .reports
             .iter()

@@ -18,6 +18,7 @@ use super::tally::Tally;
 use crate::builder::BuildCounts;
 use crate::dataset::Dataset;
 use crate::error::DataError;
+use crate::name_match::{self, NameLinks};
 use crate::store::{self, DatasetHead};
 
 /// What an import gives.
@@ -33,6 +34,8 @@ pub struct Imported {
     pub counts: ReadCounts,
     /// What building noticed.
     pub built: BuildCounts,
+    /// What linking by names did, where it was asked for.
+    pub name_links: Option<NameLinks>,
     /// All rows left out, by reason.
     pub skipped_by_reason: BTreeMap<SkipReason, u64>,
     /// The first of them.
@@ -100,6 +103,9 @@ fn check(options: &ImportOptions) -> Result<(), DataError> {
         return problem("groups of values without a column", "name the column with --domain-by");
     }
     DomainRule::of(options)?;
+    if options.link_by_name.is_some_and(|least| !(least > 0.0 && least <= 1.0)) {
+        return problem("the confidence of a link must be above 0 and at most 1", "for example 0.9");
+    }
     if !(0.0..=1.0).contains(&options.max_bad_share) {
         return problem("the share of bad rows must be from 0 to 1", "for example 0.01");
     }
@@ -163,6 +169,23 @@ fn check_columns(options: &ImportOptions, reports: &[SniffReport]) -> Result<(),
         )),
         _ => Ok(()),
     }
+}
+
+fn link_by_name(dataset: &mut Dataset, min_confidence: f64) -> Result<NameLinks, DataError> {
+    let Some(graph) = &mut dataset.graph else {
+        return Err(DataError::request(
+            "there is no graph whose entities items could be linked to",
+            "name a file of triples, too, or leave out --link-by-name",
+        ));
+    };
+    let report = name_match::link(&dataset.items, graph, min_confidence);
+    if report.n_entities == 0 {
+        return Err(DataError::request(
+            "no entity of the graph has a name: their ids are codes, and no fact states a label",
+            "add triples with the relation `label` (entity, label, name), give a .link file, or leave out --link-by-name",
+        ));
+    }
+    Ok(report)
 }
 
 /// An import while it runs.
@@ -295,7 +318,7 @@ impl<'a> Run<'a> {
 
     fn finish(self, reports: Vec<SniffReport>) -> Result<Imported, DataError> {
         let counts = self.staging.counts;
-        let (dataset, built) = self.staging.builder.finish();
+        let (mut dataset, built) = self.staging.builder.finish();
         if dataset.sequences.n_events() == 0 && dataset.graph.is_none() {
             return Err(DataError::request(
                 "there is no event in these files",
@@ -310,7 +333,10 @@ impl<'a> Run<'a> {
                 ));
             }
         }
+        let name_links =
+            self.options.link_by_name.map(|least| link_by_name(&mut dataset, least)).transpose()?;
         let mut imported = Imported {
+            name_links,
             warnings: provenance::warnings(&dataset, &counts, &built, (&reports, self.options)),
             dataset,
             import: toml::Table::new(),

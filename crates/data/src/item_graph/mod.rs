@@ -1,6 +1,7 @@
 //! The knowledge graph as the items of a catalog see it: facts of an imported graph and of repeated field values, in one.
 
 mod attributes;
+mod named_facts;
 mod permuted;
 mod same_facts;
 
@@ -224,7 +225,7 @@ impl ItemGraph {
     fn take_attributes(&mut self, items: &ItemCatalog) {
         for field in attributes::repeated_values(items) {
             let relation = RelationIdx(self.relations.len() as u32);
-            self.relations.push(format!("field:{}", field.name));
+            self.relations.push(format!("{}{}", named_facts::FIELD, field.name));
             for (value, items_with_it) in field.values {
                 let tail = self.add(Entity::Value(value.to_owned()));
                 for item in items_with_it.into_iter().map(ItemIdx) {

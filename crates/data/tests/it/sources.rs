@@ -139,3 +139,36 @@ fn a_domain_is_named_after_its_file() {
         assert_eq!(domain_name(std::path::Path::new(path)), name);
     }
 }
+
+#[test]
+fn items_are_linked_to_the_entities_of_their_names_and_it_is_written_down() {
+    let (folder, mut options) = two();
+    folder.file(
+        "graph.tsv",
+        "Q1\tlabel\tDune (1965 novel)\nQ1\twritten_by\tFrank_Herbert\nQ2\tlabel\tEmma Brown\nQ2\tkind\tQ3\n",
+    );
+    options.sources.push(Source { path: folder.path().join("graph.tsv"), domain: None });
+    options.link_by_name = Some(0.9);
+    let to = folder.path().join("data");
+    let (imported, _) = import_to(&options, &to, &mut |_| ()).unwrap();
+    let report = imported.name_links.as_ref().unwrap();
+    assert_eq!((report.n_linked, report.n_exact, report.n_refused), (1, 1, 1), "{report:?}");
+    let (dataset, head) = store::read(&to).unwrap();
+    let graph = dataset.graph.unwrap();
+    let link = graph.links[0];
+    assert_eq!(dataset.items.label(link.item), "Dune");
+    assert_eq!(graph.entities.raw(link.entity.0), Some("Q1"));
+    let written = head.import["name_links"].as_table().unwrap();
+    assert_eq!(written["n_linked"].as_integer(), Some(1));
+    assert_eq!(written["refused"][0]["entity"].as_str(), Some("Q2"));
+    // Without the wish nothing is linked, and without names there is nothing to link to.
+    options.link_by_name = None;
+    assert!(run(&options).unwrap().dataset.graph.unwrap().links.is_empty());
+    options.link_by_name = Some(0.0);
+    assert!(run(&options).unwrap_err().to_string().contains("confidence"));
+    options.link_by_name = Some(0.9);
+    folder.file("graph.tsv", "Q1\tkind\tQ2\nQ2\tkind\tQ3\n");
+    assert!(run(&options).unwrap_err().to_string().contains("no entity of the graph has a name"));
+    options.sources.pop();
+    assert!(run(&options).unwrap_err().to_string().contains("no graph"));
+}

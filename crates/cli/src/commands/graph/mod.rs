@@ -1,6 +1,7 @@
 //! `segue graph`: link prediction in a knowledge graph.
 
 mod evaluate;
+mod names;
 mod predict;
 mod train;
 
@@ -24,6 +25,8 @@ enum Action {
     Evaluate(evaluate::Args),
     /// Complete facts: the likeliest tails of a head, or heads of a tail
     Predict(predict::Args),
+    /// How well names alone find the stated links of items; nothing is written
+    Names(names::Args),
 }
 
 /// Does what was asked for.
@@ -32,5 +35,6 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         Action::Train(args) => train::run(args, screen),
         Action::Evaluate(args) => evaluate::run(args, screen),
         Action::Predict(args) => predict::run(args, screen),
+        Action::Names(args) => names::run(args, screen),
     }
 }

@@ -37,6 +37,9 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Answer {
     entity: String,
+    /// Title of an item or label of another entity, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     score: f32,
     /// Share of the softmax over all entities.
     probability: f64,
@@ -58,20 +61,26 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         inverse,
     };
     let answers = answers(&artifact, question, args);
-    let mut grid = Grid::new(&["#", if inverse { "head" } else { "tail" }, ">score", ">share", "known"]);
+    let mut grid =
+        Grid::new(&["#", if inverse { "head" } else { "tail" }, "name", ">score", ">share", "known"]);
     for (at, answer) in answers.iter().enumerate() {
         grid.row(&[
             (at + 1).to_string(),
             answer.entity.clone(),
+            answer.name.clone().unwrap_or_default(),
             format!("{:.3}", answer.score),
             format!("{:.4}", answer.probability),
             answer.known.map_or("new".to_owned(), |part| format!("known ({part})")),
         ]);
     }
+    let named = match name(&artifact, question.anchor.0) {
+        Some(name) => format!("{anchor} ({name})"),
+        None => anchor.clone(),
+    };
     let asked = if inverse {
-        format!("? –{}→ {anchor}", args.relation)
+        format!("? –{}→ {named}", args.relation)
     } else {
-        format!("{anchor} –{}→ ?", args.relation)
+        format!("{named} –{}→ ?", args.relation)
     };
     screen.say(asked)?;
     screen.say(grid.text())?;
@@ -94,12 +103,17 @@ fn answers(artifact: &GraphArtifact, question: Question, args: &Args) -> Vec<Ans
     order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
     let answer = |entity: u32| Answer {
         entity: artifact.data.entities.raw(entity).unwrap_or_default().to_owned(),
+        name: name(artifact, entity).map(str::to_owned),
         score: scores[entity as usize],
         probability: f64::from(scores[entity as usize] - top).exp() / sum,
         known: known(entity),
     };
     let wanted = |answer: &Answer| !args.new || answer.known.is_none();
     order.into_iter().map(answer).filter(wanted).take(args.top).collect()
+}
+
+fn name(artifact: &GraphArtifact, entity: u32) -> Option<&str> {
+    artifact.data.names.get(entity as usize).map(String::as_str).filter(|name| !name.is_empty())
 }
 
 fn find(ids: &Vocabulary, given: &str, what: &str) -> Result<u32> {

@@ -19,7 +19,7 @@ use crate::screen::Screen;
 /// Arguments of `segue graph train`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Folder with train.txt, valid.txt and test.txt (head, relation, tail between tabs), or a data set folder with a graph
+    /// Folder with train.txt, valid.txt and test.txt (head, relation, tail between tabs), or a data set folder: its graph and the values of its item fields
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
     /// Folder for the model
