@@ -143,7 +143,7 @@ fn verb(dataset: &Dataset, history: &[Event], item: ItemIdx) -> &'static str {
     match dataset.event_kinds.get(usize::from(kind)).map(String::as_str) {
         Some("rating" | "ratings" | "rate") => "rated",
         Some("view" | "views" | "pageview") => "viewed",
-        Some("click" | "clicks") => "clicked",
+        Some("click" | "clicks" | "earlier click") => "clicked",
         Some("buy" | "purchase" | "order") => "bought",
         Some("review" | "reviews") => "reviewed",
         Some("play" | "listen") => "played",

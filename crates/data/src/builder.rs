@@ -242,6 +242,19 @@ impl DatasetBuilder {
         self.graph.triples.push(triple);
     }
 
+    /// Says what a person would call an entity; the first name that is not empty stays.
+    pub fn label_entity(&mut self, entity: &str, label: &str) {
+        let at = self.graph.entities.intern(entity) as usize;
+        let labels = &mut self.graph.labels;
+        if label.is_empty() || labels.get(at).is_some_and(|known| !known.is_empty()) {
+            return;
+        }
+        if labels.len() <= at {
+            labels.resize(at + 1, String::new());
+        }
+        label.clone_into(&mut labels[at]);
+    }
+
     /// States that an item is an entity of the graph.
     pub fn link(&mut self, domain: DomainIdx, item: &str, entity: &str) {
         let entity = EntityIdx(self.graph.entities.intern(entity));
@@ -263,6 +276,9 @@ impl DatasetBuilder {
         let n_users = self.users.len();
         for field in &mut self.user_fields {
             field.values.resize(n_users, String::new());
+        }
+        if !self.graph.labels.is_empty() {
+            self.graph.labels.resize(self.graph.entities.len(), String::new());
         }
         if self.event_kinds.is_empty() {
             self.event_kinds.push("event".to_owned());

@@ -30,6 +30,8 @@ pub struct Link {
 pub struct KnowledgeGraph {
     /// Raw entity ids.
     pub entities: Vocabulary,
+    /// What a person would call each entity, `[n_entities]`, empty text = unknown; no rows where no source has names.
+    pub labels: Vec<String>,
     /// Raw relation ids.
     pub relations: Vocabulary,
     /// Facts, in file order.

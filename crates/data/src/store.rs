@@ -216,7 +216,11 @@ fn write_graph(graph: &KnowledgeGraph, dir: &Path) -> Result<(), DataError> {
     let names = |vocabulary: &Vocabulary| -> Columns {
         vec![("raw_id".into(), Column::Text(vocabulary.iter().map(str::to_owned).collect()))]
     };
-    table::write(&dir.join("entities.parquet"), &names(&graph.entities))?;
+    let mut entities = names(&graph.entities);
+    if !graph.labels.is_empty() {
+        entities.push(("label".into(), Column::Text(graph.labels.clone())));
+    }
+    table::write(&dir.join("entities.parquet"), &entities)?;
     table::write(&dir.join("relations.parquet"), &names(&graph.relations))?;
     let triples: Columns = vec![
         ("head".into(), Column::I32(graph.triples.iter().map(|t| t.head.0 as i32).collect())),
@@ -426,6 +430,10 @@ fn read_graph(dir: &Path, n_items: usize) -> Result<KnowledgeGraph, DataError> {
         Ok(take_text(&mut table::read(&path)?, "raw_id", &path)?.iter().collect())
     };
     let (entities, relations) = (names("entities.parquet")?, names("relations.parquet")?);
+    let path = dir.join("entities.parquet");
+    let mut columns = table::read(&path)?;
+    let is_labeled = columns.iter().any(|(name, _)| name == "label");
+    let labels = if is_labeled { take_text(&mut columns, "label", &path)? } else { Vec::new() };
     let path = dir.join("triples.parquet");
     let mut columns = table::read(&path)?;
     let heads = take_indexes(&mut columns, "head", entities.len(), &path)?;
@@ -443,7 +451,7 @@ fn read_graph(dir: &Path, n_items: usize) -> Result<KnowledgeGraph, DataError> {
     let targets = take_indexes(&mut columns, "entity", entities.len(), &path)?;
     let link = |(&item, &entity): (&u32, &u32)| Link { item: ItemIdx(item), entity: EntityIdx(entity) };
     let links = linked.iter().zip(&targets).map(link).collect();
-    Ok(KnowledgeGraph { entities, relations, triples, links })
+    Ok(KnowledgeGraph { entities, labels, relations, triples, links })
 }
 
 /// The domain indexes of a head, in order.

@@ -32,6 +32,10 @@ pub struct ContentConfig {
     /// Dimensions of the truncated SVD that replaces the words themselves; 0 = the words.
     #[serde(default)]
     pub svd_dim: usize,
+    /// How much of its likeness to itself an item of the history gets, in [0, 1]: where people have things again and known items are
+    /// not masked.
+    #[serde(default)]
+    pub repeat: f32,
 }
 
 impl Default for ContentConfig {
@@ -45,6 +49,7 @@ impl Default for ContentConfig {
             recency: 0.8,
             half_life_days: 0.0,
             svd_dim: 0,
+            repeat: 0.0,
         }
     }
 }
@@ -148,10 +153,10 @@ impl Content {
         Self { features, rows, postings, first_candidate, vectors: None }
     }
 
-    /// Cosine with the weighted history; an item gets nothing from itself.
-    pub fn score(&self, history: &[(ItemIdx, f32)], scores: &mut [f32]) {
+    /// Cosine with the weighted history; an item gets `repeat` of its likeness to itself.
+    pub fn score(&self, history: &[(ItemIdx, f32)], repeat: f32, scores: &mut [f32]) {
         if let Some(vectors) = &self.vectors {
-            return vectors.score(history, self.first_candidate, scores);
+            return vectors.score(history, (repeat, self.first_candidate), scores);
         }
         scores.fill(0.0);
         let profile: Vec<(ItemIdx, f32)> =
@@ -161,7 +166,7 @@ impl Content {
             let Some(own) = item.at().checked_sub(self.first_candidate) else { continue };
             if own < scores.len() {
                 let square: f32 = self.rows.row(item.at()).1.iter().map(|x| x * x).sum();
-                scores[own] = (scores[own] - weight * square).max(0.0);
+                scores[own] = (scores[own] - (1.0 - repeat) * weight * square).max(0.0);
             }
         }
     }
@@ -228,7 +233,7 @@ impl Content {
             n_candidates,
             || vec![0.0; n_candidates],
             |scores, item| {
-                self.score(&[(ItemIdx(item as u32), 1.0)], scores);
+                self.score(&[(ItemIdx(item as u32), 1.0)], 0.0, scores);
                 let columns: Vec<u32> =
                     (0..n_candidates as u32).filter(|&j| scores[j as usize] > 0.0).collect();
                 let values = columns.iter().map(|&j| scores[j as usize]).collect();
@@ -260,8 +265,8 @@ impl Content {
 }
 
 impl Vectors {
-    // Cosine with the weighted history; an item gets nothing from itself, and nobody less than nothing.
-    fn score(&self, history: &[(ItemIdx, f32)], first_candidate: usize, scores: &mut [f32]) {
+    // Cosine with the weighted history; an item gets `repeat` of its likeness to itself, and nobody less than nothing.
+    fn score(&self, history: &[(ItemIdx, f32)], (repeat, first_candidate): (f32, usize), scores: &mut [f32]) {
         let row = |item: usize| &self.values[item * self.dim..(item + 1) * self.dim];
         let mut profile = vec![0.0f32; self.dim];
         for &(item, weight) in history {
@@ -273,7 +278,7 @@ impl Vectors {
                 history.iter().find(|(item, _)| item.at() == first_candidate + at).map_or(0.0, |h| h.1);
             let square: f32 = own.iter().map(|x| x * x).sum();
             let cosine: f32 = own.iter().zip(&profile).map(|(x, p)| x * p).sum();
-            *score = (cosine - own_weight * square).max(0.0);
+            *score = (cosine - (1.0 - repeat) * own_weight * square).max(0.0);
         }
     }
 
@@ -366,7 +371,7 @@ mod tests {
         let items = books();
         let model = Content::fit(&ContentConfig::default(), &items, DomainIdx(0)).unwrap();
         let mut scores = vec![9.0; 4];
-        model.score(&[(ItemIdx(0), 1.0)], &mut scores);
+        model.score(&[(ItemIdx(0), 1.0)], 0.0, &mut scores);
         assert!((scores[1] - model.similarity(ItemIdx(0), ItemIdx(1))).abs() < 1e-6);
         assert!(scores[1] > 0.3 && scores[1] < 1.0);
         assert!(scores[0].abs() < 1e-6);
@@ -392,8 +397,8 @@ mod tests {
         let svd = Content::fit(&config, &items, DomainIdx(0)).unwrap();
         let (mut a, mut b) = (vec![0.0; 4], vec![0.0; 4]);
         let history = [(ItemIdx(0), 1.0), (ItemIdx(2), 0.5)];
-        words.score(&history, &mut a);
-        svd.score(&history, &mut b);
+        words.score(&history, 0.0, &mut a);
+        svd.score(&history, 0.0, &mut b);
         // Without the words that stand in one title only, the two whale books become the same.
         assert!((b[1] - 1.0).abs() < 1e-3 && a[1] > 0.3, "{a:?} {b:?}");
         assert_eq!((b[0], b[2], b[3]), (0.0, 0.0, 0.0));
@@ -404,7 +409,7 @@ mod tests {
         let model = Content::fit(&ContentConfig::default(), &books(), DomainIdx(0)).unwrap();
         let shared = model.shared_words(&[(ItemIdx(0), 0.5)], 1, 10);
         let mut scores = vec![0.0; 4];
-        model.score(&[(ItemIdx(0), 0.5)], &mut scores);
+        model.score(&[(ItemIdx(0), 0.5)], 0.0, &mut scores);
         assert!((shared.iter().map(|(_, part)| part).sum::<f32>() - scores[1]).abs() < 1e-6);
         assert!(shared.iter().any(|(word, _)| word == "blue whale"));
     }

@@ -182,6 +182,27 @@ impl ExpertConfig {
             ExpertKind::Joint => Self::Joint(Box::default()),
         }
     }
+
+    // How much of its likeness to itself an item of the history gets; 0 for experts that have no such setting.
+    fn repeat(&self) -> f32 {
+        match self {
+            Self::Content(config) => config.repeat,
+            Self::Encoder(config) | Self::Image(config) | Self::Audio(config) => config.repeat,
+            _ => 0.0,
+        }
+    }
+
+    /// The same settings with another share of an item's likeness to itself; `None` where there is no such setting.
+    #[must_use]
+    pub fn with_repeat(&self, repeat: f32) -> Option<Self> {
+        match self.clone() {
+            Self::Content(config) => Some(Self::Content(ContentConfig { repeat, ..config })),
+            Self::Encoder(config) => Some(Self::Encoder(TextVectorsConfig { repeat, ..config })),
+            Self::Image(config) => Some(Self::Image(TextVectorsConfig { repeat, ..config })),
+            Self::Audio(config) => Some(Self::Audio(TextVectorsConfig { repeat, ..config })),
+            _ => None,
+        }
+    }
 }
 
 /// What a fit needs besides settings and training events.
@@ -363,8 +384,8 @@ impl Expert {
             (Model::Window(model), ExpertConfig::Window(config)) => model.score(config, &history, scores),
             (Model::Window(model), _) => model.score(&WindowConfig::default(), &history, scores),
             (Model::Linear(model), _) => model.score(&history, scores),
-            (Model::Content(model), _) => model.score(&history, scores),
-            (Model::Encoder(model), _) => model.score(&history, scores),
+            (Model::Content(model), config) => model.score(&history, config.repeat(), scores),
+            (Model::Encoder(model), config) => model.score(&history, config.repeat(), scores),
             (Model::Graph(model), _) => model.score(&history, scores),
             (Model::Behavior(model), _) => model.score(query, scores),
         }

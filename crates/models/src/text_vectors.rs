@@ -20,12 +20,16 @@ pub struct TextVectorsConfig {
     pub recency: f32,
     /// Days before the request after which a history event counts half; 0 = time does not count.
     pub half_life_days: f32,
+    /// How much of its likeness to itself an item of the history gets, in [0, 1]: where people have things again and known items are
+    /// not masked.
+    #[serde(default)]
+    pub repeat: f32,
 }
 
 impl Default for TextVectorsConfig {
     fn default() -> Self {
         let whitening = Whitening { n_components: 0, regularization: 0.1 };
-        Self { whitening, recency: 0.6, half_life_days: 0.0 }
+        Self { whitening, recency: 0.6, half_life_days: 0.0, repeat: 0.0 }
     }
 }
 
@@ -93,8 +97,8 @@ impl TextVectors {
         &self.values[item * self.dim..(item + 1) * self.dim]
     }
 
-    /// Weighted sum of cosines with the history; an item gets nothing from itself.
-    pub fn score(&self, history: &[(ItemIdx, f32)], scores: &mut [f32]) {
+    /// Weighted sum of cosines with the history; an item gets `repeat` of its likeness to itself.
+    pub fn score(&self, history: &[(ItemIdx, f32)], repeat: f32, scores: &mut [f32]) {
         let dim = self.dim;
         let mut profile = vec![0.0f32; dim];
         for &(item, weight) in history {
@@ -106,7 +110,8 @@ impl TextVectors {
         for &(item, weight) in history {
             let Some(own) = item.at().checked_sub(self.first_candidate) else { continue };
             if own < scores.len() {
-                scores[own] -= weight * self.row(item.at()).iter().map(|x| x * x).sum::<f32>();
+                let square: f32 = self.row(item.at()).iter().map(|x| x * x).sum();
+                scores[own] -= (1.0 - repeat) * weight * square;
             }
         }
     }

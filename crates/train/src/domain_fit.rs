@@ -267,7 +267,10 @@ impl Work<'_> {
         if id.kind.learns_by_steps() {
             return self.train_behavior(id);
         }
-        let starts = starts_of(id.kind).into_iter().map(|config| self.for_search(config)).collect();
+        let starts = starts_of(id.kind, self.plan.objective)
+            .into_iter()
+            .map(|config| self.for_search(config))
+            .collect();
         let mut rng = ChaCha8Rng::seed_from_u64(self.plan.seed);
         rng.set_stream(1 + id.kind as u64 * 3 + id.scope as u64);
         let mut last: Option<Expert> = None;
@@ -495,13 +498,13 @@ fn differs_in_scoring_only(a: &ExpertConfig, b: &ExpertConfig) -> bool {
             a == *b
         }
         (ExpertConfig::Content(mut a), ExpertConfig::Content(b)) => {
-            (a.recency, a.half_life_days) = (b.recency, b.half_life_days);
+            (a.recency, a.half_life_days, a.repeat) = (b.recency, b.half_life_days, b.repeat);
             a == *b
         }
         (ExpertConfig::Encoder(mut a), ExpertConfig::Encoder(b))
         | (ExpertConfig::Image(mut a), ExpertConfig::Image(b))
         | (ExpertConfig::Audio(mut a), ExpertConfig::Audio(b)) => {
-            (a.recency, a.half_life_days) = (b.recency, b.half_life_days);
+            (a.recency, a.half_life_days, a.repeat) = (b.recency, b.half_life_days, b.repeat);
             a == *b
         }
         (ExpertConfig::Graph(mut a), ExpertConfig::Graph(b)) => {

@@ -11,7 +11,7 @@ use segue_models::window::WindowConfig;
 use segue_models::{ExpertConfig, ExpertId, ExpertKind};
 use serde::{Deserialize, Serialize};
 
-use crate::judge::mean;
+use crate::judge::{Objective, mean};
 
 /// One setting that was tried.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,8 +73,13 @@ fn clearly_better(cases: &[f64], best: &[f64]) -> bool {
 
 /// Where the search of an expert starts: its default and, where another family of settings is known to work on other data,
 /// that one too.
-pub fn starts_of(kind: ExpertKind) -> Vec<ExpertConfig> {
-    let mut starts = vec![ExpertConfig::default_of(kind)];
+pub fn starts_of(kind: ExpertKind, objective: Objective) -> Vec<ExpertConfig> {
+    let default = ExpertConfig::default_of(kind);
+    let mut starts = vec![default.clone()];
+    // Masked, a history's items cannot be found again whatever they score.
+    if objective == Objective::Unmasked {
+        starts.extend(REPEATS.iter().filter_map(|&repeat| default.with_repeat(repeat)));
+    }
     if kind == ExpertKind::Window {
         // Symmetric and cautious: sparse data with repeats; forward and sharp: dense sequences.
         let symmetric = WindowConfig {
@@ -128,6 +133,8 @@ fn step(config: &ExpertConfig, kind: ExpertKind, rng: &mut ChaCha8Rng) -> Expert
     }
 }
 
+/// Shares of an item's likeness to itself, beside 0.
+const REPEATS: &[f32] = &[0.5, 0.8];
 /// Days; 0 = time does not count.
 const HALF_LIVES: &[f32] = &[0.0, 1.0, 7.0, 30.0, 120.0, 480.0];
 const RECENCY: &[f32] = &[0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
@@ -177,6 +184,9 @@ fn step_linear(config: &LinearConfig, rng: &mut ChaCha8Rng) -> LinearConfig {
 fn step_content(config: &ContentConfig, rng: &mut ChaCha8Rng) -> ContentConfig {
     const WEIGHTS: &[f32] = &[0.0, 0.25, 0.5, 1.0, 2.0, 4.0];
     let mut next = config.clone();
+    if moves_repeat(&mut next.repeat, rng) {
+        return next;
+    }
     match rng.random_range(0..8) {
         6 => {
             const DIMS: &[usize] = &[0, 64, 128, 256];
@@ -194,10 +204,22 @@ fn step_content(config: &ContentConfig, rng: &mut ChaCha8Rng) -> ContentConfig {
     next
 }
 
+// Now and then, where a start has shown that it is of use; else no draw is made.
+fn moves_repeat(repeat: &mut f32, rng: &mut ChaCha8Rng) -> bool {
+    let moves = *repeat > 0.0 && rng.random_bool(0.2);
+    if moves {
+        move_on(repeat, &[0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0], rng);
+    }
+    moves
+}
+
 fn step_encoder(config: &TextVectorsConfig, rng: &mut ChaCha8Rng) -> TextVectorsConfig {
     // From the whole down; 0 = all components.
     const COMPONENTS: &[usize] = &[0, 256, 128, 64];
     let mut next = config.clone();
+    if moves_repeat(&mut next.repeat, rng) {
+        return next;
+    }
     match rng.random_range(0..6) {
         0 => {
             let at = COMPONENTS.iter().position(|&n| n == next.whitening.n_components).unwrap_or(0);
@@ -253,7 +275,7 @@ mod tests {
                 let ExpertConfig::Window(config) = config else { return Err(()) };
                 Ok(vec![-f64::from((config.recency - 0.9).abs() + (config.decay - 0.7).abs()); 4])
             };
-            climb(expert, starts_of(ExpertKind::Window), 60, &mut rng, judge).unwrap()
+            climb(expert, starts_of(ExpertKind::Window, Objective::Masked), 60, &mut rng, judge).unwrap()
         };
         let trials = run(5);
         assert!(trials.len() <= 60);

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// In place of the curve: users beyond the first share are asked for by this strategy of `suggest-labels`, against chance
     #[arg(long, value_enum, value_name = "STRATEGY", conflicts_with = "out")]
     ask: Option<Ask>,
-    /// Which known items are left out of a ranking
+    /// Which known items are left out of a masked ranking (`fit.objective` says whether masked or unmasked rankings count)
     #[arg(long, value_enum, default_value_t = Mask::Seen)]
     mask: Mask,
     /// Page to write, one file

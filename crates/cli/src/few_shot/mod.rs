@@ -16,9 +16,9 @@ use segue_eval::bootstrap::Interval;
 use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::{Comparison, MetricTable};
 use segue_models::ExpertId;
-use segue_train::Judge;
 use segue_train::few_shot::{ChosenOn, FewShot};
 use segue_train::zero_shot::ZeroShot;
+use segue_train::{Judge, Objective};
 use serde::Serialize;
 
 use crate::figures::HEADLINE;
@@ -75,6 +75,9 @@ pub(crate) struct Share {
 pub(crate) struct System {
     pub(crate) name: &'static str,
     pub(crate) ndcg_at_10: Interval,
+    /// With known items masked, where the figures are those of unmasked rankings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) masked_ndcg_at_10: Option<Interval>,
     pub(crate) table: MetricTable,
 }
 
@@ -189,5 +192,11 @@ fn system(
 ) -> Result<System> {
     let table = MetricTable::of(subject.ranks(rankings), Some(test.users()), &subject.settings)?;
     let ndcg_at_10 = *table.metrics.get(HEADLINE).context("no metric was measured")?;
-    Ok(System { name, ndcg_at_10, table })
+    let masked_ndcg_at_10 = if subject.plan.objective == Objective::Unmasked {
+        let masked = MetricTable::of(&rankings.masked, Some(test.users()), &subject.settings)?;
+        masked.metrics.get(HEADLINE).copied()
+    } else {
+        None
+    };
+    Ok(System { name, ndcg_at_10, masked_ndcg_at_10, table })
 }

@@ -32,6 +32,18 @@ pub(crate) fn show(curve: &FewShotCurve, screen: Screen) -> Result<()> {
     screen.say(
         "valid: cases to choose by; *: too few users there, so the other domains chose settings and weights",
     )?;
+    for share in &curve.shares {
+        let masked = share.systems.iter().filter_map(|system| Some((system.name, system.masked_ndcg_at_10?)));
+        let masked: Vec<String> =
+            masked.map(|(name, ndcg)| format!("{name} {}", number::estimate(&ndcg))).collect();
+        if !masked.is_empty() {
+            let share = percent(share.percent);
+            screen.say(format!(
+                "nothing is masked; at {share} with known items masked: {}",
+                masked.join(" · ")
+            ))?;
+        }
+    }
     screen.heading("Which experts, by weight")?;
     for share in &curve.shares {
         screen.say(format!("{:>7}  {}", percent(share.percent), members(share)))?;

@@ -37,17 +37,20 @@ pub enum Format {
     Openke,
     /// Triples only, tab-separated, in the order head, relation, tail.
     Triples,
+    /// MIND folder: `news.tsv` with Wikidata entities, `behaviors.tsv` with histories and impressions.
+    Mind,
     /// Any table with a user and an item column.
     Table,
 }
 
 impl Format {
     /// Every format, in the order in which they are tried.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Recbole,
         Self::Movielens,
         Self::Minionerec,
         Self::Llmcdsr,
+        Self::Mind,
         Self::Kgat,
         Self::Openke,
         Self::Abxi,
@@ -70,6 +73,7 @@ impl Format {
             Self::Kgat => "kgat",
             Self::Openke => "openke",
             Self::Triples => "triples",
+            Self::Mind => "mind",
             Self::Table => "table",
         }
     }

@@ -46,6 +46,14 @@ struct Record<'a> {
     n_below_min_rating: u64,
     n_before_1970: u64,
     n_after_2100: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    n_undated: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    n_not_chosen: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    n_not_known_chosen: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    n_undescribed: u64,
     n_ties: u64,
     n_duplicates: u64,
     n_duplicate_items: u64,
@@ -58,6 +66,12 @@ struct Record<'a> {
     skipped: std::collections::BTreeMap<&'static str, u64>,
     sources: Vec<SourceRecord<'a>>,
     files: &'a [FileRecord],
+}
+
+// Most formats have nothing to count there.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 #[derive(Serialize)]
@@ -83,6 +97,10 @@ pub(super) fn table(
         n_below_min_rating: counts.n_below_min_rating,
         n_before_1970: counts.n_before_1970,
         n_after_2100: counts.n_after_2100,
+        n_undated: counts.n_undated,
+        n_not_chosen: counts.n_not_chosen,
+        n_not_known_chosen: counts.n_not_known_chosen,
+        n_undescribed: counts.n_undescribed,
         n_ties: built.n_ties,
         n_duplicates: built.n_duplicates,
         n_duplicate_items: built.n_duplicate_items,
@@ -123,6 +141,29 @@ pub(super) fn warnings(
     warn(n, format!("{n} events are dated before 1970: check the time column and its unit"));
     let n = counts.n_after_2100;
     warn(n, format!("{n} events are dated after 2100: check the time column and its unit"));
+    let n = counts.n_undated;
+    warn(
+        n,
+        format!(
+            "{n} events of histories have no time: they are dated one second before the impression that shows them"
+        ),
+    );
+    let n = counts.n_not_chosen;
+    warn(n, format!("{n} items were shown and not clicked: they were counted and left out"));
+    let n = counts.n_not_known_chosen;
+    warn(
+        n,
+        format!(
+            "{n} items were shown, and the file does not say whether they were clicked: they were left out"
+        ),
+    );
+    let n = counts.n_undescribed;
+    warn(
+        n,
+        format!(
+            "{n} events are of items that the table of items does not have: they were kept, without text"
+        ),
+    );
     let n = built.n_duplicate_items;
     warn(n, format!("{n} rows describe an item again: the first description was kept"));
     let n = built.n_links_without_item;

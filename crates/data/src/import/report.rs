@@ -38,6 +38,8 @@ pub enum Role {
     },
     /// The user's items before, between spaces.
     History,
+    /// Items that were shown, each with whether it was chosen.
+    Shown,
     /// Subject of a triple.
     Head,
     /// Predicate of a triple.
@@ -64,6 +66,7 @@ impl Role {
             Self::Text(name) => format!("text `{name}`"),
             Self::Flag { field, value } => format!("`{field}` = {value}"),
             Self::History => "history".to_owned(),
+            Self::Shown => "shown items".to_owned(),
             Self::Head => "head".to_owned(),
             Self::Relation => "relation".to_owned(),
             Self::Tail => "tail".to_owned(),
@@ -122,6 +125,8 @@ pub enum Content {
     TimedLists,
     /// A user and a list of items a row, tagged with the split it belongs to.
     TaggedLists,
+    /// A user, the items before, and items that were shown, each chosen or not.
+    Impressions,
     /// A user, the items before, and the item to predict.
     Cases,
     /// A JSON object: item → attributes.
@@ -144,6 +149,7 @@ impl Content {
             Self::Lists => "items of a user, in time order",
             Self::TimedLists => "items and times of a user",
             Self::TaggedLists => "items of a user, tagged with a split",
+            Self::Impressions => "histories and impressions",
             Self::Cases => "history and target",
             Self::ItemAttributes => "attributes of items",
             Self::ItemIndex => "index and domain of items",

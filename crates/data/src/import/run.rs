@@ -82,9 +82,7 @@ pub fn import(
     for report in &reports {
         run.tables(report, Content::Items)?;
     }
-    for report in &reports {
-        formats::read(&mut run, report)?;
-    }
+    formats::read(&mut run, &reports)?;
     for phase in [Content::Events, Content::Users, Content::Triples, Content::Links] {
         for report in &reports {
             run.tables(report, phase)?;

@@ -46,6 +46,10 @@ pub enum SkipReason {
     BadReference,
     /// A history that does not continue the events before.
     BrokenHistory,
+    /// A list of entities that is not a JSON list of objects with an id.
+    BadEntities,
+    /// An item that was shown, marked by something else than `-1` or `-0`.
+    BadImpression,
 }
 
 impl SkipReason {
@@ -68,6 +72,8 @@ impl SkipReason {
             Self::EmptyPart => "a part is empty",
             Self::BadReference => "an index is not a number or names nothing",
             Self::BrokenHistory => "the history does not continue what came before",
+            Self::BadEntities => "the entities are not a JSON list of objects with a `WikidataId`",
+            Self::BadImpression => "a shown item ends neither in `-1` (clicked) nor in `-0`",
         }
     }
 
@@ -82,6 +88,8 @@ impl SkipReason {
             Self::BadTime => "name the time column (--time-col), or leave it out with --time-col none",
             Self::BadQuote => "close the quotes, or write a quote within a text twice",
             Self::BadJson => "write one JSON object a line",
+            Self::BadEntities => "download the file again: a list of entities was cut or changed",
+            Self::BadImpression => "write shown items as `N1-1 N2-0`, or `N1 N2` where clicks are not known",
             _ => "check that the columns were taken for what they are (--user-col, --item-col, …)",
         }
     }

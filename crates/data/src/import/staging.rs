@@ -22,6 +22,14 @@ pub struct ReadCounts {
     pub n_before_1970: u64,
     /// Events after 2100 (kept).
     pub n_after_2100: u64,
+    /// Events of histories without times, dated by what came after them (kept).
+    pub n_undated: u64,
+    /// Items that were shown and not chosen (left out).
+    pub n_not_chosen: u64,
+    /// Items that were shown, without a word on whether they were chosen (left out).
+    pub n_not_known_chosen: u64,
+    /// Events of items that the table of items lacks, where a format promises that it has all (kept).
+    pub n_undescribed: u64,
 }
 
 /// The builder with what is needed to place rows in it.
@@ -222,9 +230,20 @@ impl<'a> Staging<'a> {
     /// Puts one event of a user without rating into the builder.
     pub(super) fn plain_event(
         &mut self,
-        (user, item): (&str, &str),
+        who_and_what: (&str, &str),
         timestamp: Option<i64>,
         split: Option<u8>,
+        placement: &mut Placement,
+    ) -> Result<(), DataError> {
+        self.event_of_kind(who_and_what, timestamp, (0, split), placement)
+    }
+
+    /// The same with the kind of the event, from [`DatasetBuilder::event_kind`].
+    pub(super) fn event_of_kind(
+        &mut self,
+        (user, item): (&str, &str),
+        timestamp: Option<i64>,
+        (kind, split): (u8, Option<u8>),
         placement: &mut Placement,
     ) -> Result<(), DataError> {
         let domain = placement.of(item, &mut self.builder)?;
@@ -233,7 +252,7 @@ impl<'a> Staging<'a> {
             self.counts.n_before_1970 += u64::from(time < EARLIEST);
             self.counts.n_after_2100 += u64::from(time > LATEST);
         }
-        let event = RawInteraction { user, item, domain, timestamp, value: 1.0, kind: 0, split };
+        let event = RawInteraction { user, item, domain, timestamp, value: 1.0, kind, split };
         let user = self.user_of(user, domain);
         let item = self.builder.item(domain, item);
         self.builder.interaction_interned(user, item, &event);

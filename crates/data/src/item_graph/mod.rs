@@ -14,8 +14,10 @@ use crate::ids::{EntityIdx, ItemIdx, RelationIdx};
 pub enum Entity {
     /// The entity of an item: of the first one linked to it, where several are.
     Item(ItemIdx),
-    /// An entity of the imported graph that no item is linked to, by its raw id.
+    /// An entity of the imported graph that no item is linked to and that has no name, by its raw id.
     Imported(String),
+    /// An entity of the imported graph that no item is linked to, by its name.
+    Named(String),
     /// A value of an item field.
     Value(String),
 }
@@ -169,7 +171,7 @@ impl ItemGraph {
     pub fn name<'a>(&'a self, entity: EntityIdx, items: &'a ItemCatalog) -> Option<&'a str> {
         match self.entities.get(entity.0 as usize)? {
             Entity::Item(item) => Some(items.label(*item)),
-            Entity::Value(value) => Some(value),
+            Entity::Value(name) | Entity::Named(name) => Some(name),
             Entity::Imported(raw) => readable(raw),
         }
     }
@@ -191,7 +193,11 @@ impl ItemGraph {
     }
 
     fn take_imported(&mut self, graph: &KnowledgeGraph) {
-        self.entities = graph.entities.iter().map(|raw| Entity::Imported(raw.to_owned())).collect();
+        let entity = |(at, raw): (usize, &str)| match graph.labels.get(at).filter(|label| !label.is_empty()) {
+            Some(label) => Entity::Named(label.clone()),
+            None => Entity::Imported(raw.to_owned()),
+        };
+        self.entities = graph.entities.iter().enumerate().map(entity).collect();
         self.relations = graph.relations.iter().map(str::to_owned).collect();
         for link in &graph.links {
             let place = &mut self.item_entity[link.item.at()];
@@ -199,7 +205,7 @@ impl ItemGraph {
             if place.is_none() {
                 *place = Some(link.entity);
                 let entity = &mut self.entities[link.entity.0 as usize];
-                if matches!(entity, Entity::Imported(_)) {
+                if !matches!(entity, Entity::Item(_)) {
                     *entity = Entity::Item(link.item);
                 }
                 self.counts.n_linked += 1;
@@ -318,6 +324,11 @@ mod tests {
         assert_eq!(graph.head_words(RelationIdx(0)), None, "`film.directed_by` does not say what heads are");
         let alien = graph.entity_of(ItemIdx(2)).unwrap();
         assert_eq!(graph.name(graph.edges(alien)[0].to, &items), None, "a Freebase id is no name");
+        let mut labeled = imported();
+        labeled.labels = vec![String::new(), String::new(), String::new(), "Ridley Scott".into()];
+        let labeled = ItemGraph::new(&items, Some(&labeled)).unwrap();
+        let names: Vec<_> = labeled.edges(alien).iter().map(|edge| labeled.name(edge.to, &items)).collect();
+        assert_eq!(names, [Some("Ridley Scott")]);
         assert_eq!(graph.items_of(alien), [ItemIdx(2)]);
         for fact in &graph.triples {
             assert!(graph.states(*fact));

@@ -134,6 +134,7 @@ fn options_that_do_not_fit_are_refused() {
     expect(refused(&folder, "e.csv", |o| o.format = Some(Format::Movielens)), &["no MovieLens file"]);
     expect(refused(&folder, "e.csv", |o| o.format = Some(Format::Kgat)), &["there is no"]);
     expect(refused(&folder, "e.csv", |o| o.format = Some(Format::Openke)), &["there is no train2id.txt"]);
+    expect(refused(&folder, "e.csv", |o| o.format = Some(Format::Mind)), &["there is no news.tsv"]);
     expect(refused(&folder, "nowhere.csv", |_| {}), &["cannot open", "nowhere.csv"]);
     let mut options = folder.options("e.csv");
     options.name = "again".into();

@@ -7,7 +7,7 @@ use segue_data::import::{Format, import_to, sniff};
 use crate::files::{Folder, events, gzip, run, zstd};
 
 /// Names that lead into every reader.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 14] = [
     "e.csv",
     "e.tsv",
     "e.txt",
@@ -20,19 +20,29 @@ const NAMES: [&str; 12] = [
     "ratings.dat",
     "sequences.tsv",
     "train2id.txt",
+    "news.tsv",
+    "behaviors.tsv",
 ];
 
 fn never_panics(bytes: &[u8], name: &str, format: Option<Format>) {
     let folder = Folder::new();
     folder.file(name, bytes);
+    imports_or_not(&folder, (name, 1), format);
+}
+
+/// Imports a file of the folder, or the folder, in which there are so many files.
+fn imports_or_not(folder: &Folder, (name, n_files): (&str, usize), format: Option<Format>) {
     let mut options = folder.options(name);
     options.format = format;
     let _ = sniff(&options.sources[0], &options);
-    let to = folder.path().join("out");
+    let outside = Folder::new();
+    let to = outside.path().join("out");
     let is_ok = import_to(&options, &to, &mut |_| {}).is_ok();
     assert_eq!(is_ok, to.exists());
     let n_left = std::fs::read_dir(folder.path()).unwrap().count();
-    assert_eq!(n_left, 1 + usize::from(is_ok), "nothing half-written");
+    assert_eq!(n_left, n_files, "sources are as they were");
+    let n_written = std::fs::read_dir(outside.path()).unwrap().count();
+    assert_eq!(n_written, usize::from(is_ok), "nothing half-written");
 }
 
 /// Bytes that look like tables more often than noise does.
@@ -53,6 +63,9 @@ fn table_like() -> impl Strategy<Value = Vec<u8>> {
         Just(b"\xef\xbb\xbf".to_vec()),
         Just(b"\0".to_vec()),
         Just(b"1500000000".to_vec()),
+        Just(b"11/11/2019 9:05:58 AM".to_vec()),
+        Just(b"1\tU1\t11/11/2019 9:05:58 AM\tN1 N2\tN1-1 N3-0\n".to_vec()),
+        Just(b"[{\"WikidataId\": \"Q1\", \"Label\": \"x\"}]".to_vec()),
         Just(b"-9223372036854775808".to_vec()),
         Just(b"2019-11-13T08:36:57+99:99".to_vec()),
         Just(b"1e308".to_vec()),
@@ -83,6 +96,14 @@ proptest! {
         format in prop::option::of(0..Format::ALL.len()),
     ) {
         never_panics(&bytes, NAMES[name], format.map(|at| Format::ALL[at]));
+    }
+
+    #[test]
+    fn broken_impressions_never_panic(news in table_like(), behaviors in table_like(), is_named in any::<bool>()) {
+        let folder = Folder::new();
+        folder.file("news.tsv", news);
+        folder.file("behaviors.tsv", behaviors);
+        imports_or_not(&folder, ("", 2), is_named.then_some(Format::Mind));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod broken;
 mod damaged;
 mod files;
 mod formats;
+mod mind;
 mod profiles;
 mod fuzz;
 mod sources;

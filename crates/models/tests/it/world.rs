@@ -314,7 +314,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
 
 fn few_components(config: TextVectorsConfig) -> TextVectorsConfig {
     let whitening = Whitening { n_components: 4, regularization: 0.5 };
-    TextVectorsConfig { whitening, half_life_days: 30.0, ..config }
+    TextVectorsConfig { whitening, half_life_days: 30.0, repeat: 0.5, ..config }
 }
 
 // Exhaustive: a new kind does not compile until it says in which forms it is tested.
@@ -345,7 +345,7 @@ fn forms(kind: ExpertKind) -> Vec<(&'static str, ExpertConfig)> {
         }
         (ExpertKind::Content, ExpertConfig::Content(config)) => {
             let vectors = ContentConfig { svd_dim: 64, ..config.clone() };
-            let config = ContentConfig { title: 0.25, half_life_days: 30.0, ..config };
+            let config = ContentConfig { title: 0.25, half_life_days: 30.0, repeat: 0.5, ..config };
             forms.push(("light title", ExpertConfig::Content(config)));
             forms.push(("vectors", ExpertConfig::Content(vectors)));
         }

@@ -7,6 +7,7 @@ mod encoder_fit;
 mod encoder_pretrain;
 mod folder;
 mod graph;
+mod news_example;
 mod modalities;
 mod one_path;
 mod repetition;

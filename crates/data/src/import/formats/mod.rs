@@ -6,6 +6,8 @@ mod histories;
 mod indexed;
 mod kgat;
 mod llmcdsr;
+mod mind;
+mod mind_log;
 mod minionerec;
 mod movielens;
 mod openke;
@@ -15,6 +17,7 @@ mod s3rec;
 mod table;
 mod triples;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::bytes;
@@ -88,6 +91,7 @@ pub(super) fn detect(files: &Files) -> Format {
             Format::Movielens => movielens::claims(files),
             Format::Minionerec => minionerec::claims(files),
             Format::Llmcdsr => llmcdsr::claims(files),
+            Format::Mind => mind::claims(files),
             Format::Abxi => abxi::claims(files),
             Format::S3rec => s3rec::claims(files),
             Format::Kgat => kgat::claims(files),
@@ -114,6 +118,7 @@ pub(super) fn plan(
         Format::Movielens => movielens::plan(files, options),
         Format::Minionerec => minionerec::plan(files, options),
         Format::Llmcdsr => llmcdsr::plan(files, options),
+        Format::Mind => mind::plan(files),
         Format::Abxi => abxi::plan(files),
         Format::S3rec => s3rec::plan(files),
         Format::Kgat => kgat::plan(files),
@@ -124,8 +129,21 @@ pub(super) fn plan(
     }
 }
 
-/// Reads the files of a source that are no plain tables.
-pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataError> {
+/// Reads the files of all sources that are no plain tables.
+pub(super) fn read(run: &mut Run<'_>, reports: &[SniffReport]) -> Result<(), DataError> {
+    reports
+        .iter()
+        .filter(|report| report.format != Format::Mind)
+        .try_for_each(|report| read_one(run, report))?;
+    // The history of a user goes on in the next source of the domain: they are read together.
+    let mut logs: BTreeMap<&str, Vec<&SniffReport>> = BTreeMap::new();
+    for report in reports.iter().filter(|report| report.format == Format::Mind) {
+        logs.entry(&report.domain).or_default().push(report);
+    }
+    logs.values().try_for_each(|reports| mind::read(run, reports))
+}
+
+fn read_one(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataError> {
     match report.format {
         Format::Minionerec => minionerec::read(run, report),
         Format::Llmcdsr => llmcdsr::read(run, report),
@@ -134,7 +152,7 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
         Format::Kgat => kgat::read(run, report),
         Format::Openke => openke::read(run, report),
         Format::Recbole => recbole_cases::read(run, report),
-        Format::Movielens | Format::Triples | Format::Amazon | Format::Table => Ok(()),
+        Format::Mind | Format::Movielens | Format::Triples | Format::Amazon | Format::Table => Ok(()),
     }
 }
 
