@@ -66,6 +66,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("loss.behavior", "weight of users' squared error (joint with objective mse)"),
     key("loss.graph", "weight of link prediction (joint)"),
     key("loss.fusion", "weight of the alignment of modalities (joint)"),
+    key("loss.schedule", "turn of joint's further losses: joint (every step), or alternating"),
     key("loss.weights", "fixed, or learned from those given as a start"),
     key("report.cutoffs", "lengths of lists that are measured; 10 must be among them"),
     key("report.resamples", "resamples of an interval"),

@@ -2,7 +2,7 @@
 
 use segue_models::TokenKind;
 use segue_models::behavior::{
-    BehaviorConfig, JointConfig, JointLoss, LossForm, SequenceTuning, TaskConfig, TextInputConfig,
+    BehaviorConfig, JointConfig, JointLoss, LossForm, Schedule, SequenceTuning, TaskConfig, TextInputConfig,
     TransferConfig,
 };
 use segue_models::fusion::FusionConfig;
@@ -215,6 +215,8 @@ pub(crate) struct LossSection {
     pub(crate) graph: f64,
     /// Weight of the alignment of modalities (`joint`).
     pub(crate) fusion: f64,
+    /// Turn of `joint`'s further losses: `joint` or `alternating`.
+    pub(crate) schedule: Schedule,
     /// `fixed` or `learned`.
     pub(crate) weights: LossWeights,
 }
@@ -234,6 +236,7 @@ impl Default for LossSection {
             behavior: short(joint.behavior),
             graph: short(joint.graph),
             fusion: short(joint.fusion),
+            schedule: joint.schedule,
             weights: LossWeights::Fixed,
         }
     }
@@ -258,6 +261,7 @@ impl LossSection {
             behavior: self.behavior as f32,
             graph: self.graph as f32,
             fusion: self.fusion as f32,
+            schedule: self.schedule,
         }
     }
 

@@ -211,3 +211,157 @@ fn cells<T: DataType, V>(
     }
     Ok((values, lengths))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use parquet::column::writer::ColumnWriter;
+    use parquet::data_type::ByteArray;
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    use super::*;
+
+    /// Values of a column, with their levels where they have some.
+    enum Column {
+        Texts(&'static [&'static str]),
+        Numbers(&'static [i64]),
+        Floats(&'static [f32], Option<&'static [i16]>, Option<&'static [i16]>),
+        Doubles(&'static [f64]),
+    }
+
+    fn written(name: &str, schema: &str, groups: &[&[Column]]) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("segue-rows-{name}-{}.parquet", std::process::id()));
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let properties = Arc::new(WriterProperties::builder().build());
+        let mut file = SerializedFileWriter::new(File::create(&path).unwrap(), schema, properties).unwrap();
+        for columns in groups {
+            let mut group = file.next_row_group().unwrap();
+            for column in *columns {
+                let mut writer = group.next_column().unwrap().unwrap();
+                match (writer.untyped(), column) {
+                    (ColumnWriter::ByteArrayColumnWriter(w), Column::Texts(texts)) => {
+                        let texts: Vec<ByteArray> = texts.iter().map(|text| ByteArray::from(*text)).collect();
+                        w.write_batch(&texts, None, None).unwrap()
+                    }
+                    (ColumnWriter::Int64ColumnWriter(w), Column::Numbers(values)) => {
+                        w.write_batch(values, None, None).unwrap()
+                    }
+                    (
+                        ColumnWriter::FloatColumnWriter(w),
+                        Column::Floats(values, definitions, repetitions),
+                    ) => w.write_batch(values, *definitions, *repetitions).unwrap(),
+                    (ColumnWriter::DoubleColumnWriter(w), Column::Doubles(values)) => {
+                        w.write_batch(values, None, None).unwrap()
+                    }
+                    _ => panic!("the test's own schema"),
+                };
+                writer.close().unwrap();
+            }
+            group.close().unwrap();
+        }
+        file.close().unwrap();
+        path
+    }
+
+    fn refused(path: &Path) -> String {
+        let problem = read(path).unwrap_err().to_string();
+        std::fs::remove_file(path).unwrap();
+        problem
+    }
+
+    // As pandas and pyarrow write lists: both the list and its elements may be missing.
+    const LISTS: &str = "message m { required binary item (UTF8); optional group vector (LIST) { repeated group list \
+        { optional float element; } } }";
+
+    #[test]
+    fn a_column_of_lists_is_read_over_all_row_groups() {
+        let one = [
+            Column::Texts(&["a", "b"]),
+            Column::Floats(&[1.0, 2.0, 3.0, 4.0], Some(&[3; 4]), Some(&[0, 1, 0, 1])),
+        ];
+        let two = [Column::Texts(&["c"]), Column::Floats(&[5.0, 6.0], Some(&[3; 2]), Some(&[0, 1]))];
+        let path = written("lists", LISTS, &[&one, &two]);
+        let rows = read(&path).unwrap();
+        assert_eq!((rows.dim, rows.ids), (2, vec!["a".to_owned(), "b".into(), "c".into()]));
+        assert_eq!(rows.values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let whole = std::fs::read(&path).unwrap();
+        for end in [0, 4, whole.len() / 2, whole.len() - 1] {
+            std::fs::write(&path, &whole[..end]).unwrap();
+            assert!(read(&path).is_err(), "{end} of {} bytes", whole.len());
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn lists_of_other_lengths_and_gaps_are_refused_by_row() {
+        let rows: [(&str, Column, &str); 4] = [
+            (
+                "longer",
+                Column::Floats(&[1.0, 2.0, 3.0], Some(&[3; 3]), Some(&[0, 0, 1])),
+                "row 2 (item `b`) has 2 floats instead of 1",
+            ),
+            (
+                "gap",
+                Column::Floats(&[1.0, 3.0], Some(&[3, 2, 3]), Some(&[0, 1, 0])),
+                "row 1 (item `a`) has no list, or one with a gap",
+            ),
+            ("null", Column::Floats(&[1.0], Some(&[3, 0]), Some(&[0, 0])), "row 2 (item `b`) has no list"),
+            ("empty", Column::Floats(&[], Some(&[0, 0]), Some(&[0, 0])), "row 1 (item `a`) has no list"),
+        ];
+        for (name, column, said) in rows {
+            let problem = refused(&written(name, LISTS, &[&[Column::Texts(&["a", "b"]), column]]));
+            assert!(problem.contains(said), "{name}: {problem}");
+        }
+    }
+
+    #[test]
+    fn numbered_columns_are_read_in_the_order_of_their_numbers() {
+        let schema =
+            "message m { required double v1; required double v0; required int64 item; required double v2; }";
+        let columns = [
+            Column::Doubles(&[1.0, 11.0]),
+            Column::Doubles(&[0.0, 10.0]),
+            Column::Numbers(&[7, -8]),
+            Column::Doubles(&[2.0, 12.0]),
+        ];
+        let path = written("numbered", schema, &[&columns]);
+        let rows = read(&path).unwrap();
+        assert_eq!((rows.dim, rows.ids), (3, vec!["7".to_owned(), "-8".into()]));
+        assert_eq!(rows.values, [0.0, 1.0, 2.0, 10.0, 11.0, 12.0]);
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn other_columns_are_named() {
+        let floats = || Column::Floats(&[1.0], None, None);
+        let cases: [(&str, &str, Vec<Column>, &str); 4] = [
+            ("unnamed", "message m { required float v0; }", vec![floats()], "no column `item`"),
+            (
+                "alone",
+                "message m { required int64 item; }",
+                vec![Column::Numbers(&[1])],
+                "no column of numbers",
+            ),
+            (
+                "jump",
+                "message m { required int64 item; required float v0; required float v2; }",
+                vec![Column::Numbers(&[1]), floats(), floats()],
+                "comes `v2`, not `v1`",
+            ),
+            (
+                "price",
+                "message m { required int64 item; required float price; }",
+                vec![Column::Numbers(&[1]), floats()],
+                "`price` has no number",
+            ),
+        ];
+        for (name, schema, columns, said) in cases {
+            let problem = refused(&written(name, schema, &[&columns]));
+            assert!(problem.contains(said) && problem.contains("hint"), "{name}: {problem}");
+        }
+    }
+}

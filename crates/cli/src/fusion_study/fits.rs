@@ -24,7 +24,9 @@ pub(super) struct Fits<'s, 'a> {
 
 /// Refuses data with less than two modalities.
 pub(super) fn check(subject: &Subject<'_>) -> Result<()> {
-    let plan = FitPlan { experts: vec![ExpertKind::Joint], ..subject.plan.clone() };
+    let mut plan = FitPlan { experts: vec![ExpertKind::Joint], ..subject.plan.clone() };
+    // Tags are no token.
+    plan.joint.fusion.tags = false;
     let found = Part::modalities_of(&plan, subject.material());
     let names: Vec<&str> =
         found.iter().filter(|kind| **kind != TokenKind::Id).map(|kind| kind.name()).collect();

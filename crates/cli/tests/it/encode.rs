@@ -70,6 +70,16 @@ fn vectors_of_every_format_reach_their_items() {
         assert_eq!(pairs.concat(), rows[..8], "{given}");
         assert_eq!(*first.get_or_insert(values.clone()), values, "{given}");
     }
+    // The ids say whose a row is, not its place.
+    let reversed: Vec<f32> = rows.chunks_exact(2).rev().flatten().copied().collect();
+    fs::write(folder.join("reversed.f32"), floats(&reversed)).unwrap();
+    fs::write(folder.join("reversed.txt"), "x\nd\nc\nb\na\n").unwrap();
+    folder.ok("encode data --modality image --vectors reversed.f32 --dim 2 --ids reversed.txt");
+    assert_eq!(Some(stored(&folder, "image")), first);
+    // Without ids, row i is item i of the catalog: what is stored goes in and comes out.
+    fs::write(folder.join("own.f32"), floats(&stored(&folder, "image"))).unwrap();
+    folder.ok("encode data --modality audio --vectors own.f32 --dim 2");
+    assert_eq!(Some(stored(&folder, "audio")), first);
 }
 
 #[test]

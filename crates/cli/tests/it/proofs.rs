@@ -139,7 +139,7 @@ fn fusion_is_compared_with_a_late_blend_and_its_weights_are_checked() {
     let weights: f64 =
         table["late_weights"].as_array().unwrap().iter().map(|pair| pair[1].as_f64().unwrap()).sum();
     assert!((weights - 1.0).abs() < 1e-5);
-    assert_eq!((&table["weights"]["passes"], &table["weights"]["n_items"]), (&true.into(), &48.into()));
+    assert_eq!((&table["weights"]["passes"], &table["weights"]["n_items"]), (&true.into(), &42.into()));
     let faithful = table["faithful"].as_array().unwrap();
     assert_eq!(faithful.len(), 2);
     for row in faithful {

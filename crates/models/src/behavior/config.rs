@@ -198,6 +198,17 @@ impl Default for JointConfig {
     }
 }
 
+/// When the losses beside the next item's have their turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// In every step, all in one sum.
+    #[default]
+    Joint,
+    /// Every step is drawn evenly to be of the next item alone, or of links and alignment alone.
+    Alternating,
+}
+
 /// Form and weights of what is trained beside the next item.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -210,11 +221,13 @@ pub struct JointLoss {
     pub graph: f32,
     /// `λ_H`: weight of the alignment of modalities.
     pub fusion: f32,
+    /// Their turn.
+    pub schedule: Schedule,
 }
 
 impl Default for JointLoss {
     fn default() -> Self {
-        Self { form: LossForm::Rank, behavior: 1.0, graph: 0.1, fusion: 0.1 }
+        Self { form: LossForm::Rank, behavior: 1.0, graph: 0.1, fusion: 0.1, schedule: Schedule::Joint }
     }
 }
 

@@ -27,7 +27,9 @@ use segue_nn::layer_norm::{LayerNorm, RowStats};
 use segue_nn::linear::Linear;
 use segue_nn::{Init, ParamId, Params};
 
-pub use config::{BehaviorConfig, JointConfig, JointLoss, LossForm, SequenceTuning, TransferConfig};
+pub use config::{
+    BehaviorConfig, JointConfig, JointLoss, LossForm, Schedule, SequenceTuning, TransferConfig,
+};
 pub use step::{BehaviorStep, Example, NO_TARGET};
 pub(crate) use tasks::contrast;
 pub use tasks::{TaskConfig, TaskPrediction, shown_against};

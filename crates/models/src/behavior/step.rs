@@ -12,7 +12,7 @@ use super::negatives::NegativeSample;
 use super::tasks::{self, TaskLosses};
 use super::tokens::Token;
 use super::{Behavior, BehaviorConfig, Net};
-use crate::fusion::FusedItems;
+use crate::fusion::{FusedItems, Turn};
 
 /// In place of a row: a position that is not trained.
 pub const NO_TARGET: u32 = u32::MAX;
@@ -127,6 +127,9 @@ impl BehaviorStep {
         key: DropoutKey,
         gradients: &mut Gradients,
     ) -> f64 {
+        if let Some(fused) = model.fused.as_ref().filter(|fused| fused.turn(key) == Turn::Sides) {
+            return fused.backward(&model.params, Turn::Sides, &[], gradients);
+        }
         let contrast = model.config.tasks.contrast;
         if contrast > 0.0 {
             // Two views, which differ by what is dropped: no lane has both of a sequence.
@@ -269,7 +272,7 @@ impl BehaviorStep {
         model.add_profile_gradient(&self.d_vectors, gradients);
         if let Some(fused) = &model.fused {
             let d_fused = &self.d_vectors[..model.rows.n_rows() * width];
-            return fused.backward(&model.params, d_fused, gradients);
+            return fused.backward(&model.params, fused.turn(key), d_fused, gradients);
         }
         let Some(text) = &model.text else { return 0.0 };
         if let Some(d_items) = gradients.get_mut(model.net.items) {

@@ -94,27 +94,21 @@ pub(crate) fn whisper_encoder(variables: Vec<Array>) -> Result<(Vec<Array>, usiz
     for mut array in variables {
         let Some(name) = array.name.strip_prefix("encoder/") else { continue };
         let name = name.to_owned();
-        if let Some(rest) = name.strip_prefix("layer_")
-            && let Some((at, part)) = rest.split_once('/')
-        {
+        // `layer_norm` is no layer of the blocks.
+        if let Some(known) = outside_layers(&name) {
+            array.name = format!("model.encoder.{known}");
+        } else if let Some((at, part)) = name.strip_prefix("layer_").and_then(|rest| rest.split_once('/')) {
             let at: usize = at.parse().map_err(|_| format!("variable `encoder/{name}` has no layer"))?;
             n_layers = n_layers.max(at + 1);
             let prefix = format!("model.encoder.layers.{at}");
-            match part {
-                "self_attention/linear_0/weight" | "self_attention/linear_0/bias" => {
-                    arrays.extend(split_qkv(&array, &prefix)?);
-                    continue;
-                }
-                _ => {
-                    array.name = format!(
-                        "{prefix}.{}",
-                        in_layer(part).ok_or_else(|| format!("variable `encoder/{name}` is not known"))?
-                    )
-                }
+            if part.starts_with("self_attention/linear_0/") {
+                arrays.extend(split_qkv(&array, &prefix)?);
+                continue;
             }
+            let known = in_layer(part).ok_or_else(|| format!("variable `encoder/{name}` is not known"))?;
+            array.name = format!("{prefix}.{known}");
         } else {
-            let Some(known) = outside_layers(&name) else { continue };
-            array.name = format!("model.encoder.{known}");
+            continue;
         }
         arrays.push(array);
     }
@@ -188,13 +182,14 @@ mod tests {
         };
         text(&mut bytes, "WhisperSpec");
         bytes.extend(3u32.to_le_bytes());
-        bytes.extend(4u32.to_le_bytes());
+        bytes.extend(5u32.to_le_bytes());
         let half: Vec<u8> = [0x3c00u16, 0xc000, 0x3800].iter().flat_map(|x| x.to_le_bytes()).collect();
         let zero_key: Vec<u8> = [1.0f32, 0.0, 2.0].iter().flat_map(|x| x.to_le_bytes()).collect();
-        let variables: [(&str, &[u32], u8, &[u8]); 4] = [
+        let variables: [(&str, &[u32], u8, &[u8]); 5] = [
             ("encoder/layer_0/self_attention/linear_0/weight", &[3, 1], 4, &half),
             ("encoder/layer_0/self_attention/linear_0/bias", &[3], 0, &zero_key),
             ("encoder/num_heads", &[], 2, &[6, 0]),
+            ("encoder/layer_norm/gamma", &[3], 4, &half),
             ("decoder/layer_norm/gamma", &[3], 4, &half),
         ];
         for (name, shape, kind, data) in variables {
@@ -212,22 +207,25 @@ mod tests {
     fn queries_keys_and_values_are_taken_apart() {
         let variables = variables(&file()).unwrap();
         assert_eq!(variables.numbers, [("encoder/num_heads".to_owned(), 6)]);
-        assert_eq!(variables.arrays.len(), 3);
+        assert_eq!(variables.arrays.len(), 4);
         let (arrays, n_layers) = whisper_encoder(variables.arrays).unwrap();
         assert_eq!(n_layers, 1);
         let found: Vec<(&str, &[f32])> = arrays
             .iter()
             .map(|array| (array.name.rsplit("self_attn.").next().unwrap(), &array.values[..]))
             .collect();
-        let expected: [(&str, &[f32]); 5] = [
+        let expected: [(&str, &[f32]); 6] = [
             ("q_proj.weight", &[1.0]),
             ("k_proj.weight", &[-2.0]),
             ("v_proj.weight", &[0.5]),
             ("q_proj.bias", &[1.0]),
             ("v_proj.bias", &[2.0]),
+            ("model.encoder.layer_norm.weight", &[1.0, -2.0, 0.5]),
         ];
         assert_eq!(found, expected);
-        assert!(arrays.iter().all(|array| array.name.starts_with("model.encoder.layers.0.self_attn.")));
+        let (norm, parts) = arrays.split_last().unwrap();
+        assert_eq!(norm.name, "model.encoder.layer_norm.weight");
+        assert!(parts.iter().all(|array| array.name.starts_with("model.encoder.layers.0.self_attn.")));
     }
 
     #[test]

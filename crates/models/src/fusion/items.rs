@@ -9,7 +9,7 @@ use segue_nn::{Gradients, ParamId, Params};
 
 use super::config::{FusionConfig, TokenKind};
 use super::inputs::{DenseInput, FusionInputs, GraphInput, known_rows, nothing, put_flags, take_flags};
-use crate::behavior::{JointConfig, JointLoss, Rows};
+use crate::behavior::{JointConfig, JointLoss, Rows, Schedule};
 use crate::graph::network::{Network, NetworkCache};
 use crate::tensors::{ModelError, Tensors};
 
@@ -286,18 +286,38 @@ impl FusedItems {
         vectors
     }
 
-    /// From the gradient of [`forward`](Self::forward)'s vectors (`[n_rows, width]`), adds those of all arrays; with them, the losses of
-    /// alignment and of the graph, which are returned.
-    pub(crate) fn backward(&self, params: &Params, d_fused: &[f32], gradients: &mut Gradients) -> f64 {
+    /// What a step trains.
+    pub(crate) fn turn(&self, key: DropoutKey) -> Turn {
+        match self.loss.schedule {
+            Schedule::Joint => Turn::Both,
+            Schedule::Alternating if key.of(TURN).number() & 1 == 0 => Turn::Task,
+            Schedule::Alternating => Turn::Sides,
+        }
+    }
+
+    /// From the gradient of [`forward`](Self::forward)'s vectors (`[n_rows, width]`; not read when it is the others' turn), adds those of
+    /// all arrays; with them, where it is their turn, the losses of alignment and of the graph, which are returned.
+    pub(crate) fn backward(
+        &self,
+        params: &Params,
+        turn: Turn,
+        d_fused: &[f32],
+        gradients: &mut Gradients,
+    ) -> f64 {
         let Some(net) = &self.net else { return 0.0 };
         let (n_tokens, width) = (self.kinds.len(), self.width);
         let cache = &self.cache;
-        let d_fused: Vec<f32> = d_fused.par_iter().map(|d| d * n_tokens as f32).collect();
         let mut d_tokens = vec![0.0; cache.tokens.len()]; // [n_rows, n_tokens, width]
-        let inputs = (cache.tokens.as_slice(), cache.present.as_slice());
-        net.fusion.backward(params, inputs, (&d_fused, &cache.fusion), &mut d_tokens, gradients);
+        if turn != Turn::Sides {
+            let d_fused: Vec<f32> = d_fused.par_iter().map(|d| d * n_tokens as f32).collect();
+            let inputs = (cache.tokens.as_slice(), cache.present.as_slice());
+            net.fusion.backward(params, inputs, (&d_fused, &cache.fusion), &mut d_tokens, gradients);
+        }
         let key = cache.key.unwrap_or(DropoutKey::new(0)).of(1 << 40);
-        let mut loss = self.align((self.loss.form, self.loss.fusion), key.of(0), &mut d_tokens);
+        let mut loss = 0.0;
+        if turn != Turn::Task {
+            loss += self.align((self.loss.form, self.loss.fusion), key.of(0), &mut d_tokens);
+        }
         for (at, (input, adaptor)) in self.inputs.iter().zip(&net.adaptors).enumerate() {
             if let Some(d_adaptor) = gradients.get_mut(*adaptor) {
                 input.add_gradient(&self.take(&d_tokens, at), d_adaptor);
@@ -315,8 +335,10 @@ impl FusedItems {
                 segue_nn::add_scaled(&mut d_own[place * width..][..width], 1.0, d);
             }
             network.backward(params, &cache.network, &d_own, gradients);
-            let what = (self.loss.form, self.loss.graph);
-            loss += network.link_loss((params, adjacency), what, key.of(1), gradients);
+            if turn != Turn::Task {
+                let what = (self.loss.form, self.loss.graph);
+                loss += network.link_loss((params, adjacency), what, key.of(1), gradients);
+            }
         }
         if let Some(d_own) = gradients.get_mut(net.own).filter(|_| self.has_ids()) {
             segue_nn::add_scaled(d_own, 1.0, &self.take(&d_tokens, n_tokens - 1));
@@ -372,6 +394,20 @@ impl FusedItems {
         }
         Ok(items)
     }
+}
+
+/// The draw that decides whose turn a step is.
+const TURN: u64 = 1 << 41;
+
+/// What a step trains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// The next item and what stands beside it.
+    Both,
+    /// The next item.
+    Task,
+    /// Links and alignment.
+    Sides,
 }
 
 /// The nodes that rows stand for, each once, and the place of each.

@@ -9,4 +9,4 @@ mod items;
 pub use config::{FusionConfig, TokenKind};
 pub use inputs::{FusionInputs, GraphInput};
 pub use items::FusedItems;
-pub(crate) use items::GRAPH_ARRAYS;
+pub(crate) use items::{GRAPH_ARRAYS, Turn};

@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use segue_models::behavior::{
-    Behavior, BehaviorConfig, BehaviorStep, Example, JointConfig, JointLoss, LossForm, TaskConfig,
+    Behavior, BehaviorConfig, BehaviorStep, Example, JointConfig, JointLoss, LossForm, Schedule, TaskConfig,
 };
 use segue_models::fusion::FusionConfig;
 use segue_models::graph::network::NetworkConfig;
@@ -121,7 +121,8 @@ fn check(world: &World, config: &JointConfig, checked: impl Fn(&str) -> bool) ->
 #[test]
 fn gradients_of_next_item_links_and_alignment_equal_finite_differences() {
     let world = World::new();
-    let loss = JointLoss { form: LossForm::Rank, behavior: 0.0, graph: 0.7, fusion: 0.9 };
+    let loss =
+        JointLoss { form: LossForm::Rank, behavior: 0.0, graph: 0.7, fusion: 0.9, schedule: Schedule::Joint };
     check(&world, &config(loss), |_| true);
 }
 
@@ -129,14 +130,16 @@ fn gradients_of_next_item_links_and_alignment_equal_finite_differences() {
 fn gradients_of_squared_links_and_squared_alignment_equal_finite_differences() {
     let world = World::new();
     // Without users' squared error, whose labels are item vectors that get no gradient from it.
-    let loss = JointLoss { form: LossForm::Mse, behavior: 0.0, graph: 0.7, fusion: 0.9 };
+    let loss =
+        JointLoss { form: LossForm::Mse, behavior: 0.0, graph: 0.7, fusion: 0.9, schedule: Schedule::Joint };
     check(&world, &config(loss), |_| true);
 }
 
 #[test]
 fn gradients_of_users_squared_error_equal_finite_differences_where_labels_stay() {
     let world = World::new();
-    let loss = JointLoss { form: LossForm::Mse, behavior: 0.8, graph: 0.0, fusion: 0.0 };
+    let loss =
+        JointLoss { form: LossForm::Mse, behavior: 0.8, graph: 0.0, fusion: 0.0, schedule: Schedule::Joint };
     // Whatever is part of an item's vector moves the labels, too.
     check_users(&world, &config(loss));
 }
@@ -153,7 +156,8 @@ fn check_users(world: &World, config: &JointConfig) {
 #[test]
 fn squared_errors_pull_users_towards_what_they_did_next() {
     let world = World::new();
-    let loss = JointLoss { form: LossForm::Mse, behavior: 1.0, graph: 0.0, fusion: 0.0 };
+    let loss =
+        JointLoss { form: LossForm::Mse, behavior: 1.0, graph: 0.0, fusion: 0.0, schedule: Schedule::Joint };
     let mut config = config(loss);
     config.sequence.tasks = TaskConfig { next_item: 1e-6, ..TaskConfig::default() };
     let mut model = stirred(&world, &config);
@@ -230,4 +234,42 @@ fn the_effect_of_a_token_is_the_score_with_it_minus_the_score_without_it() {
         }
     }
     assert!(n_against > 0, "some tokens speak against an item");
+}
+
+#[test]
+fn alternating_steps_are_of_the_task_alone_or_of_links_and_alignment_alone() {
+    let world = World::new();
+    let weighed = |graph: f32, fusion: f32, schedule: Schedule| {
+        config(JointLoss { form: LossForm::Rank, behavior: 0.0, graph, fusion, schedule })
+    };
+    let step_of = |config: &JointConfig, key: DropoutKey| {
+        let mut model = stirred(&world, config);
+        let examples = Example::all_of(&world.train, &model);
+        model.count_targets(&examples);
+        let batch: Vec<&Example> = examples.iter().take(12).collect();
+        model.refresh_step(key);
+        let mut gradients = model.params.gradients();
+        let loss = BehaviorStep::default().losses(&model, &batch, key, &mut gradients);
+        let moves = |name: &str| {
+            let id = model.params.id(name).unwrap_or_else(|| panic!("no array `{name}`"));
+            gradients.get(id).iter().any(|&d| d != 0.0)
+        };
+        (loss, moves("positions"), moves("graph.nodes"))
+    };
+    let (mut n_task, mut n_sides) = (0, 0);
+    for at in 0..12 {
+        let key = DropoutKey::new(at);
+        let (loss, moves_positions, moves_graph) = step_of(&weighed(0.7, 0.9, Schedule::Alternating), key);
+        assert!(moves_graph, "both ways lead to the graph");
+        let task = step_of(&weighed(0.0, 0.0, Schedule::Joint), key).0;
+        let both = step_of(&weighed(0.7, 0.9, Schedule::Joint), key).0;
+        if moves_positions {
+            n_task += 1;
+            assert!((loss - task).abs() < 1e-9, "{loss} and {task}");
+        } else {
+            n_sides += 1;
+            assert!((loss - (both - task)).abs() < 1e-4 * both.abs(), "{loss} of {both} without {task}");
+        }
+    }
+    assert!(n_task > 2 && n_sides > 2, "{n_task} steps of the task, {n_sides} of the others");
 }

@@ -38,9 +38,12 @@ pub(crate) struct Args {
     /// Data in that protocol's format: a file, its folder, or a folder of such folders
     #[arg(long)]
     data: PathBuf,
-    /// Number of seeds (0, 1, …): renumbering of items, search, sampled negatives, intervals
+    /// Number of seeds (`--first-seed`, one more, …): renumbering of items, search, sampled negatives, intervals
     #[arg(long, default_value_t = 1)]
     seeds: u64,
+    /// The first of them, to go on where another run ended
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..1 << 32))]
+    first_seed: u64,
     /// Settings tried per expert
     #[arg(long, default_value_t = 24)]
     budget: usize,
@@ -193,7 +196,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     }
     let mut measured = Vec::new();
     for path in find(args)? {
-        for seed in 0..args.seeds {
+        for seed in args.first_seed..args.first_seed.saturating_add(args.seeds) {
             let data = read(args, &path, seed)?;
             let vectors = provider.as_mut().map(|provider| vectors(provider, &data, screen)).transpose()?;
             let plan = plan(args, seed)?;
@@ -228,7 +231,7 @@ fn run_study(args: &Args, study: Study, provider: Option<Provider>, screen: Scre
     let shown = if args.file.is_some() { Screen { json: false, ..screen } } else { screen };
     let mut studied = Studied::default();
     for path in find(args)? {
-        for seed in 0..args.seeds {
+        for seed in args.first_seed..args.first_seed.saturating_add(args.seeds) {
             let data = read(args, &path, seed)?;
             let vectors = provider.as_mut().map(|provider| vectors(provider, &data, screen)).transpose()?;
             let plan = plan(args, seed)?;
