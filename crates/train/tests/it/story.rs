@@ -157,7 +157,9 @@ pub(crate) fn plan() -> FitPlan {
 }
 
 fn closed_form() -> Vec<ExpertKind> {
-    let fits = |kind: &ExpertKind| !kind.learns_by_steps() && *kind != ExpertKind::Encoder;
+    // Nothing was encoded and nothing is stated about the items of a story.
+    let needs_more = [ExpertKind::Encoder, ExpertKind::Image, ExpertKind::Audio, ExpertKind::Graph];
+    let fits = |kind: &ExpertKind| !kind.learns_by_steps() && !needs_more.contains(kind);
     ExpertKind::ALL.into_iter().filter(fits).collect()
 }
 
