@@ -69,7 +69,7 @@ fn every_tuning_has_its_row_and_is_judged_beside_full_and_frozen() {
         assert_eq!(missed, number(at, "of_full") < 0.99 || test(at) <= test(0));
     }
     let table = stdout(&run("--tunings frozen,lora"));
-    assert!(table.contains("not compared with full") && table.contains("minus frozen"), "{table}");
+    assert!(table.contains("not compared with full") && table.contains("above frozen ("), "{table}");
     let unknown = run("--tunings lorra");
     assert!(stderr(&unknown).contains("did you mean `lora`?"), "{}", stderr(&unknown));
 }

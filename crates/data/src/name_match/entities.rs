@@ -91,14 +91,14 @@ mod tests {
     #[test]
     fn ids_with_words_are_names_and_codes_are_not() {
         let of = |raw: &str| of_id(raw).unwrap_or_default();
-        assert_eq!(of("http://dbpedia.org/resource/Beyonc%C3%A9"), "Beyoncé");
-        assert_eq!(of("<http://dbpedia.org/resource/AC/DC>"), "AC/DC");
-        assert_eq!(of("http://example.org/films#Toy_Story"), "Toy Story");
-        assert_eq!(of("http://dbpedia.org/resource/100%_Wolf"), "100% Wolf");
+        assert_eq!(of("http://kb.example/resource/Beyonc%C3%A9"), "Beyoncé");
+        assert_eq!(of("<http://kb.example/resource/AC/DC>"), "AC/DC");
+        assert_eq!(of("http://kb.example/films#Toy_Story"), "Toy Story");
+        assert_eq!(of("http://kb.example/resource/100%_Wolf"), "100% Wolf");
         assert_eq!(of("Toy_Story_(film)"), "Toy Story (film)");
         assert_eq!(of("Ran_(1985)"), "Ran (1985)");
-        assert_eq!(of("http://dbpedia.org/resource/U2"), "U2");
-        for code in ["m.02vxn", "Q42", "1234", "", "/m/0abcde", "http://www.wikidata.org/entity/1999"] {
+        assert_eq!(of("http://kb.example/resource/U2"), "U2");
+        for code in ["m.02vxn", "Q42", "1234", "", "/m/0abcde", "http://kb.example/entity/1999"] {
             assert_eq!(of_id(code), None, "{code}");
         }
     }
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn stated_names_stand_before_ids_and_are_no_entities_of_their_own() {
         let graph = KnowledgeGraph::of_facts([
-            ("Q1", "http://www.w3.org/2000/01/rdf-schema#label", "\"Heat\"@en"),
+            ("Q1", "http://kb.example/rdf-schema#label", "\"Heat\"@en"),
             ("Q1", "skos:altLabel", "Fuego contra fuego"),
             ("Q1", "directed_by", "Michael Mann"),
         ]);

@@ -153,7 +153,8 @@ mod tests {
     #[test]
     fn equal_names_are_linked_with_certainty() {
         let titles = ["Usual Suspects, The (1995)", "Amélie", "Heat (1995)", "Ran"];
-        let entities = ["http://x.org/resource/The_Usual_Suspects", "amelie", "Heat_(1995_film)", "Rain_Man"];
+        let entities =
+            ["http://kb.example/resource/The_Usual_Suspects", "amelie", "Heat_(1995_film)", "Rain_Man"];
         let (links, report) = linked(&titles, &entities, 0.9);
         assert_eq!(links.len(), 3, "{report:?}");
         assert!(links.contains(&("Heat (1995)".into(), "Heat_(1995_film)".into())));

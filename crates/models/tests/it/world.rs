@@ -317,6 +317,38 @@ fn few_components(config: TextVectorsConfig) -> TextVectorsConfig {
     TextVectorsConfig { whitening, half_life_days: 30.0, repeat: 0.5, ..config }
 }
 
+fn behavior_forms(config: BehaviorConfig) -> Vec<(&'static str, ExpertConfig)> {
+    let small = BehaviorConfig { width: 8, n_heads: 1, ..config };
+    let short = BehaviorConfig { max_len: 3, time_gaps: false, n_layers: 1, ..small.clone() };
+    let profiles = BehaviorConfig { profile_tokens: true, max_len: 6, ..small.clone() };
+    vec![
+        ("small", ExpertConfig::Behavior(small)),
+        ("profiles", ExpertConfig::Behavior(profiles)),
+        ("short memory", ExpertConfig::Behavior(short)),
+    ]
+}
+
+fn transfer_forms(config: TransferConfig) -> Vec<(&'static str, ExpertConfig)> {
+    let small = BehaviorConfig { width: 8, n_heads: 1, n_layers: 1, ..config.sequence.clone() };
+    let text = TextInputConfig { tags: false, id_bound: 0.0, domain_rank: 2, ..config.text.clone() };
+    let bare = TransferConfig { sequence: small.clone(), text, ..config.clone() };
+    let small = TransferConfig { sequence: small, ..config };
+    vec![("small", ExpertConfig::Transfer(small)), ("text alone", ExpertConfig::Transfer(bare))]
+}
+
+fn joint_forms(config: JointConfig) -> Vec<(&'static str, ExpertConfig)> {
+    let small = BehaviorConfig { width: 8, n_heads: 1, n_layers: 1, ..config.sequence.clone() };
+    let profiles = BehaviorConfig { profile_tokens: true, ..small.clone() };
+    let graph = NetworkConfig { n_layers: 1, n_neighbors: 3, users: true, ..config.graph.clone() };
+    let loss = JointLoss { form: LossForm::Mse, ..config.loss.clone() };
+    let squared = JointConfig { sequence: profiles, graph, loss, ..config.clone() };
+    let small = JointConfig { sequence: small, ..config };
+    vec![
+        ("small", ExpertConfig::Joint(Box::new(small))),
+        ("squared errors, profiles", ExpertConfig::Joint(Box::new(squared))),
+    ]
+}
+
 // Exhaustive: a new kind does not compile until it says in which forms it is tested.
 fn forms(kind: ExpertKind) -> Vec<(&'static str, ExpertConfig)> {
     let default = ("default", ExpertConfig::default_of(kind));
@@ -349,24 +381,8 @@ fn forms(kind: ExpertKind) -> Vec<(&'static str, ExpertConfig)> {
             forms.push(("light title", ExpertConfig::Content(config)));
             forms.push(("vectors", ExpertConfig::Content(vectors)));
         }
-        (ExpertKind::Behavior, ExpertConfig::Behavior(config)) => {
-            let small = BehaviorConfig { width: 8, n_heads: 1, ..config };
-            let short = BehaviorConfig { max_len: 3, time_gaps: false, n_layers: 1, ..small.clone() };
-            let profiles = BehaviorConfig { profile_tokens: true, max_len: 6, ..small.clone() };
-            forms = vec![
-                ("small", ExpertConfig::Behavior(small)),
-                ("profiles", ExpertConfig::Behavior(profiles)),
-                ("short memory", ExpertConfig::Behavior(short)),
-            ];
-        }
-        (ExpertKind::Transfer, ExpertConfig::Transfer(config)) => {
-            let small = BehaviorConfig { width: 8, n_heads: 1, n_layers: 1, ..config.sequence.clone() };
-            let text = TextInputConfig { tags: false, id_bound: 0.0, domain_rank: 2, ..config.text.clone() };
-            let bare = TransferConfig { sequence: small.clone(), text, ..config.clone() };
-            let small = TransferConfig { sequence: small, ..config };
-            forms =
-                vec![("small", ExpertConfig::Transfer(small)), ("text alone", ExpertConfig::Transfer(bare))];
-        }
+        (ExpertKind::Behavior, ExpertConfig::Behavior(config)) => forms = behavior_forms(config),
+        (ExpertKind::Transfer, ExpertConfig::Transfer(config)) => forms = transfer_forms(config),
         (ExpertKind::Graph, ExpertConfig::Graph(config)) => {
             let random_walk = GraphWalksConfig {
                 degree_exponent: 1.0,
@@ -390,18 +406,7 @@ fn forms(kind: ExpertKind) -> Vec<(&'static str, ExpertConfig)> {
         (ExpertKind::Audio, ExpertConfig::Audio(config)) => {
             forms.push(("few components, timed", ExpertConfig::Audio(few_components(config))));
         }
-        (ExpertKind::Joint, ExpertConfig::Joint(config)) => {
-            let small = BehaviorConfig { width: 8, n_heads: 1, n_layers: 1, ..config.sequence.clone() };
-            let profiles = BehaviorConfig { profile_tokens: true, ..small.clone() };
-            let graph = NetworkConfig { n_layers: 1, n_neighbors: 3, users: true, ..config.graph.clone() };
-            let loss = JointLoss { form: LossForm::Mse, ..config.loss.clone() };
-            let squared = JointConfig { sequence: profiles, graph, loss, ..(*config).clone() };
-            let small = JointConfig { sequence: small, ..*config };
-            forms = vec![
-                ("small", ExpertConfig::Joint(Box::new(small))),
-                ("squared errors, profiles", ExpertConfig::Joint(Box::new(squared))),
-            ];
-        }
+        (ExpertKind::Joint, ExpertConfig::Joint(config)) => forms = joint_forms(*config),
         (kind, config) => panic!("{kind:?} has the settings of another kind: {config:?}"),
     }
     forms
