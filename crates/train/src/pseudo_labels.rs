@@ -154,8 +154,11 @@ fn refit_on(
     // The folder is for the trainings on real events.
     let session = Session { keeping: Keeping { folder: None, ..session.keeping }, ..session };
     let with = refit_domain(model, material.with_train(&train), seed, session)?;
+    // A guess is no vote: what is popular is what people did.
+    let experts = with.experts.into_iter().zip(&model.experts);
+    let experts = experts.map(|(with, old)| if old.id.kind.uses_history() { with } else { old.clone() });
     // An item that only guesses have is still new.
-    Ok(DomainModel { cold: model.cold.clone(), ..with })
+    Ok(DomainModel { experts: experts.collect(), cold: model.cold.clone(), ..with })
 }
 
 /// Users who can get labels.
