@@ -154,9 +154,10 @@ fn share(subject: &Subject<'_>, test: &Judge<'_>, asks: &Asks<'_>, screen: Scree
         systems.push(system(subject, test, name, ranks)?);
         differences.push(Difference { against: name, ndcg_at_10: subject.difference(test, &ours, ranks)? });
     }
-    let pseudo_labels = match with_pseudo_labels {
-        true => Some(pseudo::measure(subject, test, (&shot, &transfer, &ours), (percent, screen))?),
-        false => None,
+    let pseudo_labels = if with_pseudo_labels {
+        Some(pseudo::measure(subject, test, (&shot, &transfer, &ours), (percent, screen))?)
+    } else {
+        None
     };
     let inside = items.range(subject.target);
     let events = revealed.train.sequences.events();

@@ -12,9 +12,10 @@ fn write(folder: &Folder) {
     let dir = folder.join("tales");
     std::fs::create_dir(&dir).unwrap();
     let title = |item: usize| (0..4).map(|at| WORDS[item / 5usize.pow(at) % 5]).collect::<Vec<_>>().join(" ");
-    let items: String = (0..200)
-        .map(|item| format!("{{\"item_id\": {item}, \"title\": \"{}\", \"brand\": \"\"}}\n", title(item)))
-        .collect();
+    let mut items = String::new();
+    for item in 0..200 {
+        writeln!(items, "{{\"item_id\": {item}, \"title\": \"{}\", \"brand\": \"\"}}", title(item)).unwrap();
+    }
     std::fs::write(dir.join("items.jsonl"), items).unwrap();
     let mut train = "user_id\tsequence\n".to_owned();
     let asked = "user_id\thistory\ttarget\n".to_owned();

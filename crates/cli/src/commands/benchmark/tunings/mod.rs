@@ -113,12 +113,12 @@ fn tables_of(
         let rows: Vec<TuningRow> = measured.iter().filter_map(|rows| rows.get(at).cloned()).collect();
         let (mask, negatives) = (args.protocol.mask(), args.protocol.negatives(seed));
         let test = Judge::new(&data.split.test.0, &data.dataset.items, target, mask, negatives)?;
-        tables.push(table(rows, seed, test.users())?);
+        tables.push(table(&rows, seed, test.users())?);
     }
     Ok(tables)
 }
 
-fn table(rows: Vec<TuningRow>, seed: u64, users: &[u32]) -> Result<TuningTable> {
+fn table(rows: &[TuningRow], seed: u64, users: &[u32]) -> Result<TuningTable> {
     let cases_of = |name: &str| rows.iter().find(|row| row.tuning == name).map(|row| row.cases.clone());
     let (full, frozen) = (cases_of("full"), cases_of("frozen"));
     let full_mean = rows.iter().find(|row| row.tuning == "full").map(|row| row.test.mean);
@@ -129,7 +129,7 @@ fn table(rows: Vec<TuningRow>, seed: u64, users: &[u32]) -> Result<TuningTable> 
     };
     let (target, n_test_cases) = (rows[0].target.clone(), users.len());
     let mut lines = Vec::new();
-    for row in &rows {
+    for row in rows {
         lines.push(Line {
             of_full: full_mean.filter(|full| *full > 0.0).map(|full| row.test.mean / full),
             minus_full: minus(row, &full, "full")?,

@@ -24,8 +24,6 @@ pub(super) fn show(table: &TuningTable, screen: Screen) -> Result<()> {
         ">valid",
         ">test",
         ">of full",
-        ">minus full",
-        ">minus frozen",
         ">CPU-s a step",
         ">CPU-s",
         ">peak memory",
@@ -44,7 +42,7 @@ pub(super) fn show(table: &TuningTable, screen: Screen) -> Result<()> {
     Ok(())
 }
 
-fn cells(line: &Line) -> [String; 12] {
+fn cells(line: &Line) -> [String; 10] {
     let row = &line.row;
     let none = || "–".to_owned();
     let mark = if row.refused { "†" } else { "" };
@@ -56,8 +54,6 @@ fn cells(line: &Line) -> [String; 12] {
         number::value(row.valid),
         number::estimate(&row.test),
         line.of_full.map_or_else(none, |share| format!("{:.1} %", share * 100.0)),
-        line.minus_full.map_or_else(none, |gain| number::difference(&gain)),
-        line.minus_frozen.map_or_else(none, |gain| number::difference(&gain)),
         row.cpu_s_per_step.map_or_else(none, |cpu_s| format!("{cpu_s:.2}")),
         row.cpu_s.map_or_else(none, |cpu_s| format!("{cpu_s:.0}")),
         row.peak_memory_bytes.map_or_else(none, number::bytes),
@@ -65,19 +61,19 @@ fn cells(line: &Line) -> [String; 12] {
 }
 
 fn verdict(line: &Line) -> String {
-    let of_full = line.of_full.map_or_else(
+    let of_full = line.of_full.zip(line.minus_full).map_or_else(
         || "not compared with full".to_owned(),
-        |share| {
+        |(share, minus)| {
             let sign = if share < SHARE_OF_FULL { "below" } else { "at least" };
-            format!("{:.1} % of full, {sign} {:.0} %", share * 100.0, SHARE_OF_FULL * 100.0)
+            let (share, bar, minus) = (share * 100.0, SHARE_OF_FULL * 100.0, number::difference(&minus));
+            format!("{share:.1} % of full, {sign} {bar:.0} % ({minus})")
         },
     );
     let above = line.minus_frozen.map_or_else(
         || "not compared with frozen".to_owned(),
         |gain| {
             let sign = if gain.mean > 0.0 { "above" } else { "not above" };
-            let proof = if gain.lo > 0.0 || gain.hi < 0.0 { "" } else { ", unproven" };
-            format!("{sign} frozen ({}{proof})", number::signed(gain.mean))
+            format!("{sign} frozen ({})", number::difference(&gain))
         },
     );
     let sign = if line.misses() { "MISSED" } else { "met" };
