@@ -184,4 +184,7 @@ fn names_are_measured_against_stated_links() {
     assert_eq!(judged[0]["recall"].as_f64(), Some(0.5));
     folder.ok("import source --to linked --link-by-name --link-confidence 0.8");
     folder.fails(2, "import source --to other --link-confidence 0.8");
+    std::fs::remove_file(folder.join("source/x.link")).unwrap();
+    folder.ok("import source --to unlinked");
+    assert!(folder.fails(1, "graph names unlinked").contains("no links of items"));
 }
