@@ -200,7 +200,7 @@ pub fn cold_flags(train: &TrainSet, items: &ItemCatalog, domain: DomainIdx) -> V
 fn wanted(plan: &FitPlan, spaces: &Spaces<'_>, n_domains: usize) -> Vec<ExpertId> {
     let mut kinds = plan.experts.clone();
     // Most data have no images and no sounds; that is worth a line only where somebody asked for them.
-    if kinds.contains(&ExpertKind::Popularity) {
+    if kinds == FitPlan::default().experts {
         kinds.retain(|kind| match kind {
             ExpertKind::Image => spaces.image.is_some(),
             ExpertKind::Audio => spaces.audio.is_some(),
