@@ -224,6 +224,21 @@ pub struct FitContext<'a> {
     pub graph: Option<&'a ItemGraph>,
 }
 
+impl<'a> FitContext<'a> {
+    /// Items alone: nothing was encoded, nothing is stated about them.
+    pub fn new(items: &'a ItemCatalog, domain: DomainIdx) -> Self {
+        Self {
+            items,
+            domain,
+            text_neighbors: None,
+            text_space: None,
+            image_space: None,
+            audio_space: None,
+            graph: None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 enum Model {
     Popularity(Popularity),

@@ -63,15 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{name}: {} passes, best on valid {best:.4}", curve.len());
         figures.push(ndcg(&expert, &test)?);
     }
-    let context = FitContext {
-        items,
-        domain,
-        text_neighbors: None,
-        text_space: None,
-        image_space: None,
-        audio_space: None,
-        graph: None,
-    };
+    let context = FitContext::new(items, domain);
     let id = ExpertId { kind: ExpertKind::Recent, scope: Scope::Target };
     let recent = Expert::fit(id, &ExpertConfig::default_of(id.kind), &split.train, context)?;
     figures.push(ndcg(&recent, &test)?);

@@ -311,15 +311,7 @@ pub fn vectors_alone(
 ) -> Result<Expert, TrainError> {
     let id = ExpertId { kind: ExpertKind::Encoder, scope: Scope::Target };
     let space = TextSpace::new(vectors, train, items);
-    let context = FitContext {
-        items,
-        domain,
-        text_neighbors: None,
-        text_space: space.as_ref(),
-        image_space: None,
-        audio_space: None,
-        graph: None,
-    };
+    let context = FitContext { text_space: space.as_ref(), ..FitContext::new(items, domain) };
     let config = ExpertConfig::default_of(ExpertKind::Encoder);
     let failed = |source: ModelError| TrainError::Model { expert: id.to_string(), source };
     Expert::fit(id, &config, train, context).map_err(failed)

@@ -68,15 +68,7 @@ impl Floor {
         for part in parts {
             let (kind, config) = part.config()?;
             let id = ExpertId { kind, scope: part.scope };
-            let context = FitContext {
-                items,
-                domain,
-                text_neighbors: None,
-                text_space: None,
-                image_space: None,
-                audio_space: None,
-                graph: None,
-            };
+            let context = FitContext::new(items, domain);
             let expert = Expert::fit(id, &config, train, context)
                 .map_err(|source| TrainError::Model { expert: id.to_string(), source })?;
             let scale = match part.scale {

@@ -130,7 +130,7 @@ proptest! {
         let domain = |c: char| (0..PER_DOMAIN).map(|i| format!("{c}{i}")).collect::<Vocabulary>();
         let items = ItemCatalog::new(vec![domain('a'), domain('b')], Vec::new());
         let train = TrainSet { sequences: Sequences::from_rows(rows.iter().map(|row| events(row))), ..TrainSet::default() };
-        let context = FitContext { items: &items, domain: TARGET, text_neighbors: None, text_space: None, image_space: None, audio_space: None, graph: None };
+        let context = FitContext::new(&items, TARGET);
         for scope in [Scope::Target, Scope::Sources, Scope::All] {
             let id = ExpertId { kind: ExpertKind::Window, scope };
             let expert = Expert::fit(id, &ExpertConfig::Window(config.clone()), &train, context).unwrap();

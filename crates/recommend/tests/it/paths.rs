@@ -56,15 +56,7 @@ fn recommender() -> Recommender {
     let dataset = dataset();
     let (items, graph) = (&dataset.items, ItemGraph::of(&dataset).expect("facts are stated"));
     let train = TrainSet { sequences: dataset.sequences.clone(), ..TrainSet::default() };
-    let context = FitContext {
-        items,
-        domain: TARGET,
-        text_neighbors: None,
-        text_space: None,
-        image_space: None,
-        audio_space: None,
-        graph: Some(&graph),
-    };
+    let context = FitContext { graph: Some(&graph), ..FitContext::new(items, TARGET) };
     let through_users = GraphWalksConfig { through_users: 1.0, ..GraphWalksConfig::default() };
     let walks = |id: ExpertId, config: GraphWalksConfig| {
         let fitted = Expert::fit(id, &ExpertConfig::Graph(config), &train, context);

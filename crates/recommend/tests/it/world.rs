@@ -51,15 +51,7 @@ fn dataset() -> Dataset {
 pub(crate) fn recommender() -> Recommender {
     let dataset = dataset();
     let train = TrainSet { sequences: dataset.sequences.clone(), ..TrainSet::default() };
-    let context = FitContext {
-        items: &dataset.items,
-        domain: TARGET,
-        text_neighbors: None,
-        text_space: None,
-        image_space: None,
-        audio_space: None,
-        graph: None,
-    };
+    let context = FitContext::new(&dataset.items, TARGET);
     let weights = [
         (ExpertKind::Popularity, Scope::Target, 0.125, 0.0),
         (ExpertKind::Recent, Scope::Target, 0.0, 0.0),

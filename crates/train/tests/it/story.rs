@@ -189,15 +189,7 @@ impl Stage {
     /// Every kind in closed form over the target and, where history counts, over the sources, with default settings and equal weights.
     pub(crate) fn unsearched(&self) -> DomainModel {
         let mut experts = Vec::new();
-        let context = FitContext {
-            items: &self.dataset.items,
-            domain: TARGET,
-            text_neighbors: None,
-            text_space: None,
-            image_space: None,
-            audio_space: None,
-            graph: None,
-        };
+        let context = FitContext::new(&self.dataset.items, TARGET);
         for scope in [segue_models::Scope::Target, segue_models::Scope::Sources, segue_models::Scope::All] {
             let target_only = scope == segue_models::Scope::Target;
             for kind in closed_form().into_iter().filter(|kind| target_only || kind.uses_history()) {
