@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::artifact::{io, put, write_aside};
 use crate::error::RecommendError;
 
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 const HEAD: &str = "graph.json";
 const ARRAYS: &str = "graph.safetensors";
 /// No honest head is larger.
@@ -39,9 +39,9 @@ pub struct About {
     pub rate: f32,
     /// Questions per step.
     pub batch: usize,
-    /// The pass that was kept, from 1.
-    pub epoch: usize,
-    /// Filtered MRR on valid of that pass; `None` when there were no facts of valid.
+    /// The pass that was kept of each member, from 1.
+    pub epochs: Vec<usize>,
+    /// Filtered MRR on valid of all members together; `None` when there were no facts of valid.
     pub valid_mrr: Option<f64>,
 }
 

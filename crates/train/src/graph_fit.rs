@@ -2,8 +2,9 @@
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use segue_data::{Facts, Triple};
+use segue_data::{Facts, Question, Triple};
 use segue_eval::links::{LinkFigures, rank_links};
+use segue_models::ModelError;
 use segue_models::graph::{GraphConfig, GraphModel, GraphStep, Lesson, ScoreFunction};
 use segue_models::nn::dropout::DropoutKey;
 use segue_models::nn::{Gradients, Params};
@@ -53,6 +54,17 @@ impl Default for GraphPlan {
     }
 }
 
+/// A model of several members.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GraphEnsemble {
+    /// All of them in one ([`GraphModel::together`]).
+    pub model: GraphModel,
+    /// Every member's curve.
+    pub curves: Vec<Vec<Epoch>>,
+    /// MRR on valid of all together; `None` without facts of valid.
+    pub valid_mrr: Option<f64>,
+}
+
 /// What there is to learn; never the test split.
 #[derive(Clone, Copy, Debug)]
 pub struct GraphMaterial<'a> {
@@ -82,7 +94,7 @@ pub fn fit_graph(
     check(plan, material)?;
     let sizes = (material.n_entities, material.n_relations);
     let model = GraphModel::new(plan.config, sizes, &mut ChaCha8Rng::seed_from_u64(plan.seed));
-    let model = model.map_err(|source| TrainError::Model { expert: "graph".to_owned(), source })?;
+    let model = model.map_err(of_graph)?;
     let lessons = Lesson::all_of(&Facts::of(material.train.iter().copied()), plan.answers);
     let n_answers: usize = lessons.iter().map(|lesson| lesson.answers.len()).sum();
     let learn_plan = LearnPlan {
@@ -108,6 +120,45 @@ pub fn fit_graph(
     };
     let curve = learn(&mut learner, &learn_plan, keeping, observe)?;
     Ok((learner.model, curve))
+}
+
+/// Trains `n_members` models that differ by their seed alone, each until its best pass, and puts them together: errors that depend on
+/// start and order cancel (Lakshminarayanan et al., NIPS 2017). `observe` is told the member, from 0.
+///
+/// # Errors
+/// As [`fit_graph`]; also when there is to be no member, or all do not fit in memory.
+pub fn fit_members(
+    plan: &GraphPlan,
+    n_members: usize,
+    material: GraphMaterial<'_>,
+    keeping: Keeping<'_>,
+    mut observe: impl FnMut(usize, &Epoch),
+) -> Result<GraphEnsemble, TrainError> {
+    if n_members == 0 {
+        return Err(TrainError::request("a model of no members", "give at least 1"));
+    }
+    let (mut members, mut curves) = (Vec::new(), Vec::new());
+    for member in 0..n_members {
+        // Neighboring seeds share no member.
+        let plan = GraphPlan { seed: plan.seed ^ (member as u64) << 32, ..*plan };
+        let (model, curve) = fit_graph(&plan, material, keeping, |epoch| observe(member, epoch))?;
+        members.push(model);
+        curves.push(curve);
+    }
+    let model = GraphModel::together(&members).map_err(of_graph)?;
+    let valid_mrr =
+        (!material.valid.is_empty()).then(|| mrr(&model, material.valid, material.filter)).transpose()?;
+    Ok(GraphEnsemble { model, curves, valid_mrr })
+}
+
+fn of_graph(source: ModelError) -> TrainError {
+    TrainError::Model { expert: "graph".to_owned(), source }
+}
+
+fn mrr(model: &GraphModel, facts: &[Triple], filter: &Facts) -> Result<f64, TrainError> {
+    let score = |questions: &[Question], scores: &mut [f32]| model.score(questions, scores);
+    let ranks = rank_links(facts, filter, model.n_entities(), score)?;
+    Ok(LinkFigures::of(&ranks).map_or(0.0, |figures| figures.mrr))
 }
 
 fn check(plan: &GraphPlan, material: GraphMaterial<'_>) -> Result<(), TrainError> {
@@ -147,9 +198,6 @@ impl Learner for GraphLearner<'_> {
     }
 
     fn validate(&mut self) -> Result<f64, TrainError> {
-        let score =
-            |questions: &[segue_data::Question], scores: &mut [f32]| self.model.score(questions, scores);
-        let ranks = rank_links(self.valid, self.filter, self.model.n_entities(), score)?;
-        Ok(LinkFigures::of(&ranks).map_or(0.0, |figures| figures.mrr))
+        mrr(&self.model, self.valid, self.filter)
     }
 }

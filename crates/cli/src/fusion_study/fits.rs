@@ -14,12 +14,12 @@ use crate::failure::usage;
 use crate::screen::Screen;
 use crate::study::{Subject, watched};
 
-/// Models by their tokens: as fitted on train, and as served.
+/// Models by their tokens and by how far their seed is from the study's: as fitted on train, and as served.
 pub(super) struct Fits<'s, 'a> {
     subject: &'s Subject<'a>,
     valid: &'s Judge<'a>,
     screen: Screen,
-    models: BTreeMap<Vec<TokenKind>, (DomainModel, DomainModel)>,
+    models: BTreeMap<(Vec<TokenKind>, u64), (DomainModel, DomainModel)>,
 }
 
 /// Refuses data with less than two modalities.
@@ -49,26 +49,33 @@ impl<'s, 'a> Fits<'s, 'a> {
     /// Trains the model that fuses all tokens of the recipe; those that the target's items have.
     pub(super) fn fused(&mut self) -> Result<Vec<TokenKind>> {
         let asked = self.subject.plan.joint.fusion.tokens.clone();
-        let pair = self.fit(&asked)?;
+        let pair = self.fit(&asked, 0)?;
         let tokens = tokens_of(&pair.0).to_vec();
-        self.models.insert(tokens.clone(), pair);
+        self.models.insert((tokens.clone(), 0), pair);
         Ok(tokens)
     }
 
     /// The model of these tokens.
     pub(super) fn of(&mut self, tokens: &[TokenKind]) -> Result<&(DomainModel, DomainModel)> {
-        if !self.models.contains_key(tokens) {
-            let pair = self.fit(tokens)?;
-            self.models.insert(tokens.to_vec(), pair);
-        }
-        self.models.get(tokens).context("it was just put there")
+        self.again(tokens, 0)
     }
 
-    fn fit(&self, tokens: &[TokenKind]) -> Result<(DomainModel, DomainModel)> {
+    /// The model of these tokens whose seed is so far from the study's.
+    pub(super) fn again(&mut self, tokens: &[TokenKind], off: u64) -> Result<&(DomainModel, DomainModel)> {
+        let key = (tokens.to_vec(), off);
+        if !self.models.contains_key(&key) {
+            let pair = self.fit(tokens, off)?;
+            self.models.insert(key.clone(), pair);
+        }
+        self.models.get(&key).context("it was just put there")
+    }
+
+    fn fit(&self, tokens: &[TokenKind], off: u64) -> Result<(DomainModel, DomainModel)> {
         let Self { subject, valid, .. } = self;
         let what = format!("{}: {}", subject.target_name(), super::names(tokens));
+        let plan = FitPlan { seed: subject.plan.seed.wrapping_add(off), ..subject.plan.clone() };
         let fitted = watched(self.screen, &what, |session| {
-            Ok(fit_joint(tokens, subject.plan, subject.material(), valid, session)?)
+            Ok(fit_joint(tokens, &plan, subject.material(), valid, session)?)
         })?;
         let served = if subject.refit { subject.refitted(&fitted)? } else { fitted.clone() };
         Ok((fitted, served))

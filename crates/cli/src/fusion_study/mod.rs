@@ -47,6 +47,8 @@ pub(crate) struct FusionTable {
     pub(crate) late_weights: Vec<(String, f32)>,
     /// Fused minus late blend.
     pub(crate) over_late: Pair,
+    /// As many fused models as the late blend has, of neighboring seeds and blended like those, minus the late blend.
+    pub(crate) alike_over_late: Pair,
     /// Fused minus the model of one modality that is best on valid, with its name.
     pub(crate) over_best: (String, Pair),
     pub(crate) weights: WeightsCheck,
@@ -128,11 +130,16 @@ pub(crate) fn study(subject: &Subject<'_>, screen: Screen) -> Result<FusionTable
     for tokens in singles_of(&tokens) {
         singles.push(cases.rank(names(&tokens), fits.of(&tokens)?.clone())?);
     }
-    let late = cases.late(&singles)?;
+    let mut alike = Vec::new();
+    for off in 0..singles.len() as u64 {
+        alike.push(cases.rank("fused".to_owned(), fits.again(&tokens, off)?.clone())?);
+    }
+    let late = cases.blend("late blend of these".to_owned(), &singles)?;
+    let alike = cases.blend(format!("blend of {} fused", singles.len()), &alike)?;
     let best = cases.best_on_valid(&singles)?;
     let expert = fused.models.1.experts.first().context("the fused model has one expert")?;
     let late_weights = late.models.0.blend.members.iter().map(|member| member.warm);
-    let models = std::iter::once(&fused).chain(&singles).chain(std::iter::once(&late));
+    let models = std::iter::once(&fused).chain(&singles).chain([&late, &alike]);
     let mut table = FusionTable {
         target: subject.target_name().to_owned(),
         split: subject.split.description.clone(),
@@ -143,6 +150,7 @@ pub(crate) fn study(subject: &Subject<'_>, screen: Screen) -> Result<FusionTable
         models: models.map(|model| cases.row(model)).collect::<Result<_>>()?,
         late_weights: singles.iter().map(|single| single.name.clone()).zip(late_weights).collect(),
         over_late: cases.pair(&fused, &late)?,
+        alike_over_late: cases.pair(&alike, &late)?,
         over_best: (best.name.clone(), cases.pair(&fused, best)?),
         weights: check_weights(expert, fused.models.1.n_candidates()),
         faithful: check_faithful(subject, expert, &cases.test)?,
@@ -175,12 +183,12 @@ impl Cases<'_, '_> {
     }
 
     // Weights chosen on valid, on the models as fitted on train.
-    fn late(&self, singles: &[Ranked]) -> Result<Ranked> {
-        let fitted: Vec<DomainModel> = singles.iter().map(|single| single.models.0.clone()).collect();
-        let served: Vec<DomainModel> = singles.iter().map(|single| single.models.1.clone()).collect();
+    fn blend(&self, name: String, members: &[Ranked]) -> Result<Ranked> {
+        let fitted: Vec<DomainModel> = members.iter().map(|member| member.models.0.clone()).collect();
+        let served: Vec<DomainModel> = members.iter().map(|member| member.models.1.clone()).collect();
         let late = blend_late(&fitted, self.subject.plan, &self.valid)?;
         let late_served = with_members(&late, &served);
-        self.rank("late blend of these".to_owned(), (late, late_served))
+        self.rank(name, (late, late_served))
     }
 
     // The first of equals.

@@ -90,6 +90,11 @@ pub(super) fn sentences(table: &FusionTable) -> Vec<Sentence> {
     let (best, over_best) = &table.over_best;
     let mut sentences = vec![
         compared(target, &table.over_late.on_test.difference, "the late blend of single modalities"),
+        compared(
+            target,
+            &table.alike_over_late.on_test.difference,
+            &format!("the late blend, as many models on either side ({})", table.late_weights.len()),
+        ),
         compared(target, &over_best.on_test.difference, &format!("the best single one on valid ({best})")),
     ];
     let weights = &table.weights;

@@ -171,7 +171,7 @@ impl FusedItems {
 
     /// The fused vectors, `[n_rows, width]`; with a key, tokens are left out and neighbors drawn as in that training step.
     ///
-    /// The vector is `n_tokens` times the weighted mean of the tokens: with even weights, their sum.
+    /// The vector is the weighted mean of the tokens present times their number: with even weights, their sum.
     pub(crate) fn forward(&mut self, params: &Params, key: Option<DropoutKey>) -> Vec<f32> {
         let Some(net) = self.net.as_ref() else { return Vec::new() };
         let (n_rows, n_tokens, width) = (self.n_rows(), self.kinds.len(), self.width);
@@ -191,7 +191,7 @@ impl FusedItems {
         }
         let mut fused = vec![0.0; n_rows * width]; // [n_rows, width]
         net.fusion.forward(params, (&cache.tokens, &cache.present), &mut fused, &mut cache.fusion);
-        fused.par_iter_mut().for_each(|x| *x *= n_tokens as f32);
+        times_number_present(&mut fused, &cache.present, n_tokens);
         self.cache = cache;
         fused
     }
@@ -207,7 +207,7 @@ impl FusedItems {
         let is_left = |(&there, kind): (&bool, &TokenKind)| there && !gone.contains(kind);
         let present: Vec<bool> = was_there.iter().zip(&self.kinds).map(is_left).collect();
         net.fusion.forward(params, (tokens, &present), &mut fused, &mut FusionCache::default());
-        fused.iter_mut().for_each(|x| *x *= n as f32);
+        times_number_present(&mut fused, &present, n);
         fused
     }
 
@@ -309,7 +309,8 @@ impl FusedItems {
         let cache = &self.cache;
         let mut d_tokens = vec![0.0; cache.tokens.len()]; // [n_rows, n_tokens, width]
         if turn != Turn::Sides {
-            let d_fused: Vec<f32> = d_fused.par_iter().map(|d| d * n_tokens as f32).collect();
+            let mut d_fused = d_fused.to_vec();
+            times_number_present(&mut d_fused, &cache.present, n_tokens);
             let inputs = (cache.tokens.as_slice(), cache.present.as_slice());
             net.fusion.backward(params, inputs, (&d_fused, &cache.fusion), &mut d_tokens, gradients);
         }
@@ -394,6 +395,15 @@ impl FusedItems {
         }
         Ok(items)
     }
+}
+
+// Rows of `vectors: [n_rows, width]` times the number of their tokens, `present: [n_rows, n_tokens]`.
+fn times_number_present(vectors: &mut [f32], present: &[bool], n_tokens: usize) {
+    let width = vectors.len() * n_tokens / present.len().max(1);
+    vectors.par_chunks_mut(width.max(1)).zip(present.par_chunks(n_tokens)).for_each(|(row, present)| {
+        let n_present = present.iter().filter(|present| **present).count() as f32;
+        row.iter_mut().for_each(|x| *x *= n_present);
+    });
 }
 
 /// The draw that decides whose turn a step is.

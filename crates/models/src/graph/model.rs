@@ -79,6 +79,36 @@ impl GraphModel {
         Ok(Self { config, params, entities, relations, n_entities, n_relations })
     }
 
+    /// Several models of one graph as one, whose vectors are theirs one after another: its score of a fact is their mean.
+    ///
+    /// # Errors
+    /// When there is none, their settings or sizes differ, or the vectors would not fit in memory.
+    pub fn together(members: &[Self]) -> Result<Self, ModelError> {
+        let refuse = |reason: &str| ModelError::StandsAside { expert: "graph", reason: reason.to_owned() };
+        let first = members.first().ok_or_else(|| refuse("no model to put together"))?;
+        let is_like = |other: &&Self| {
+            other.config == first.config
+                && (other.n_entities, other.n_relations) == (first.n_entities, first.n_relations)
+        };
+        if !members.iter().all(|other| is_like(&other)) {
+            return Err(refuse("models of other settings or another graph do not go together"));
+        }
+        let config = GraphConfig { dim: first.config.dim * members.len(), ..first.config };
+        let sizes = (first.n_entities, first.n_relations);
+        let [entity_shape, relation_shape] = shapes(&config, sizes)?;
+        let (by_entity, by_relation) = config.function.mean_factors(members.len());
+        let joined = |id: fn(&Self) -> ParamId, factor: f32| {
+            let tables: Vec<&[f32]> = members.iter().map(|member| member.params.get(id(member))).collect();
+            side_by_side(&tables, first.config.dim, factor)
+        };
+        let mut params = Params::new();
+        let entities =
+            params.add_values("entities", &entity_shape, joined(|model| model.entities, by_entity));
+        let relations =
+            params.add_values("relations", &relation_shape, joined(|model| model.relations, by_relation));
+        Ok(Self { config, params, entities, relations, n_entities: sizes.0, n_relations: sizes.1 })
+    }
+
     /// Number of entities.
     pub fn n_entities(&self) -> usize {
         self.n_entities
@@ -159,6 +189,15 @@ impl GraphModel {
         let relations = take("relations", relation_shape)?;
         Ok(Self { config, params, entities, relations, n_entities: sizes.0, n_relations: sizes.1 })
     }
+}
+
+// Tables whose rows are parts of `dim` values (all of a vector, or its real, then its imaginary numbers): each part of the one before the
+// same part of the next.
+fn side_by_side(tables: &[&[f32]], dim: usize, factor: f32) -> Vec<f32> {
+    let n_values = tables.first().map_or(0, |table| table.len());
+    let parts = (0..n_values).step_by(dim);
+    let of_all = parts.flat_map(|part| tables.iter().flat_map(move |table| &table[part..part + dim]));
+    of_all.map(|x| x * factor).collect()
 }
 
 fn shapes(

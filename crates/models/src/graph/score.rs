@@ -75,6 +75,16 @@ impl ScoreFunction {
         }
     }
 
+    /// The factors of entities and of relations by which the sum of `n` models' scores becomes their mean.
+    pub(crate) fn mean_factors(self, n: usize) -> (f32, f32) {
+        let share = 1.0 / n as f32;
+        match self {
+            Self::ComplEx | Self::DistMult => (1.0, share),
+            Self::RotatE => (share, 1.0),
+            Self::TransE => (share, share),
+        }
+    }
+
     /// Whether an entity's values are pairs of real and imaginary parts.
     pub fn is_complex(self) -> bool {
         matches!(self, Self::ComplEx | Self::RotatE)

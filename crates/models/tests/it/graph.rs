@@ -104,6 +104,49 @@ fn scores_are_those_of_the_definitions_in_both_directions() {
 }
 
 #[test]
+fn models_put_together_score_by_their_mean() {
+    for function in ScoreFunction::ALL {
+        let members = [1, 2, 3].map(|seed| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            GraphModel::new(config(function), (N_ENTITIES, N_RELATIONS), &mut rng).unwrap()
+        });
+        let together = GraphModel::together(&members).unwrap();
+        assert_eq!(together.config.dim, 3 * members[0].config.dim);
+        for inverse in [false, true] {
+            let question = Question { anchor: EntityIdx(3), relation: RelationIdx(1), inverse };
+            let scores = |model: &GraphModel| {
+                let mut scores = vec![0.0; N_ENTITIES];
+                model.score(&[question], &mut scores);
+                scores
+            };
+            let (joined, alone) = (scores(&together), members.each_ref().map(scores));
+            for entity in 0..N_ENTITIES {
+                let mean = alone.iter().map(|scores| scores[entity]).sum::<f32>() / 3.0;
+                let apart = (joined[entity] - mean).abs();
+                assert!(
+                    apart < 1e-5 * mean.abs().max(1e-3),
+                    "{}: {} instead of {mean}",
+                    function.name(),
+                    joined[entity]
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn models_of_other_settings_or_sizes_are_not_put_together() {
+    let one = model(config(ScoreFunction::ComplEx));
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let larger = GraphModel::new(one.config, (N_ENTITIES + 1, N_RELATIONS), &mut rng).unwrap();
+    let other = GraphConfig { n3: one.config.n3 + 1.0, ..one.config };
+    let other = GraphModel::new(other, (N_ENTITIES, N_RELATIONS), &mut rng).unwrap();
+    assert!(GraphModel::together(&[]).is_err());
+    assert!(GraphModel::together(&[one.clone(), larger]).is_err());
+    assert!(GraphModel::together(&[one, other]).is_err());
+}
+
+#[test]
 fn the_loss_is_that_of_every_fact_alone() {
     for function in ScoreFunction::ALL {
         let config = GraphConfig { n3: 0.1, relation_weight: 0.5, ..config(function) };

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use segue_data::{EntityIdx, Facts, Question, RelationIdx, Triple};
 use segue_eval::links::{LinkFigures, rank_links};
 use segue_models::graph::{GraphConfig, GraphModel, ScoreFunction};
-use segue_train::graph_fit::{GraphMaterial, GraphPlan, fit_graph};
+use segue_train::graph_fit::{GraphMaterial, GraphPlan, fit_graph, fit_members};
 use segue_train::learn::Epoch;
 use segue_train::{Keeping, TrainError};
 
@@ -95,6 +95,29 @@ fn every_function_learns_steps_on_a_grid() {
         assert!(mrr > 5.0 * chance(), "{name}: MRR {mrr:.3}, chance {:.3}", chance());
         assert!(curve.last().unwrap().loss < curve[0].loss, "{name}");
     }
+}
+
+#[test]
+fn members_differ_and_know_together_what_one_knows() {
+    let split = grid();
+    let material = GraphMaterial {
+        n_entities: N_ENTITIES,
+        n_relations: N_RELATIONS,
+        train: &split.train,
+        valid: &split.valid,
+        filter: &split.all(),
+    };
+    let plan = plan(ScoreFunction::ComplEx);
+    let fit = |n| fit_members(&plan, n, material, Keeping::nothing(), |_, _| ());
+    let one = fit(1).unwrap();
+    let three = fit(3).unwrap();
+    assert!(one.model == fit_graph(&plan, material, Keeping::nothing(), |_| ()).unwrap().0);
+    assert_eq!(three.curves[0], one.curves[0]);
+    assert!(three.curves[1] != three.curves[0]);
+    assert!(three.model == fit(3).unwrap().model);
+    let (mrr, alone) = (three.valid_mrr.unwrap(), one.valid_mrr.unwrap());
+    assert!(mrr > alone, "three {mrr:.4}, one {alone:.4}");
+    assert!(fit(0).is_err());
 }
 
 #[test]

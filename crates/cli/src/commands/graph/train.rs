@@ -8,7 +8,7 @@ use segue_models::graph::{GraphConfig, ScoreFunction};
 use segue_recommend::GraphArtifact;
 use segue_recommend::graph_artifact::About;
 use segue_train::Keeping;
-use segue_train::graph_fit::{GraphMaterial, GraphPlan, fit_graph};
+use segue_train::graph_fit::{GraphEnsemble, GraphMaterial, GraphPlan, fit_members};
 use segue_train::learn::Epoch;
 
 use crate::failure::{closest, usage};
@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// Score function: complex, distmult, rotate or transe
     #[arg(long, default_value = "complex", value_name = "NAME")]
     model: String,
+    /// Models trained from different seeds and put together, their scores averaged: better, at so many times the cost
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    members: usize,
     /// Choose the pass by an MRR that is filtered by the facts of train and valid only; published figures filter by those of test, too
     #[arg(long)]
     strict: bool,
@@ -105,15 +108,6 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         count(n_entities),
         count(n_relations)
     ))?;
-    let bar = screen.bar(plan.epochs, "train");
-    let mut best = (0.0, 0);
-    let show = |epoch: &Epoch| {
-        if epoch.metric.is_some_and(|mrr| mrr > best.0) {
-            best = (epoch.metric.unwrap_or(0.0), epoch.epoch);
-        }
-        bar.inc(1);
-        bar.set_message(format!("loss {:.4}, MRR on valid {:.4}", epoch.loss, best.0));
-    };
     let keeping = Keeping { stop: interrupt::listen()?, ..Keeping::nothing() };
     let filter = if args.strict {
         Facts::of(data.train.iter().chain(&data.valid).copied())
@@ -122,16 +116,16 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     };
     let (train, valid) = (data.train.as_slice(), data.valid.as_slice());
     let material = GraphMaterial { n_entities, n_relations, train, valid, filter: &filter };
-    let (model, curve) = fit_graph(&plan, material, keeping, show)?;
-    bar.finish_and_clear();
-    let valid_mrr = curve.iter().filter_map(|pass| pass.metric).reduce(f64::max);
-    let kept = curve.iter().find(|pass| pass.metric == valid_mrr).or(curve.last());
-    let epoch = kept.map_or(0, |pass| pass.epoch);
-    let about = About { seed: plan.seed, rate: plan.rate, batch: plan.batch, epoch, valid_mrr };
+    let GraphEnsemble { model, curves, valid_mrr } =
+        watched(&plan, args.members, material, (keeping, screen))?;
+    let epochs: Vec<usize> = curves.iter().map(|curve| kept(curve)).collect();
+    let about = About { seed: plan.seed, rate: plan.rate, batch: plan.batch, epochs, valid_mrr };
     let artifact = GraphArtifact { model, data, about };
     artifact.write(&args.out).context("cannot write the model")?;
     let valid = valid_mrr.map_or("no valid facts".to_owned(), |mrr| format!("MRR on valid {}", value(mrr)));
-    screen.say(format!("{valid}, pass {epoch} of {} made", curve.len()))?;
+    let made = |(curve, kept): (&Vec<Epoch>, &usize)| format!("pass {kept} of {} made", curve.len());
+    let passes: Vec<String> = curves.iter().zip(&artifact.about.epochs).map(made).collect();
+    screen.say(format!("{valid}, {}", passes.join(", ")))?;
     screen.say(format!(
         "model in {}; next: segue graph evaluate {} {}",
         args.out.display(),
@@ -139,7 +133,35 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         args.folder.display()
     ))?;
     let document = serde_json::json!({
-        "model": args.out, "config": artifact.model.config, "about": artifact.about, "curve": curve
+        "model": args.out, "config": artifact.model.config, "about": artifact.about, "curves": curves
     });
     screen.document(&document)
+}
+
+fn watched(
+    plan: &GraphPlan,
+    n_members: usize,
+    material: GraphMaterial<'_>,
+    (keeping, screen): (Keeping<'_>, Screen),
+) -> Result<GraphEnsemble> {
+    let bar = screen.bar(plan.epochs * n_members, "train");
+    let mut best = (0, 0.0);
+    let fitted = fit_members(plan, n_members, material, keeping, |member, epoch| {
+        if best.0 != member {
+            best = (member, 0.0);
+            bar.set_position((plan.epochs * member) as u64);
+        }
+        best.1 = epoch.metric.unwrap_or(0.0).max(best.1);
+        bar.inc(1);
+        bar.set_message(format!("loss {:.4}, MRR on valid {:.4}", epoch.loss, best.1));
+    })?;
+    bar.finish_and_clear();
+    Ok(fitted)
+}
+
+// The pass whose model is kept: the first of the best, without valid the newest.
+fn kept(curve: &[Epoch]) -> usize {
+    let best = curve.iter().filter_map(|pass| pass.metric).reduce(f64::max);
+    let kept = curve.iter().find(|pass| pass.metric == best).or(curve.last());
+    kept.map_or(0, |pass| pass.epoch)
 }
