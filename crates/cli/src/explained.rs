@@ -167,6 +167,23 @@ pub(crate) fn explain_list(
     })
 }
 
+/// What experts without weight would say of the first items of a list, by title; nothing where they have nothing to say.
+pub(crate) fn refused_words(
+    recommender: &Recommender,
+    query: &Query<'_>,
+    list: &ExplainedList,
+    n: usize,
+) -> Result<Vec<(String, String)>> {
+    let mut said = Vec::new();
+    for listed in list.items.iter().take(n) {
+        let Some(item) = recommender.dataset.items.get(query.domain, &listed.id) else { continue };
+        let reasons = recommender.refused_reasons(query, item)?;
+        let words = words::of_refused(recommender, query, &reasons);
+        said.extend(words.map(|words| (listed.title.clone(), words)));
+    }
+    Ok(said)
+}
+
 /// One item with its reasons.
 pub(crate) fn explain_item(
     recommender: &Recommender,

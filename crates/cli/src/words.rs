@@ -57,6 +57,28 @@ pub(crate) fn phrases(
     phrases
 }
 
+/// What experts without weight say of an item by the graph or by its modalities, strongest path first: `graph: directed by X, like Y`.
+pub(crate) fn of_refused(recommender: &Recommender, query: &Query<'_>, reasons: &[Reason]) -> Option<String> {
+    let said = reasons.iter().filter_map(|reason| match reason {
+        Reason::Path { expert, from, together, steps, .. } => {
+            let path = Path { from: *from, together: *together, steps };
+            Some((expert, path_words::phrase(recommender, query.domain, path)?))
+        }
+        Reason::Modalities { expert, tokens } => {
+            Some((expert, format!("weighs {}", path_words::weights(tokens))))
+        }
+        _ => None,
+    });
+    let mut named: Vec<(&ExpertId, String)> = Vec::new();
+    for (expert, text) in said {
+        if !named.iter().any(|(other, _)| *other == expert) {
+            named.push((expert, text));
+        }
+    }
+    let phrases: Vec<String> = named.iter().map(|(expert, text)| format!("{expert}: {text}")).collect();
+    (!phrases.is_empty()).then(|| phrases.join("; "))
+}
+
 // The first of a kind only: experts of other scopes would repeat it.
 fn alike(dataset: &Dataset, query: &Query<'_>, reasons: &[Reason]) -> Vec<String> {
     let of_kind = |kind: ExpertKind, what: &str| {

@@ -65,10 +65,10 @@ impl ExpertKind {
         Self::Joint,
     ];
 
-    /// Whether it is trained unless somebody names the kinds: not `graph`, `transfer` and `joint`, which have not
-    /// made a blend on real data better yet (docs/experiments.md); the last two cost as much as `behavior` and more.
+    /// Whether it is trained unless somebody names the kinds: not `transfer` and `joint`, which cost as much as `behavior` and more, and
+    /// have not made a blend on real data better yet (docs/experiments.md).
     pub fn is_default(self) -> bool {
-        !matches!(self, Self::Graph | Self::Transfer | Self::Joint)
+        !matches!(self, Self::Transfer | Self::Joint)
     }
 
     /// The name in configs, tables and files.

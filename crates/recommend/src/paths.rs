@@ -1,9 +1,10 @@
 //! Reasons from what is known of an item: paths over the graph, and the weights of its modalities.
 
-use segue_data::ItemGraph;
+use segue_data::{ItemGraph, ItemIdx};
 use segue_models::graph_walks::GraphPath;
 use segue_models::{Expert, Query};
 
+use crate::error::RecommendError;
 use crate::reasons::Reason;
 use crate::recommender::Recommender;
 
@@ -11,6 +12,23 @@ use crate::recommender::Recommender;
 const PATHS_NAMED: usize = 3;
 
 impl Recommender {
+    /// What experts without weight in the blend would say of an item by the graph, or by what they fuse: no part of its score.
+    ///
+    /// # Errors
+    /// When the domain is not a trained target or the item is of another domain.
+    pub fn refused_reasons(&self, query: &Query<'_>, item: ItemIdx) -> Result<Vec<Reason>, RecommendError> {
+        let model = self.model(query.domain)?;
+        let at = self.candidate(query.domain, item)?;
+        let active: Vec<usize> = model.blend.active().collect();
+        let refused = model.experts.iter().enumerate().filter(|(expert, _)| !active.contains(expert));
+        let reasons_of = |(_, expert): (usize, &Expert)| {
+            let mut reasons = self.paths(expert, query, at);
+            reasons.extend(modalities(expert, query, at));
+            reasons
+        };
+        Ok(refused.flat_map(reasons_of).collect())
+    }
+
     /// The paths that carry a candidate's score by an expert that walks over the graph, strongest first. A path is only named if each of
     /// its edges is stated, and the expert's score falls without them.
     pub(crate) fn paths(&self, expert: &Expert, query: &Query<'_>, candidate: usize) -> Vec<Reason> {

@@ -1,6 +1,6 @@
 //! Reasons that can be checked: what carried an item, found by taking it away.
 
-use segue_data::{Event, ItemIdx};
+use segue_data::{DomainIdx, Event, ItemIdx};
 use segue_models::behavior::TokenEffect;
 use segue_models::graph_walks::PathStep;
 use segue_models::{ExpertId, Query};
@@ -117,12 +117,7 @@ impl Recommender {
     /// When the domain is not a trained target or the item is of another domain.
     pub fn explain(&self, query: &Query<'_>, item: ItemIdx) -> Result<Vec<Reason>, RecommendError> {
         let model = self.model(query.domain)?;
-        let range = self.dataset.items.range(query.domain);
-        if !range.contains(&item.at()) {
-            let problem = format!("item `{}` is not in the domain asked for", self.dataset.items.raw(item));
-            return Err(RecommendError::request(problem, "name its own domain with --domain"));
-        }
-        let at = item.at() - range.start;
+        let at = self.candidate(query.domain, item)?;
         let mut reasons = self.event_effects(query, at)?;
         reasons.extend(self.profile_effect(query, at)?);
         for expert_at in model.blend.active() {
@@ -138,10 +133,20 @@ impl Recommender {
             reasons.extend(self.paths(expert, query, at));
             reasons.extend(modalities(expert, query, at));
             if let Some(rank) = expert.popularity_rank(at) {
-                reasons.push(Reason::Popular { expert: expert.id, rank, of: range.len() });
+                reasons.push(Reason::Popular { expert: expert.id, rank, of: model.n_candidates() });
             }
         }
         Ok(reasons)
+    }
+
+    /// The place of an item among the candidates of its domain.
+    pub(crate) fn candidate(&self, domain: DomainIdx, item: ItemIdx) -> Result<usize, RecommendError> {
+        let range = self.dataset.items.range(domain);
+        if range.contains(&item.at()) {
+            return Ok(item.at() - range.start);
+        }
+        let problem = format!("item `{}` is not in the domain asked for", self.dataset.items.raw(item));
+        Err(RecommendError::request(problem, "name its own domain with --domain"))
     }
 
     // The exact effect of each distinct history item: the score with all its events minus the score without them.

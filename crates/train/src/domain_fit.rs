@@ -105,7 +105,7 @@ pub fn fit_domain_from(
         aside: Vec::new(),
         curves: Vec::new(),
     };
-    let ids = wanted(plan, &work.spaces, items.n_domains());
+    let ids = wanted(plan, (&work.spaces, work.graph.is_some()), items.n_domains());
     for (done, &id) in ids.iter().enumerate() {
         session.show(format!("search {id}"), done, ids.len() + 1);
         match known.filter(|known| (known.holds)(id)) {
@@ -197,13 +197,14 @@ pub fn cold_flags(train: &TrainSet, items: &ItemCatalog, domain: DomainIdx) -> V
     items.range(domain).map(|item| counts[item] == 0).collect()
 }
 
-fn wanted(plan: &FitPlan, spaces: &Spaces<'_>, n_domains: usize) -> Vec<ExpertId> {
+fn wanted(plan: &FitPlan, (spaces, has_graph): (&Spaces<'_>, bool), n_domains: usize) -> Vec<ExpertId> {
     let mut kinds = plan.experts.clone();
-    // Most data have no images and no sounds; that is worth a line only where somebody asked for them.
+    // Most data have no images, sounds or facts; that is worth a line only where somebody asked for them.
     if kinds == FitPlan::default().experts {
         kinds.retain(|kind| match kind {
             ExpertKind::Image => spaces.image.is_some(),
             ExpertKind::Audio => spaces.audio.is_some(),
+            ExpertKind::Graph => has_graph,
             _ => true,
         });
     }

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use segue_data::import::{DomainGroup, ImportOptions, Source, import};
 use segue_data::{Dataset, UserIdx};
+use segue_models::Query;
 use segue_recommend::{Recommender, Request};
 use serde::Serialize;
 
 use super::train::{Settings, show_end};
 use crate::config::RunConfig;
 use crate::example_users::example_users;
-use crate::explained::{ExplainedList, explain_list, newest_titles};
+use crate::explained::{ExplainedList, explain_list, newest_titles, refused_words};
 use crate::facts::DataFacts;
 use crate::failure::failed;
 use crate::figures::RunFigures;
@@ -58,6 +59,9 @@ const GROUPS: [(&str, &[&str]); 2] = [
         ],
     ),
 ];
+
+/// Items of which refused experts are heard.
+const REFUSED_SHOWN: usize = 3;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -148,5 +152,20 @@ fn show_recommendations(recommender: &Recommender, screen: Screen) -> Result<Exp
     ))?;
     screen.say(format!("newest: {}", newest_titles(recommender, &query, 4).join(" · ")))?;
     screen.say(list.table())?;
+    show_refused(recommender, (&query, &list), screen)?;
     Ok(list)
+}
+
+// A user who wonders what the graph knows sees it, and that the blend does not listen to it.
+fn show_refused(
+    recommender: &Recommender,
+    (query, list): (&Query<'_>, &ExplainedList),
+    screen: Screen,
+) -> Result<()> {
+    let said = refused_words(recommender, query, list, REFUSED_SHOWN)?;
+    if said.is_empty() {
+        return Ok(());
+    }
+    screen.heading("What experts say of these that have no weight, since no gain of them is proved here")?;
+    said.iter().try_for_each(|(title, words)| screen.say(format!("{title}: {words}")))
 }
