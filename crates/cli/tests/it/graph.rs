@@ -82,6 +82,7 @@ fn what_cannot_be_meant_is_refused_with_a_remedy() {
     };
     fails(2, "graph train family --out m --model complx", "did you mean `complex`?");
     fails(2, "graph train family --out m --dropout 1.5", "dropout must be");
+    fails(1, "graph train family --out m --members 0", "no members");
     fails(2, "graph train family --out family", "exists already");
     fails(1, "graph train nothing --out m", "`nothing`");
     std::fs::write(folder.join("family/extra.txt"), "").unwrap();
@@ -100,6 +101,18 @@ fn what_cannot_be_meant_is_refused_with_a_remedy() {
 }
 
 #[test]
+fn members_are_trained_one_after_another_and_measured_as_one() {
+    let folder = Folder::new("graph-members");
+    family(&folder);
+    let document = folder.json("graph train family --out model --dim 8 --epochs 5 --batch 32 --members 3");
+    assert_eq!(document["curves"].as_array().unwrap().len(), 3);
+    assert_eq!(document["about"]["epochs"].as_array().unwrap().len(), 3);
+    assert_eq!(document["config"]["dim"], 24);
+    let measured = folder.json("graph evaluate model family --valid");
+    assert_eq!(measured["figures"]["mrr"], document["about"]["valid_mrr"]);
+}
+
+#[test]
 fn a_damaged_model_is_refused() {
     let folder = Folder::new("graph-damaged");
     family(&folder);
@@ -113,7 +126,7 @@ fn a_damaged_model_is_refused() {
         assert!(message.contains("hint:"), "{message}");
         std::fs::write(&head, &text).unwrap();
     };
-    refused("\"format_version\": 1", "\"format_version\": 2");
+    refused("\"format_version\": 2", "\"format_version\": 1");
     refused("\"n_entities\": 63", "\"n_entities\": 64");
     refused("\"n_relations\": 3", "\"n_relations\": 4294967296");
     refused("\"dim\": 32", "\"dim\": 31");

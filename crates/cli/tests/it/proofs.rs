@@ -136,10 +136,13 @@ fn fusion_is_compared_with_a_late_blend_and_its_weights_are_checked() {
     assert_eq!(table["tokens"], serde_json::json!(["text", "graph", "id"]));
     let models = table["models"].as_array().unwrap();
     let names: Vec<&str> = models.iter().map(|row| row["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["fused: text + graph + id", "text + id", "graph + id", "late blend of these"]);
+    let blends = ["late blend of these", "blend of 2 fused"];
+    assert_eq!(names, [&["fused: text + graph + id", "text + id", "graph + id"][..], &blends].concat());
     let mean = |at: usize| models[at]["test"]["mean"].as_f64().unwrap();
     let over_late = table["over_late"]["on_test"]["difference"]["mean"].as_f64().unwrap();
     assert!((mean(0) - mean(3) - over_late).abs() < 1e-9);
+    let alike = table["alike_over_late"]["on_test"]["difference"]["mean"].as_f64().unwrap();
+    assert!((mean(4) - mean(3) - alike).abs() < 1e-9);
     let weights: f64 =
         table["late_weights"].as_array().unwrap().iter().map(|pair| pair[1].as_f64().unwrap()).sum();
     assert!((weights - 1.0).abs() < 1e-5);
@@ -160,7 +163,7 @@ fn fusion_is_compared_with_a_late_blend_and_its_weights_are_checked() {
         "text and id are what is left without the graph"
     );
     assert!((trained_without("text") - mean(2)).abs() < 1e-9);
-    assert_eq!(table["verdicts"].as_array().unwrap().len(), 2 + 1 + 2 + 3);
+    assert_eq!(table["verdicts"].as_array().unwrap().len(), 3 + 1 + 2 + 3);
     assert!(std::fs::read_to_string(folder.join("page.html")).unwrap().contains("Fusion and its weights"));
     std::fs::write(folder.join("segue.toml"), "[joint]\ntokens = [\"graph\", \"id\"]\n").unwrap();
     let error = folder.fails(2, "ablate data --fusion");
