@@ -37,6 +37,17 @@ pub struct DomainFit {
     pub aside: Vec<(ExpertId, String)>,
     /// Passes of the experts that were trained by gradient steps.
     pub curves: Vec<ExpertCurve>,
+    /// Experts that were tuned inside the blend as they were before, with their trials until then: another blend begins with them.
+    pub untuned: Vec<Untuned>,
+}
+
+/// An expert as its own search left it.
+#[derive(Clone, Debug)]
+pub struct Untuned {
+    /// The expert.
+    pub expert: Expert,
+    /// Its trials.
+    pub trials: Vec<Trial>,
 }
 
 /// The passes of one training.
@@ -75,8 +86,8 @@ pub struct Known<'a> {
     pub pretrained: Option<Pretrained<'a>>,
 }
 
-/// As [`fit_domain`], with experts of a fit that is there. Those were perhaps tuned inside another blend; the new blend tunes them
-/// again from there.
+/// As [`fit_domain`], with experts of a fit that is there, as they were before they were tuned inside its blend. So a fit in which all hold
+/// comes out the same, and one without an expert that nothing depended on differs by that alone.
 ///
 /// # Errors
 /// As [`fit_domain`].
@@ -104,6 +115,7 @@ pub fn fit_domain_from(
         trials: Vec::new(),
         aside: Vec::new(),
         curves: Vec::new(),
+        untuned: Vec::new(),
     };
     let ids = wanted(plan, (&work.spaces, work.graph.is_some()), items.n_domains());
     for (done, &id) in ids.iter().enumerate() {
@@ -125,7 +137,8 @@ pub fn fit_domain_from(
     if work.tune_inside(&mut model)? {
         fitted = work.blend(&mut model, &judge)?;
     }
-    Ok(DomainFit { model, fitted, trials: work.trials, aside: work.aside, curves: work.curves })
+    let Work { trials, aside, curves, untuned, .. } = work;
+    Ok(DomainFit { model, fitted, trials, aside, curves, untuned })
 }
 
 /// The same experts with the same settings and blend, fitted on more events (train and valid): the refit regime.
@@ -252,18 +265,22 @@ struct Work<'a> {
     trials: Vec<Trial>,
     aside: Vec<(ExpertId, String)>,
     curves: Vec<ExpertCurve>,
+    untuned: Vec<Untuned>,
 }
 
 impl Work<'_> {
     fn take_over(&mut self, fit: &DomainFit, id: ExpertId) {
-        let expert = fit.model.experts.iter().find(|expert| expert.id == id).cloned();
+        let untuned = fit.untuned.iter().find(|untuned| untuned.expert.id == id);
+        let expert = untuned.map(|untuned| &untuned.expert);
+        let expert = expert.or_else(|| fit.model.experts.iter().find(|expert| expert.id == id)).cloned();
         if let Some(expert) = expert {
             if self.neighbors.is_none() {
                 self.neighbors = text_neighbors(&expert, self.items);
             }
             self.experts.push(expert);
         }
-        self.trials.extend(fit.trials.iter().filter(|trial| trial.expert == id).cloned());
+        let trials = untuned.map_or(&fit.trials, |untuned| &untuned.trials);
+        self.trials.extend(trials.iter().filter(|trial| trial.expert == id).cloned());
         self.aside.extend(fit.aside.iter().filter(|(aside, _)| *aside == id).cloned());
         self.curves.extend(fit.curves.iter().filter(|curve| curve.expert == id).cloned());
     }
@@ -409,7 +426,10 @@ impl Work<'_> {
         })?;
         let improved = trials.iter().skip(1).find(|trial| trial.chosen).map(|trial| trial.config.clone());
         let Some(config) = improved else { return Ok(false) };
-        model.experts[at] = self.with_measured_spread(self.fit(id, &self.for_serving(config))?);
+        let tuned = self.with_measured_spread(self.fit(id, &self.for_serving(config))?);
+        let expert = std::mem::replace(&mut model.experts[at], tuned);
+        let before = self.trials.iter().filter(|trial| trial.expert == id).cloned().collect();
+        self.untuned.push(Untuned { expert, trials: before });
         for old in self.trials.iter_mut().filter(|trial| trial.expert == id) {
             old.chosen = false;
         }

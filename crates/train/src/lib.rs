@@ -32,7 +32,7 @@ pub mod suggest_items;
 mod error;
 
 pub use blend_fit::{Evidence, FittedBlend};
-pub use domain_fit::{DomainFit, ExpertCurve, Known, fit_domain, fit_domain_from, refit_domain};
+pub use domain_fit::{DomainFit, ExpertCurve, Known, Untuned, fit_domain, fit_domain_from, refit_domain};
 pub use error::TrainError;
 pub use fit_plan::FitPlan;
 pub use judge::{Judge, MaskRule, Objective, SampledNegatives};

@@ -1,6 +1,7 @@
 //! The blend never loses to what it contains, and every member has earned its place.
 
 use segue_train::judge::mean;
+use segue_train::{Known, Session, fit_domain_from};
 
 use crate::story::{Source, Stage, Story, alone, plan};
 
@@ -35,4 +36,18 @@ fn the_same_holds_where_cold_items_are_treated_apart() {
     for seed in [106, 115] {
         holds(&Story { n_users: 1_000, newcomers: true, seed, ..Story::default() }.stage());
     }
+}
+
+#[test]
+fn a_fit_from_experts_that_all_hold_comes_out_the_same() {
+    let stage = Story { n_users: 700, ..Story::default() }.stage();
+    let plan = plan();
+    let fit = stage.fit(&plan);
+    assert!(!fit.untuned.is_empty(), "nothing was tuned inside the blend: the test says nothing");
+    let known = Known { fit: &fit, holds: &|_| true, pretrained: None };
+    let watch = Session::watched_by(&|_| ());
+    let same = fit_domain_from(&plan, stage.material(), &stage.valid(), watch, Some(known));
+    let same = same.expect("it was learned before");
+    assert_eq!(same.model, fit.model);
+    assert_eq!(same.trials, fit.trials);
 }
