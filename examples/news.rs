@@ -158,11 +158,12 @@ fn in_words((from, steps): (ItemIdx, &[PathStep]), graph: &ItemGraph, items: &It
     for step in steps {
         let relation = graph.relation_words(step.fact.relation);
         let to = graph.name(step.to(), items).unwrap_or("(no name)");
-        words += &if step.inverse {
+        let step = if step.inverse {
             format!(" ← {relation} – {to}")
         } else {
             format!(" – {relation} → {to}")
         };
+        words.push_str(&step);
     }
     words
 }

@@ -66,7 +66,8 @@ pub(crate) fn arrows(recommender: &Recommender, path: Path<'_>) -> String {
     for step in path.steps {
         let words = graph.relation_words(step.fact.relation);
         let to = entity_name((graph, items), step.to());
-        text += &if step.inverse { format!(" ←{words}– {to}") } else { format!(" –{words}→ {to}") };
+        let step = if step.inverse { format!(" ←{words}– {to}") } else { format!(" –{words}→ {to}") };
+        text.push_str(&step);
     }
     text
 }

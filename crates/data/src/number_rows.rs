@@ -122,7 +122,7 @@ fn append(
             for (row, length) in lengths.iter().enumerate() {
                 match length {
                     Some(length) if *length > 0 && (rows.dim == 0 || rows.dim == *length) => {
-                        rows.dim = *length
+                        rows.dim = *length;
                     }
                     Some(length) => {
                         return Ok(Err(format!(
@@ -199,9 +199,10 @@ fn cells<T: DataType, V>(
     }
     let values = values.iter().map(value_of).collect::<ParquetResult<Vec<V>>>()?;
     let mut lengths: Vec<Option<usize>> = Vec::with_capacity(n);
-    for at in 0..if level > 0 { definitions.len() } else { values.len() } {
+    let n_entries = if level > 0 { definitions.len() } else { values.len() };
+    for at in 0..n_entries {
         let continues = repetitions.get(at).is_some_and(|&level| level > 0);
-        let is_there = level == 0 || definitions[at] == level;
+        let is_there = level == 0 || definitions.get(at) == Some(&level);
         if !continues {
             lengths.push(Some(0));
         }

@@ -211,13 +211,13 @@ impl Part<'_> {
         let layer = self.layer;
         let n = layer.bias.len();
         let (low, high) = layer.activation.range();
-        for channel in 0..n {
-            let mut sum = layer.bias[channel];
+        for (channel, (y, &bias)) in y.iter_mut().zip(&layer.bias).enumerate() {
+            let mut sum = bias;
             self.each_place(|of_window, of_image| {
                 let x = self.x[(of_image + shift) * n + channel];
                 sum = x.mul_add(layer.weight[of_window * n + channel], sum);
             });
-            y[channel] = sum.max(low).min(high);
+            *y = sum.max(low).min(high);
         }
     }
 }

@@ -15,7 +15,7 @@ fn dataset(name: &str) -> Folder {
     for user in 0..6 {
         for at in 0..3 {
             let item = ["a", "b", "c", "d"][(user + at) % 4];
-            events += &format!("u{user},{item},{}\n", 1_000 + 10 * user + at);
+            events.extend([format!("u{user},{item},{}\n", 1_000 + 10 * user + at)]);
         }
     }
     fs::write(folder.join("events.csv"), events).unwrap();

@@ -11,7 +11,7 @@ const LONGEST_VALUE: usize = 80;
 /// A value that fewer items have connects nothing.
 const FEWEST_ITEMS: usize = 2;
 /// A field is read word by word when its cells have this many times more forms than it has words: then the words are what repeats
-/// (RecBole's `token_seq`, S3-Rec's attributes); in names it is the other way around.
+/// (`RecBole`'s `token_seq`, S3-Rec's attributes); in names it is the other way around.
 const FORMS_PER_WORD: usize = 4;
 
 /// How the cells of a field are cut into values.
@@ -112,7 +112,10 @@ mod tests {
         let brands = field("brand", &["La Mer", "La Mer", "La Prairie", "Mer du Sud"]);
         assert_eq!(names(&brands), ["La Mer"]);
         let cells: Vec<String> = (0..64u32)
-            .map(|n| (0..6).filter(|bit| n >> bit & 1 == 1).map(|bit| format!("t{bit} ")).collect())
+            .map(|n| {
+                let names = (0..6).filter(|bit| n >> bit & 1 == 1).map(|bit| format!("t{bit}"));
+                names.collect::<Vec<_>>().join(" ")
+            })
             .collect();
         let tags = field("attributes", &cells.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(names(&tags), ["t0", "t1", "t2", "t3", "t4", "t5"]);

@@ -244,15 +244,15 @@ impl FusedItems {
             (0..n_tokens).for_each(|at| present[at] = there(at));
             let Some(key) = key else { return };
             let key = key.of(row as u64);
-            for at in 0..n_tokens {
-                let rate = if self.kinds[at] == TokenKind::Id {
+            for (at, (present, kind)) in present.iter_mut().zip(&self.kinds).enumerate() {
+                let rate = if *kind == TokenKind::Id {
                     self.config.id_dropout
                 } else {
                     self.config.modality_dropout
                 };
                 // 24 bits are as fine as an f32 can tell.
                 let draw = (key.of(at as u64).number() >> 40) as f32 / (1u64 << 24) as f32;
-                present[at] &= draw >= rate;
+                *present &= draw >= rate;
             }
             if present.iter().all(|present| !present) {
                 (0..n_tokens).for_each(|at| present[at] = there(at));

@@ -1,4 +1,4 @@
-//! NumPy's `.npy` (format 1.0 to 3.0): a header that is a Python dict, then the array.
+//! `NumPy`'s `.npy` (format 1.0 to 3.0): a header that is a Python dict, then the array.
 
 use super::{Packed, Refusal, TWO_DIMENSIONS, VectorFile, unpack};
 

@@ -312,9 +312,9 @@ pub(crate) fn subjects() -> Vec<Subject> {
     subjects
 }
 
-fn few_components(config: TextVectorsConfig) -> TextVectorsConfig {
+fn few_components(config: &TextVectorsConfig) -> TextVectorsConfig {
     let whitening = Whitening { n_components: 4, regularization: 0.5 };
-    TextVectorsConfig { whitening, half_life_days: 30.0, repeat: 0.5, ..config }
+    TextVectorsConfig { whitening, half_life_days: 30.0, repeat: 0.5, ..config.clone() }
 }
 
 fn behavior_forms(config: BehaviorConfig) -> Vec<(&'static str, ExpertConfig)> {
@@ -398,13 +398,13 @@ fn forms(kind: ExpertKind) -> Vec<(&'static str, ExpertConfig)> {
             forms.push(("two hops", ExpertConfig::Graph(short)));
         }
         (ExpertKind::Encoder, ExpertConfig::Encoder(config)) => {
-            forms.push(("few components, timed", ExpertConfig::Encoder(few_components(config))));
+            forms.push(("few components, timed", ExpertConfig::Encoder(few_components(&config))));
         }
         (ExpertKind::Image, ExpertConfig::Image(config)) => {
-            forms.push(("few components, timed", ExpertConfig::Image(few_components(config))));
+            forms.push(("few components, timed", ExpertConfig::Image(few_components(&config))));
         }
         (ExpertKind::Audio, ExpertConfig::Audio(config)) => {
-            forms.push(("few components, timed", ExpertConfig::Audio(few_components(config))));
+            forms.push(("few components, timed", ExpertConfig::Audio(few_components(&config))));
         }
         (ExpertKind::Joint, ExpertConfig::Joint(config)) => forms = joint_forms(*config),
         (kind, config) => panic!("{kind:?} has the settings of another kind: {config:?}"),
