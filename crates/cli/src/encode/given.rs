@@ -76,7 +76,14 @@ impl GivenVectors<'_> {
         let rows = match (self.ids, &file.ids) {
             (Some(ids), None) => by_id(&read_ids(ids, &file, self.file)?, (items, domain), ids)?,
             (None, Some(ids)) => by_id(ids, (items, domain), self.file)?,
-            (None, None) => self.in_catalog_order(dataset, domain, file.len())?,
+            // The catalog's own order is drawn by a seed, so the place of a row says nothing.
+            (None, None) => {
+                let problem = format!("`{}` does not say whose its rows are", self.file.display());
+                return Err(usage(
+                    problem,
+                    "name the item of every row: `--ids FILE`, one raw item id a line",
+                ));
+            }
             (Some(_), Some(_)) => {
                 return Err(usage(
                     format!("--ids beside `{}`, which has ids of its own", self.file.display()),
@@ -110,28 +117,6 @@ impl GivenVectors<'_> {
         };
         let model_sha256 = figures.model_sha256.clone();
         Ok((ItemVectors { dim: file.dim, values, model: name, model_sha256 }, figures))
-    }
-
-    // Row i is item i of the domain.
-    fn in_catalog_order(&self, dataset: &Dataset, domain: Option<DomainIdx>, n_rows: usize) -> Result<Rows> {
-        let items = &dataset.items;
-        let remedy = "name the item of every row: `--ids FILE`, one raw item id a line";
-        let domain = match domain {
-            Some(domain) => domain,
-            None if items.n_domains() == 1 => DomainIdx(0),
-            None => {
-                let problem = format!("`{}` does not say whose its rows are", self.file.display());
-                return Err(usage(problem, remedy));
-            }
-        };
-        let range = items.range(domain);
-        if range.len() != n_rows {
-            let problem = format!("`{}` has {n_rows} rows for {} items", self.file.display(), range.len());
-            return Err(failed(problem, remedy));
-        }
-        let mut of_items = vec![None; items.len()];
-        range.enumerate().for_each(|(row, item)| of_items[item] = Some(row));
-        Ok(Rows { of_items, n_of_no_item: 0, of_no_item: Vec::new() })
     }
 }
 

@@ -76,10 +76,6 @@ fn vectors_of_every_format_reach_their_items() {
     fs::write(folder.join("reversed.txt"), "x\nd\nc\nb\na\n").unwrap();
     folder.ok("encode data --modality image --vectors reversed.f32 --dim 2 --ids reversed.txt");
     assert_eq!(Some(stored(&folder, "image")), first);
-    // Without ids, row i is item i of the catalog: what is stored goes in and comes out.
-    fs::write(folder.join("own.f32"), floats(&stored(&folder, "image"))).unwrap();
-    folder.ok("encode data --modality audio --vectors own.f32 --dim 2");
-    assert_eq!(Some(stored(&folder, "audio")), first);
 }
 
 #[test]
@@ -90,6 +86,7 @@ fn vectors_that_do_not_fit_are_refused_with_what_is_wrong() {
     fs::write(folder.join("nan.npy"), npy("<f4", "(4, 2)", &floats(&[f32::NAN; 8]))).unwrap();
     fs::write(folder.join("zero.npy"), npy("<f4", "(4, 2)", &floats(&[0.0; 8]))).unwrap();
     for (name, text) in [
+        ("own.txt", "a\nb\nc\nd\n"),
         ("twice.txt", "a\nb\na\nd\n"),
         ("short.txt", "a\nb\nc\n"),
         ("others.txt", "w\nx\ny\nz\n"),
@@ -98,12 +95,11 @@ fn vectors_that_do_not_fit_are_refused_with_what_is_wrong() {
     ] {
         fs::write(folder.join(name), text).unwrap();
     }
-    // As many rows as items: the catalog's order.
-    folder.ok("encode data --modality audio --vectors v.npy");
     for (code, given, said) in [
-        (1, "three.npy", "3 rows for 4 items"),
+        (2, "v.npy", "does not say whose its rows are"),
+        (1, "three.npy --ids own.txt", "4 ids"),
         (1, "nan.npy", "row 1 has NaN"),
-        (1, "zero.npy", "no item gets a vector"),
+        (1, "zero.npy --ids own.txt", "no item gets a vector"),
         (1, "v.npy --ids twice.txt", "rows 1 and 3"),
         (1, "v.npy --ids short.txt", "3 ids"),
         (1, "v.npy --ids others.txt", "none of the 4 ids"),
