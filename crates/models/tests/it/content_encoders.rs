@@ -14,22 +14,18 @@ const TOLERANCE: f32 = 2e-5;
 
 struct Golden(Value);
 
+#[expect(clippy::unwrap_used, reason = "a test helper: the golden file is whole, the folder can be written")]
 impl Golden {
     fn read(model: &str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/towers.json");
-        let mut file: Value = serde_json::from_slice(
-            &fs::read(path).expect("the golden file is whole and the folder can be written"),
-        )
-        .expect("the golden file is whole and the folder can be written");
+        let mut file: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
         Self(file[model].take())
     }
 
     fn floats(&self, pointer: &str) -> Vec<f32> {
         let list = self.0.pointer(pointer).and_then(Value::as_array);
         let list = list.unwrap_or_else(|| panic!("no {pointer}"));
-        list.iter()
-            .map(|x| x.as_f64().expect("the golden file is whole and the folder can be written") as f32)
-            .collect()
+        list.iter().map(|x| x.as_f64().unwrap() as f32).collect()
     }
 }
 
@@ -42,51 +38,35 @@ impl Drop for Folder {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "a test helper: the golden file is whole, the folder can be written")]
 impl Folder {
     /// The golden model's arrays; `rename` gives the name in the file, `None` leaves an array out.
     fn of(golden: &Golden, name: &str, rename: impl Fn(&str) -> Option<String>) -> Self {
         let folder = std::env::temp_dir().join(format!("segue-towers-{name}-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("the golden file is whole and the folder can be written");
-        let arrays =
-            golden.0["arrays"].as_object().expect("the golden file is whole and the folder can be written");
+        fs::create_dir_all(&folder).unwrap();
+        let arrays = golden.0["arrays"].as_object().unwrap();
         let arrays: Vec<(String, Vec<usize>, Vec<u8>)> = arrays
             .iter()
             .filter_map(|(name, array)| {
-                let sizes = array["shape"]
-                    .as_array()
-                    .expect("the golden file is whole and the folder can be written");
-                let shape = sizes
-                    .iter()
-                    .map(|size| {
-                        size.as_u64().expect("the golden file is whole and the folder can be written")
-                            as usize
-                    })
-                    .collect();
+                let sizes = array["shape"].as_array().unwrap();
+                let shape = sizes.iter().map(|size| size.as_u64().unwrap() as usize).collect();
                 let values = golden.floats(&format!("/arrays/{name}/values"));
                 Some((rename(name)?, shape, values.iter().flat_map(|x| x.to_le_bytes()).collect()))
             })
             .collect();
         let views = arrays.iter().map(|(name, shape, bytes)| {
-            (
-                name.as_str(),
-                TensorView::new(Dtype::F32, shape.clone(), bytes)
-                    .expect("the golden file is whole and the folder can be written"),
-            )
+            (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
         });
-        let weights = safetensors::serialize(views.collect::<Vec<_>>(), None)
-            .expect("the golden file is whole and the folder can be written");
-        fs::write(folder.join("model.safetensors"), weights)
-            .expect("the golden file is whole and the folder can be written");
-        fs::write(folder.join("config.json"), golden.0["config"].to_string())
-            .expect("the golden file is whole and the folder can be written");
+        let weights = safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap();
+        fs::write(folder.join("model.safetensors"), weights).unwrap();
+        fs::write(folder.join("config.json"), golden.0["config"].to_string()).unwrap();
         Self(folder)
     }
 
     fn config(&self, golden: &Golden, key: &str, value: Value) {
         let mut config = golden.0["config"].clone();
         config[key] = value;
-        fs::write(self.0.join("config.json"), config.to_string())
-            .expect("the golden file is whole and the folder can be written");
+        fs::write(self.0.join("config.json"), config.to_string()).unwrap();
     }
 }
 
