@@ -231,3 +231,21 @@ fn experts_without_weight_give_no_paths_and_no_weights() {
         assert!(!reasons.iter().any(|reason| matches!(reason, Reason::Path { .. })));
     }
 }
+
+#[test]
+fn refused_experts_say_what_they_would_have_said_with_weight() {
+    let heard = recommender();
+    let mut refused = recommender();
+    let model = &mut refused.domains[0];
+    // Only `joint` has weight: both experts that walk over the graph are refused.
+    model.blend = Blend::only(&model.expert_ids(), 2);
+    let is_path = |reason: &Reason| matches!(reason, Reason::Path { .. });
+    let mut n_said = 0;
+    for (user, item, reasons) in explained(&heard).into_iter().take(40) {
+        let spoken: Vec<Reason> = reasons.into_iter().filter(is_path).collect();
+        assert_eq!(refused.refused_reasons(&refused.query_of(user, TARGET), item).unwrap(), spoken);
+        assert_eq!(heard.refused_reasons(&heard.query_of(user, TARGET), item).unwrap(), []);
+        n_said += spoken.len();
+    }
+    assert!(n_said > 40, "{n_said}");
+}
