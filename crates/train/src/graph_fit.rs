@@ -137,10 +137,20 @@ pub fn fit_members(
     if n_members == 0 {
         return Err(TrainError::request("a model of no members", "give at least 1"));
     }
+    check(plan, material)?;
+    // Refused now, not after all of them are trained.
+    let whole = GraphConfig { dim: plan.config.dim.saturating_mul(n_members), ..plan.config };
+    let too_large = |problem: ModelError| {
+        let problem = format!("{n_members} members do not go into one model: {problem}");
+        TrainError::request(problem, "train fewer members, or lower dim")
+    };
+    GraphModel::check(&whole, (material.n_entities, material.n_relations)).map_err(too_large)?;
     let (mut members, mut curves) = (Vec::new(), Vec::new());
     for member in 0..n_members {
         // Neighboring seeds share no member.
         let plan = GraphPlan { seed: plan.seed ^ (member as u64) << 32, ..*plan };
+        let folder = keeping.folder.map(|folder| folder.join(format!("member-{member}")));
+        let keeping = Keeping { folder: folder.as_deref(), ..keeping };
         let (model, curve) = fit_graph(&plan, material, keeping, |epoch| observe(member, epoch))?;
         members.push(model);
         curves.push(curve);

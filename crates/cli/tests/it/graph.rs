@@ -83,6 +83,7 @@ fn what_cannot_be_meant_is_refused_with_a_remedy() {
     fails(2, "graph train family --out m --model complx", "did you mean `complex`?");
     fails(2, "graph train family --out m --dropout 1.5", "dropout must be");
     fails(1, "graph train family --out m --members 0", "no members");
+    fails(1, "graph train family --out m --members 4000000", "dim must be");
     fails(2, "graph train family --out family", "exists already");
     fails(1, "graph train nothing --out m", "`nothing`");
     std::fs::write(folder.join("family/extra.txt"), "").unwrap();

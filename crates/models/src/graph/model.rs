@@ -79,6 +79,14 @@ impl GraphModel {
         Ok(Self { config, params, entities, relations, n_entities, n_relations })
     }
 
+    /// Whether there can be a model of these settings, of so many entities and relations.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn check(config: &GraphConfig, sizes: (usize, usize)) -> Result<(), ModelError> {
+        shapes(config, sizes).map(|_| ())
+    }
+
     /// Several models of one graph as one, whose vectors are theirs one after another: its score of a fact is their mean.
     ///
     /// # Errors

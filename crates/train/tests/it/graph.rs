@@ -28,6 +28,11 @@ impl Split {
         Self { train: facts, valid: valid.to_vec(), test: test.to_vec() }
     }
 
+    fn material<'a>(&'a self, filter: &'a Facts) -> GraphMaterial<'a> {
+        let (train, valid) = (&self.train, &self.valid);
+        GraphMaterial { n_entities: N_ENTITIES, n_relations: N_RELATIONS, train, valid, filter }
+    }
+
     fn all(&self) -> Facts {
         Facts::of(self.train.iter().chain(&self.valid).chain(&self.test).copied())
     }
@@ -64,14 +69,7 @@ fn plan(function: ScoreFunction) -> GraphPlan {
 }
 
 fn fit(plan: &GraphPlan, split: &Split) -> Result<(GraphModel, Vec<Epoch>), TrainError> {
-    let material = GraphMaterial {
-        n_entities: N_ENTITIES,
-        n_relations: N_RELATIONS,
-        train: &split.train,
-        valid: &split.valid,
-        filter: &split.all(),
-    };
-    fit_graph(plan, material, Keeping::nothing(), |_| ())
+    fit_graph(plan, split.material(&split.all()), Keeping::nothing(), |_| ())
 }
 
 fn test_mrr(model: &GraphModel, split: &Split) -> f64 {
@@ -100,13 +98,8 @@ fn every_function_learns_steps_on_a_grid() {
 #[test]
 fn members_differ_and_know_together_what_one_knows() {
     let split = grid();
-    let material = GraphMaterial {
-        n_entities: N_ENTITIES,
-        n_relations: N_RELATIONS,
-        train: &split.train,
-        valid: &split.valid,
-        filter: &split.all(),
-    };
+    let filter = split.all();
+    let material = split.material(&filter);
     // So short that one model alone still errs.
     let settings = plan(ScoreFunction::ComplEx);
     let config = GraphConfig { dim: 3, ..settings.config };

@@ -144,7 +144,7 @@ fn watched(
     material: GraphMaterial<'_>,
     (keeping, screen): (Keeping<'_>, Screen),
 ) -> Result<GraphEnsemble> {
-    let bar = screen.bar(plan.epochs * n_members, "train");
+    let bar = screen.bar(plan.epochs.saturating_mul(n_members), "train");
     let mut best = (0, 0.0);
     let fitted = fit_members(plan, n_members, material, keeping, |member, epoch| {
         if best.0 != member {
