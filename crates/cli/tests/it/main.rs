@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where something is missing")]
 
 mod batch;
+mod benchmark;
 mod command;
 mod config;
 mod data;

@@ -24,6 +24,7 @@ use super::adapted::{Adapting, adapted_vectors};
 use super::meter::Meter;
 use super::published::Published;
 use super::row::{Candidates, Difference, Kind, Row};
+use super::targets::targets;
 
 /// All rows of one data set and seed.
 pub(super) struct Measured {
@@ -48,8 +49,12 @@ pub(super) struct Subject<'a> {
     pub(super) screen: Screen,
 }
 
-/// Measures all domains of one data set.
-pub(super) fn measure(subject: &Subject<'_>, data: &ProtocolData, published: &Published) -> Result<Measured> {
+/// Measures the domains of one data set that are asked for.
+pub(super) fn measure(
+    subject: &Subject<'_>,
+    (data, asked): (&ProtocolData, &[String]),
+    published: &Published,
+) -> Result<Measured> {
     let &Subject { protocol, ref plan, .. } = subject;
     let seed = plan.seed;
     let mut measured = Measured {
@@ -60,7 +65,7 @@ pub(super) fn measure(subject: &Subject<'_>, data: &ProtocolData, published: &Pu
         fits: vec![],
     };
     let graph = ItemGraph::of(&data.dataset);
-    for domain in data.dataset.domain_indexes() {
+    for domain in targets(&data.dataset, asked) {
         let items = &data.dataset.items;
         let name = data.dataset.domains[domain.at()].name.clone();
         let progress = super::steps::Steps::new(&format!("{name} (seed {seed})"));

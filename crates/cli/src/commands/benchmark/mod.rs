@@ -12,7 +12,7 @@ use segue_train::{FitPlan, MaskRule, Objective, SampledNegatives};
 use self::adapted::Adapting;
 use self::measure::{Subject, measure};
 use self::published::Published;
-use self::study::{Studied, Study};
+use self::study::{Studied, Study, StudyDocument};
 use crate::ablation::Asked;
 use crate::commands::adapt::Training;
 use crate::encode::{Provider, encode_items};
@@ -27,6 +27,7 @@ mod published;
 mod row;
 mod steps;
 mod study;
+mod targets;
 mod tunings;
 
 /// Arguments of `segue benchmark`.
@@ -44,6 +45,9 @@ pub(crate) struct Args {
     /// The first of them, to go on where another run ended
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..1 << 32))]
     first_seed: u64,
+    /// Domains to measure, comma-separated; all without the flag. The others still help them
+    #[arg(long, value_delimiter = ',', value_name = "DOMAIN")]
+    target: Vec<String>,
     /// Settings tried per expert
     #[arg(long, default_value_t = 24)]
     budget: usize,
@@ -169,6 +173,7 @@ impl Args {
             add("--order", "ties-shuffled".to_owned());
         }
         self.set.iter().for_each(|set| add("--set", set.clone()));
+        self.target.iter().for_each(|target| add("--target", target.clone()));
         flags
     }
 }
@@ -179,6 +184,7 @@ impl Args {
 /// When the data cannot be read, nothing can be fitted, or the JSON file cannot be written.
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let json = screen.json;
+    targets::check(args)?;
     if args.study == Some(Study::Tunings) {
         return tunings::run(args, screen);
     }
@@ -212,7 +218,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
                 adapting: adapting.transpose()?.zip(provider.as_ref()),
                 screen,
             };
-            measured.push(measure(&subject, &data, &published)?);
+            measured.push(measure(&subject, (&data, &args.target), &published)?);
         }
     }
     let report = row::Report::new(args.protocol.name(), &args.data, &measured, &published);
@@ -230,18 +236,22 @@ fn run_study(args: &Args, study: Study, provider: Option<Provider>, screen: Scre
     let mut provider = provider;
     let shown = if args.file.is_some() { Screen { json: false, ..screen } } else { screen };
     let mut studied = Studied::default();
+    let mut hashes = Vec::new();
     for path in find(args)? {
         for seed in args.first_seed..args.first_seed.saturating_add(args.seeds) {
             let data = read(args, &path, seed)?;
             let vectors = provider.as_mut().map(|provider| vectors(provider, &data, screen)).transpose()?;
             let plan = plan(args, seed)?;
             let fitted = (&plan, vectors.as_ref());
-            studied.add((study, args.protocol), &data, fitted, (&args.asked, !args.no_refit), shown)?;
+            let asked = (&args.asked, args.target.as_slice(), !args.no_refit);
+            studied.add((study, args.protocol), &data, fitted, asked, shown)?;
+            hashes.push(data.sha256);
         }
     }
     studied.show(shown)?;
-    write_document(args, &serde_json::to_string_pretty(&studied)?)?;
-    if args.file.is_none() { screen.document(&studied) } else { Ok(()) }
+    let document = StudyDocument { data_sha256: row::hash_of_all(hashes), studied };
+    write_document(args, &serde_json::to_string_pretty(&document)?)?;
+    if args.file.is_none() { screen.document(&document) } else { Ok(()) }
 }
 
 fn write_document(args: &Args, text: &str) -> Result<()> {

@@ -79,20 +79,23 @@ impl Report {
         domains.dedup();
         let mut rows: Vec<Row> = measured.iter().flat_map(|m| m.rows.iter().cloned()).collect();
         rows.extend(published_rows(published, &domains));
-        let mut hashes: Vec<&str> = measured.iter().map(|m| m.sha256.as_str()).collect();
-        hashes.dedup();
-        let data_sha256 = match hashes.as_slice() {
-            [one] => (*one).to_owned(),
-            several => segue_data::hash::of_bytes(several.concat().as_bytes()),
-        };
         Self {
             protocol: protocol.to_owned(),
             data: data.display().to_string(),
-            data_sha256,
+            data_sha256: hash_of_all(measured.iter().map(|m| m.sha256.clone()).collect()),
             rows,
             strict_rows: measured.iter().flat_map(|m| m.strict_rows.iter().cloned()).collect(),
             differences: measured.iter().flat_map(|m| m.differences.iter().cloned()).collect(),
         }
+    }
+}
+
+/// The hash of the one data set, or one over those of several.
+pub(super) fn hash_of_all(mut hashes: Vec<String>) -> String {
+    hashes.dedup();
+    match hashes.as_slice() {
+        [one] => one.clone(),
+        several => segue_data::hash::of_bytes(several.concat().as_bytes()),
     }
 }
 

@@ -10,6 +10,7 @@ use segue_train::FitPlan;
 use segue_train::zero_shot::JudgeRule;
 
 use super::Protocol;
+use super::targets::targets;
 use crate::ablation::{self, Ablation, Asked};
 use crate::cold_items::{self, ColdItems};
 use crate::cold_users::{self, ColdUsers};
@@ -51,14 +52,22 @@ pub(super) struct Studied {
     pub(super) cold_users: Vec<ColdUsers>,
 }
 
+/// The same as one JSON document.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct StudyDocument {
+    pub(super) data_sha256: String,
+    #[serde(flatten)]
+    pub(super) studied: Studied,
+}
+
 impl Studied {
-    /// Studies every domain of one data set.
+    /// Studies the domains of one data set that are asked for.
     pub(super) fn add(
         &mut self,
         (study, protocol): (Study, Protocol),
         data: &ProtocolData,
         (plan, vectors): (&FitPlan, Option<&ItemVectors>),
-        (asked, refit): (&Asked, bool),
+        (asked, names, refit): (&Asked, &[String], bool),
         screen: Screen,
     ) -> Result<()> {
         if matches!(study, Study::Transfer | Study::ColdUsers) && data.dataset.domains.len() < 2 {
@@ -72,7 +81,7 @@ impl Studied {
         let mut settings = TableSettings::default();
         settings.bootstrap.seed = plan.seed;
         let graph = ItemGraph::of(&data.dataset);
-        for target in data.dataset.domain_indexes() {
+        for target in targets(&data.dataset, names) {
             let subject = Subject {
                 items: &data.dataset.items,
                 domains: &data.dataset.domains,

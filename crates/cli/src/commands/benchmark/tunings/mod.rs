@@ -14,6 +14,7 @@ use segue_train::judge::paired_gain;
 use serde::Serialize;
 
 use self::one::TuningRow;
+use super::targets::targets;
 use super::{Args, find, read, vectors, write_document};
 use crate::commands::adapt::tuning_named;
 use crate::encode::Provider;
@@ -70,6 +71,9 @@ pub(super) fn run(args: &Args, screen: Screen) -> Result<()> {
     for path in find(args)? {
         for seed in 0..args.seeds {
             let data = read(args, &path, seed)?;
+            if targets(&data.dataset, &args.target).next().is_none() {
+                continue;
+            }
             // The cache then has these vectors, and no process pays for them.
             vectors(&mut Provider::model(encoder, None)?, &data, screen)?;
             let measured: Result<Vec<Vec<TuningRow>>> =
@@ -109,7 +113,7 @@ fn tables_of(
     (seed, measured): (u64, Vec<Vec<TuningRow>>),
 ) -> Result<Vec<TuningTable>> {
     let mut tables = Vec::new();
-    for (at, target) in data.dataset.domain_indexes().enumerate() {
+    for (at, target) in targets(&data.dataset, &args.target).enumerate() {
         let rows: Vec<TuningRow> = measured.iter().filter_map(|rows| rows.get(at).cloned()).collect();
         let (mask, negatives) = (args.protocol.mask(), args.protocol.negatives(seed));
         let test = Judge::new(&data.split.test.0, &data.dataset.items, target, mask, negatives)?;

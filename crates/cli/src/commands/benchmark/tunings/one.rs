@@ -16,6 +16,7 @@ use segue_train::learn::Epoch;
 use segue_train::{FitPlan, Judge, Keeping};
 use serde::{Deserialize, Serialize};
 
+use crate::commands::benchmark::targets::targets;
 use crate::commands::benchmark::{Args, plan, vectors};
 use crate::encode::{Provider, encode_items};
 use crate::machine;
@@ -67,7 +68,7 @@ pub(super) fn run(
         plan: AdaptPlan { seed, ..args.training.plan(tuning)? },
     };
     let rows: Result<Vec<TuningRow>> =
-        data.dataset.domain_indexes().map(|target| subject.measure(target, tuning)).collect();
+        targets(&data.dataset, &args.target).map(|target| subject.measure(target, tuning)).collect();
     Screen { json: true, ..screen }.document(&rows?)
 }
 
