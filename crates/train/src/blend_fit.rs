@@ -1,5 +1,8 @@
 //! Chooses blend weights on valid: an expert enters only if the interval of its gain excludes zero.
 //!
+//! From each of the best few experts alone experts are added greedily, the target's own first, those of other domains after them; then all
+//! weights are refined and every member is checked once more; last, cold items may have weights of their own under the same rule.
+//!
 //! Intervals have 95 %, but for experts of other domains: each one that is tried is one more chance to let in a domain that knows
 //! nothing, so theirs have `1 − .05 / n` for n of them (Bonferroni).
 
@@ -47,66 +50,121 @@ const REFINE: &[f32] = &[0.5, 0.7, 0.85, 1.2, 1.4, 2.0];
 const COLD_FACTORS: &[f32] = &[0.5, 0.7, 1.0, 1.4, 2.0];
 const COLD_OFFSETS: &[f32] = &[-1.0, -0.5, -0.2, 0.0, 0.2, 0.5, 1.0, 2.0];
 
-/// Chooses the weights: from the best experts alone by greedy additions (the target's own experts first, those of other domains
-/// after them), each kept only if its paired interval excludes zero; then a refinement of all weights, a last check of
-/// every member, and separate weights for cold items under the same rule.
-///
-/// # Errors
-/// When the pool is empty.
-pub fn fit_blend(
-    pool: &Pool,
-    experts: &[Expert],
-    users: &[u32],
-    seed: u64,
-) -> Result<FittedBlend, TrainError> {
-    let ids: Vec<ExpertId> = experts.iter().map(|expert| expert.id).collect();
-    let n_others = ids.iter().filter(|id| id.scope != Scope::Target).count();
-    let fit = Fit { pool, users, ids: &ids, own: Bootstrap { seed, ..Bootstrap::default() }, n_others };
-    let own: Vec<usize> = (0..ids.len()).filter(|&at| ids[at].scope == Scope::Target).collect();
-    let others: Vec<usize> = (0..ids.len()).filter(|&at| ids[at].scope != Scope::Target).collect();
-    let mut weights = fit.best_of_starts(&own)?;
-    let single = weights.clone();
-    fit.add_greedily(&mut weights, &others)?;
-    fit.drop_useless(&mut weights)?;
-    // Where a member came or went, one that was of no use before may be of use now.
-    fit.add_greedily(&mut weights, &(0..ids.len()).collect::<Vec<_>>())?;
-    fit.drop_useless(&mut weights)?;
-    // One that came and went has still moved the others' weights.
-    if others.iter().all(|&at| weights.warm[at] == 0.0) {
-        weights = single.clone();
-    }
-    let before_cold = weights.clone();
-    let gain_of_cold = fit.treat_cold_apart(&mut weights)?;
-    let gain_of_sources =
-        if others.is_empty() { None } else { Some(fit.difference(&before_cold, &single, fit.own)?) };
-    // Measured on the weights that members were chosen with: what cold items add stands apart, in `gain_of_cold`.
-    let evidence =
-        (0..ids.len()).map(|at| fit.evidence(&before_cold, ids[at], at)).collect::<Result<_, _>>()?;
-    Ok(FittedBlend {
-        blend: to_blend(&ids, &weights),
-        single_domain: to_blend(&ids, &single),
-        evidence,
-        gain_of_sources,
-        gain_of_cold,
-    })
+/// Weights that a search ended with.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// NDCG@10 of every valid case, before cold items are treated apart.
+    pub cases: Vec<f64>,
+    // Of the target's own experts alone; of all; with cold items apart, where that is proved.
+    single: Weights,
+    weights: Weights,
+    gain_of_cold: Option<Interval>,
+    served: Weights,
 }
 
-struct Fit<'a> {
+impl Found {
+    /// Mean NDCG@10 on valid.
+    pub fn score(&self) -> f64 {
+        mean(&self.cases)
+    }
+
+    /// The blend of these weights; `experts` as in the search.
+    pub fn blend(&self, experts: &[Expert]) -> Blend {
+        to_blend(&ids_of(experts), &self.served)
+    }
+}
+
+/// The search for weights on one pool.
+pub struct BlendSearch<'a> {
     pool: &'a Pool,
     users: &'a [u32],
-    ids: &'a [ExpertId],
+    ids: Vec<ExpertId>,
     own: Bootstrap,
     n_others: usize,
 }
 
-impl Fit<'_> {
+impl<'a> BlendSearch<'a> {
+    /// A search among `experts`, in the pool's order; `users` of the pool's cases.
+    pub fn new(pool: &'a Pool, experts: &[Expert], users: &'a [u32], seed: u64) -> Self {
+        let ids = ids_of(experts);
+        let n_others = ids.iter().filter(|id| id.scope != Scope::Target).count();
+        Self { pool, users, ids, own: Bootstrap { seed, ..Bootstrap::default() }, n_others }
+    }
+
+    /// The best weights: from the best few experts alone, or from the best one alone and from weights that were found before some
+    /// experts changed.
+    ///
+    /// # Errors
+    /// When there is no expert, or no case.
+    pub fn best(&self, before: Option<&Found>) -> Result<Found, TrainError> {
+        self.best_among(&(0..self.ids.len()).collect::<Vec<_>>(), before)
+    }
+
+    /// The best weights without the expert of the largest weight: it may be there only because the search began with it, while others
+    /// would be better together. `None` where no other expert is on the target.
+    ///
+    /// # Errors
+    /// When there is no case.
+    pub fn without_leader(&self, found: &Found) -> Result<Option<Found>, TrainError> {
+        let warm = &found.weights.warm;
+        let heavier = |best: usize, at: usize| if warm[at] > warm[best] { at } else { best };
+        let leader = (0..warm.len()).fold(0, heavier);
+        let others: Vec<usize> = (0..warm.len()).filter(|&at| at != leader).collect();
+        let has_own = others.iter().any(|&at| self.is_own(at));
+        has_own.then(|| self.best_among(&others, None)).transpose()
+    }
+
+    /// The blend with what valid says about every expert.
+    ///
+    /// # Errors
+    /// When there is no case.
+    pub fn with_evidence(&self, found: &Found) -> Result<FittedBlend, TrainError> {
+        let Found { single, weights, gain_of_cold, served, .. } = found;
+        let n = self.ids.len();
+        let has_others = self.n_others > 0;
+        // Measured on the weights that members were chosen with: what cold items add stands apart, in `gain_of_cold`.
+        let evidence = (0..n).map(|at| self.evidence(weights, at)).collect::<Result<_, _>>()?;
+        Ok(FittedBlend {
+            blend: to_blend(&self.ids, served),
+            single_domain: to_blend(&self.ids, single),
+            evidence,
+            gain_of_sources: has_others.then(|| self.difference(weights, single, self.own)).transpose()?,
+            gain_of_cold: *gain_of_cold,
+        })
+    }
+
+    fn best_among(&self, candidates: &[usize], before: Option<&Found>) -> Result<Found, TrainError> {
+        let (own, others): (Vec<usize>, Vec<usize>) = candidates.iter().partition(|&&at| self.is_own(at));
+        let single = self.best_of_starts(&own, before)?;
+        let mut weights = single.clone();
+        self.add_greedily(&mut weights, &others)?;
+        self.drop_useless(&mut weights)?;
+        // Where a member came or went, one that was of no use before may be of use now.
+        self.add_greedily(&mut weights, candidates)?;
+        self.drop_useless(&mut weights)?;
+        // One that came and went has still moved the others' weights.
+        if others.iter().all(|&at| weights.warm[at] == 0.0) {
+            weights = single.clone();
+        }
+        if let Some(again) = before.map(|before| self.goes_on_from(before, candidates)).transpose()? {
+            weights = if self.score(&again) > self.score(&weights) { again } else { weights };
+        }
+        let mut served = weights.clone();
+        let gain_of_cold = self.treat_cold_apart(&mut served)?;
+        Ok(Found { cases: self.pool.ndcg(&weights), single, weights, gain_of_cold, served })
+    }
+
+    fn is_own(&self, at: usize) -> bool {
+        self.ids[at].scope == Scope::Target
+    }
+
     fn score(&self, weights: &Weights) -> f64 {
         mean(&self.pool.ndcg(weights))
     }
 
     // How the gain of an expert is judged.
     fn judge_of(&self, at: usize) -> Bootstrap {
-        if self.ids[at].scope == Scope::Target {
+        if self.is_own(at) {
             return self.own;
         }
         corrected(self.own, self.n_others)
@@ -122,13 +180,31 @@ impl Fit<'_> {
         paired_gain(&self.pool.ndcg(with), &self.pool.ndcg(without), self.users, judge)
     }
 
-    // Greedy addition depends on where it starts: from each of the best few experts alone, the best end is taken.
-    fn best_of_starts(&self, candidates: &[usize]) -> Result<Weights, TrainError> {
+    // What was found before with experts of other domains in it: greedy additions to the target's own may not find them again.
+    fn goes_on_from(&self, before: &Found, candidates: &[usize]) -> Result<Weights, TrainError> {
+        let mut weights = before.weights.clone();
+        self.refine(&mut weights);
+        self.drop_useless(&mut weights)?;
+        self.add_greedily(&mut weights, candidates)?;
+        self.drop_useless(&mut weights)?;
+        Ok(weights)
+    }
+
+    // Greedy addition depends on where it starts: the best end is taken.
+    fn best_of_starts(&self, candidates: &[usize], before: Option<&Found>) -> Result<Weights, TrainError> {
         let mut starts: Vec<(f64, Weights)> =
             candidates.iter().map(|&at| (self.score(&self.only(at)), self.only(at))).collect();
         starts.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut starts: Vec<Weights> = starts.into_iter().map(|(_, weights)| weights).collect();
+        starts.truncate(if before.is_some() { 1 } else { N_STARTS });
+        if let Some(before) = before {
+            let mut weights = before.single.clone();
+            self.refine(&mut weights);
+            self.drop_useless(&mut weights)?;
+            starts.push(weights);
+        }
         let mut best: Option<(f64, Weights)> = None;
-        for (_, mut weights) in starts.into_iter().take(N_STARTS) {
+        for mut weights in starts {
             self.add_greedily(&mut weights, candidates)?;
             self.drop_useless(&mut weights)?;
             let score = self.score(&weights);
@@ -256,7 +332,7 @@ impl Fit<'_> {
         Ok(Some(gain))
     }
 
-    fn evidence(&self, weights: &Weights, expert: ExpertId, at: usize) -> Result<Evidence, TrainError> {
+    fn evidence(&self, weights: &Weights, at: usize) -> Result<Evidence, TrainError> {
         let kept = weights.warm[at] > 0.0;
         let gain = if kept {
             let mut without = weights.clone();
@@ -266,7 +342,7 @@ impl Fit<'_> {
             self.difference(&self.best_entry(weights, at).1, weights, self.judge_of(at))?
         };
         let alone = self.own.means_by_user(&[&self.pool.ndcg(&self.only(at))], self.users)?[0];
-        Ok(Evidence { expert, alone, gain, kept })
+        Ok(Evidence { expert: self.ids[at], alone, gain, kept })
     }
 }
 
@@ -275,6 +351,10 @@ impl Weights {
         self.warm[at] = weight;
         self.cold[at] = weight;
     }
+}
+
+fn ids_of(experts: &[Expert]) -> Vec<ExpertId> {
+    experts.iter().map(|expert| expert.id).collect()
 }
 
 fn to_blend(ids: &[ExpertId], weights: &Weights) -> Blend {

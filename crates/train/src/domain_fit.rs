@@ -1,5 +1,7 @@
 //! Everything for one target domain: search settings, fit experts, choose the blend.
 
+mod inside;
+
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -9,18 +11,16 @@ use segue_models::linear::LinearConfig;
 use segue_models::{
     Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemSimilarity, ModelError, Scope,
 };
-use segue_recommend::recommender::Scratch;
-use segue_recommend::{Blend, DomainModel, mean_and_deviation, standardize};
+use segue_recommend::{Blend, DomainModel, mean_and_deviation};
 use serde::{Deserialize, Serialize};
 
 use crate::behavior_fit::{Lessons, Pretrained, Validation, adapt_pretrained, fit_behavior};
-use crate::blend_fit::{FittedBlend, fit_blend};
+use crate::blend_fit::FittedBlend;
 use crate::error::TrainError;
 use crate::fit_plan::FitPlan;
-use crate::judge::{Judge, mean, ndcg_of};
+use crate::judge::{Judge, mean};
 use crate::learn::Epoch;
 use crate::material::{Material, Spaces};
-use crate::pool::Pool;
 use crate::search::{Trial, climb, starts_of};
 use crate::session::{Keeping, Session, Stage};
 
@@ -31,8 +31,10 @@ pub struct DomainFit {
     pub model: DomainModel,
     /// The blend with its evidence.
     pub fitted: FittedBlend,
-    /// All settings tried.
+    /// All settings tried: first those of every expert alone, then those inside a blend.
     pub trials: Vec<Trial>,
+    /// How many of them were tried alone.
+    pub n_tried_alone: usize,
     /// Experts that stood aside, and why.
     pub aside: Vec<(ExpertId, String)>,
     /// Passes of the experts that were trained by gradient steps.
@@ -133,12 +135,10 @@ pub fn fit_domain_from(
         blend: Blend::default(),
         cold: cold_flags(train, items, valid.domain()),
     };
-    let mut fitted = work.blend(&mut model, &judge)?;
-    if work.tune_inside(&mut model)? {
-        fitted = work.blend(&mut model, &judge)?;
-    }
+    let n_tried_alone = work.trials.len();
+    let fitted = work.choose_blend(&mut model, &judge)?;
     let Work { trials, aside, curves, untuned, .. } = work;
-    Ok(DomainFit { model, fitted, trials, aside, curves, untuned })
+    Ok(DomainFit { model, fitted, trials, n_tried_alone, aside, curves, untuned })
 }
 
 /// The same experts with the same settings and blend, fitted on more events (train and valid): the refit regime.
@@ -247,8 +247,6 @@ const SEARCH_BUDGET_BYTES: u64 = 48 << 20;
 
 /// Valid cases on which the typical deviation of an expert's scores is measured.
 const SPREAD_CASES: usize = 500;
-/// Bytes of blend scores kept while one member is tuned.
-const REST_BYTES: usize = 128 << 20;
 
 struct Work<'a> {
     plan: &'a FitPlan,
@@ -279,7 +277,7 @@ impl Work<'_> {
             }
             self.experts.push(expert);
         }
-        let trials = untuned.map_or(&fit.trials, |untuned| &untuned.trials);
+        let trials = untuned.map_or(&fit.trials[..fit.n_tried_alone], |untuned| &untuned.trials);
         self.trials.extend(trials.iter().filter(|trial| trial.expert == id).cloned());
         self.aside.extend(fit.aside.iter().filter(|(aside, _)| *aside == id).cloned());
         self.curves.extend(fit.curves.iter().filter(|curve| curve.expert == id).cloned());
@@ -368,88 +366,6 @@ impl Work<'_> {
         self.curves.push(ExpertCurve { expert: id, passes: curve });
         self.experts.push(self.with_measured_spread(expert));
         Ok(())
-    }
-
-    fn blend(&self, model: &mut DomainModel, judge: &Judge<'_>) -> Result<FittedBlend, TrainError> {
-        let pool = Pool::collect(judge, &model.experts, &model.cold, self.plan.objective)?;
-        let fitted = fit_blend(&pool, &model.experts, judge.users(), self.plan.seed)?;
-        model.blend = fitted.blend.clone();
-        Ok(fitted)
-    }
-
-    // A second search for every member of the blend, judged by what the blend reaches with it: settings that are best alone
-    // are often not best beside others. Returns whether anything changed.
-    fn tune_inside(&mut self, model: &mut DomainModel) -> Result<bool, TrainError> {
-        let active: Vec<usize> = model.blend.active().collect();
-        let searched = |at: &usize| !model.experts[*at].id.kind.learns_by_steps();
-        if active.len() < 2 || self.plan.budget < 2 {
-            return Ok(false);
-        }
-        let fitting = REST_BYTES / 4 / model.n_candidates().max(1);
-        let valid = self.valid.sample(fitting.clamp(1, self.plan.search_cases));
-        let mut changed = false;
-        for (done, at) in active.iter().copied().filter(searched).collect::<Vec<_>>().into_iter().enumerate()
-        {
-            let id = model.experts[at].id;
-            self.session.show(format!("tune {id} in the blend"), done, active.len());
-            changed |= self.tune_member(model, at, &valid)?;
-        }
-        Ok(changed)
-    }
-
-    fn tune_member(
-        &mut self,
-        model: &mut DomainModel,
-        at: usize,
-        valid: &Judge<'_>,
-    ) -> Result<bool, TrainError> {
-        let id = model.experts[at].id;
-        let rest = self.rest_of_blend(model, at, valid);
-        let n = model.n_candidates();
-        let member = model.blend.members[at];
-        let mut rng = ChaCha8Rng::seed_from_u64(self.plan.seed);
-        rng.set_stream(1000 + id.kind as u64 * 3 + id.scope as u64);
-        let start = self.for_search(model.experts[at].config().clone());
-        let mut last: Option<Expert> = Some(model.experts[at].clone());
-        let trials = climb(id, vec![start], self.plan.budget, &mut rng, |config| {
-            let expert = self.with_measured_spread(self.refitted(last.take(), id, config)?);
-            let score = |case: usize, scores: &mut [f32]| {
-                expert.score(&valid.query(case), self.items, scores);
-                standardize(scores, expert.spread());
-                for ((score, &rest), &cold) in scores.iter_mut().zip(&rest[case * n..]).zip(&model.cold) {
-                    *score = rest + *score * if cold { member.cold } else { member.warm };
-                }
-            };
-            let ndcg = ndcg_of(self.plan.objective.of(&valid.rank_with(score)?));
-            last = Some(expert);
-            Ok::<Vec<f64>, TrainError>(ndcg)
-        })?;
-        let improved = trials.iter().skip(1).find(|trial| trial.chosen).map(|trial| trial.config.clone());
-        let Some(config) = improved else { return Ok(false) };
-        let tuned = self.with_measured_spread(self.fit(id, &self.for_serving(config))?);
-        let expert = std::mem::replace(&mut model.experts[at], tuned);
-        let before = self.trials.iter().filter(|trial| trial.expert == id).cloned().collect();
-        self.untuned.push(Untuned { expert, trials: before });
-        for old in self.trials.iter_mut().filter(|trial| trial.expert == id) {
-            old.chosen = false;
-        }
-        self.trials.extend(trials);
-        Ok(true)
-    }
-
-    // Scores of all other members for every case, `[n_cases, n_candidates]`.
-    fn rest_of_blend(&self, model: &DomainModel, at: usize, valid: &Judge<'_>) -> Vec<f32> {
-        let mut others = model.clone();
-        others.blend.members[at].warm = 0.0;
-        others.blend.members[at].cold = 0.0;
-        let mut rest = vec![0.0; valid.n_cases() * model.n_candidates()];
-        rest.par_chunks_mut(model.n_candidates()).enumerate().for_each_init(
-            Scratch::default,
-            |scratch, (case, row)| {
-                others.score(&valid.query(case), self.items, scratch, row);
-            },
-        );
-        rest
     }
 
     // Mean over valid cases of the deviation of a case's scores; cases about which it knows nothing do not count.

@@ -62,8 +62,8 @@ pub fn climb<E>(
     Ok(trials)
 }
 
-// Whether the mean paired difference exceeds its standard error.
-fn clearly_better(cases: &[f64], best: &[f64]) -> bool {
+/// Whether the mean paired difference exceeds its standard error.
+pub(crate) fn clearly_better(cases: &[f64], best: &[f64]) -> bool {
     let differences: Vec<f64> = cases.iter().zip(best).map(|(a, b)| a - b).collect();
     let gain = mean(&differences);
     let n = differences.len() as f64;

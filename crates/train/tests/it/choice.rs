@@ -1,6 +1,8 @@
 //! The blend never loses to what it contains, and every member has earned its place.
 
+use segue_train::blend_fit::BlendSearch;
 use segue_train::judge::mean;
+use segue_train::pool::Pool;
 use segue_train::{Known, Session, fit_domain_from};
 
 use crate::story::{Source, Stage, Story, alone, plan};
@@ -50,4 +52,28 @@ fn a_fit_from_experts_that_all_hold_comes_out_the_same() {
     let same = same.expect("it was learned before");
     assert_eq!(same.model, fit.model);
     assert_eq!(same.trials, fit.trials);
+}
+
+#[test]
+fn the_blend_is_at_least_what_its_search_begins_with_and_the_other_does_without_the_leader() {
+    let stage = Story { n_users: 700, ..Story::default() }.stage();
+    let (plan, valid) = (plan(), stage.valid());
+    let fit = stage.fit(&plan);
+    let mut experts = fit.model.experts.clone();
+    for untuned in &fit.untuned {
+        let at = experts.iter().position(|expert| expert.id == untuned.expert.id).unwrap();
+        experts[at] = untuned.expert.clone();
+    }
+    let pool = Pool::collect(&valid, &experts, &fit.model.cold, plan.objective).unwrap();
+    let search = BlendSearch::new(&pool, &experts, valid.users(), plan.seed);
+    let first = search.best(None).unwrap();
+    let other = search.without_leader(&first).unwrap().expect("there are several experts");
+    let (led, without) = (first.blend(&experts), other.blend(&experts));
+    let leader = (0..experts.len()).max_by(|&a, &b| led.members[a].warm.total_cmp(&led.members[b].warm));
+    assert_eq!(without.members[leader.unwrap()].warm, 0.0, "{without:?}");
+    assert!(without.members.iter().any(|member| member.warm > 0.0));
+    let blended = mean(&stage.ndcg(&valid, &fit.model));
+    assert!(blended >= first.score(), "{blended}, begun with {}", first.score());
+    let again = search.best(Some(&first)).unwrap();
+    assert!(again.score() >= first.score(), "a search that begins with what was found does not end below it");
 }
