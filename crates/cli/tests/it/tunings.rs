@@ -7,10 +7,10 @@ use crate::tiny_model::TinyModel;
 
 const WORDS: [&str; 5] = ["red", "fox", "runs", "blue", "sea"];
 
-/// Published tables in `tales`, in which users stay with a word that all their titles begin with.
-fn write(folder: &Folder) {
-    let dir = folder.join("tales");
-    std::fs::create_dir(&dir).unwrap();
+/// Published tables in the folder `name`, in which users stay with a word that all their titles begin with.
+fn write(folder: &Folder, name: &str) {
+    let dir = folder.join(name);
+    std::fs::create_dir_all(&dir).unwrap();
     let title = |item: usize| (0..4).map(|at| WORDS[item / 5usize.pow(at) % 5]).collect::<Vec<_>>().join(" ");
     let mut items = String::new();
     for item in 0..200 {
@@ -39,7 +39,7 @@ fn write(folder: &Folder) {
 #[test]
 fn every_tuning_has_its_row_and_is_judged_beside_full_and_frozen() {
     let (folder, model) = (Folder::new("tunings"), TinyModel::new());
-    write(&folder);
+    write(&folder, "tales");
     let model = model.write().display().to_string();
     let asked = "benchmark --protocol minionerec --data tales --study tunings --steps 4 --passes 1";
     let run = |more: &str| {
@@ -73,4 +73,19 @@ fn every_tuning_has_its_row_and_is_judged_beside_full_and_frozen() {
     assert!(table.contains("not compared with full") && table.contains("above frozen ("), "{table}");
     let unknown = run("--tunings lorra");
     assert!(stderr(&unknown).contains("did you mean `lora`?"), "{}", stderr(&unknown));
+}
+
+#[test]
+fn domains_of_several_data_sets_may_be_named_together() {
+    let (folder, model) = (Folder::new("tunings-targets"), TinyModel::new());
+    ["pair/plays", "pair/songs", "pair/tales"].into_iter().for_each(|name| write(&folder, name));
+    let model = model.write().display().to_string();
+    let asked =
+        "benchmark --protocol minionerec --data pair --study tunings --tunings frozen --target plays,tales";
+    let mut command = folder.segue(&format!("{asked} --json --encoder {model}"));
+    let output = command.env("SEGUE_HOME", folder.join("home")).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let tables: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let targets: Vec<_> = tables.as_array().unwrap().iter().map(|table| &table["target"]).collect();
+    assert_eq!(targets, ["plays", "tales"]);
 }
