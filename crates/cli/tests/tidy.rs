@@ -17,8 +17,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("segue-eval", &["segue-data"]),
     ("segue-recommend", &["segue-data", "segue-models"]),
     ("segue-train", &["segue-data", "segue-models", "segue-eval", "segue-recommend"]),
-    ("segue-store", &["segue-data"]),
-    ("segue-server", &["segue-data", "segue-models", "segue-recommend", "segue-store"]),
+    ("segue-report", &["segue-data", "segue-eval"]),
     (
         "segue",
         &[
@@ -28,8 +27,38 @@ const EDGES: &[(&str, &[&str])] = &[
             "segue-eval",
             "segue-recommend",
             "segue-train",
-            "segue-store",
+            "segue-report",
+        ],
+    ),
+    (
+        "segue-study",
+        &[
+            "segue",
+            "segue-data",
+            "segue-nn",
+            "segue-models",
+            "segue-eval",
+            "segue-recommend",
+            "segue-train",
+            "segue-report",
+        ],
+    ),
+    ("segue-store", &["segue-data"]),
+    ("segue-server", &["segue-data", "segue-models", "segue-recommend", "segue-eval", "segue-store"]),
+    (
+        "segue-cli",
+        &[
+            "segue",
+            "segue-study",
             "segue-server",
+            "segue-store",
+            "segue-data",
+            "segue-nn",
+            "segue-models",
+            "segue-eval",
+            "segue-recommend",
+            "segue-train",
+            "segue-report",
         ],
     ),
 ];
@@ -38,7 +67,10 @@ const EDGES: &[(&str, &[&str])] = &[
 const FENCED: &[(&str, &[&str])] = &[
     ("tokio", &["segue-server", "segue-store"]),
     ("axum", &["segue-server", "segue-store"]),
-    ("clap", &["segue"]),
+    ("clap", &["segue-cli"]),
+    ("indicatif", &["segue-cli"]),
+    ("console", &["segue-cli"]),
+    ("comfy-table", &["segue-cli"]),
 ];
 
 fn root() -> PathBuf {
