@@ -96,7 +96,7 @@ fn panel(h: &mut Html, cx: &Context, domain: &DomainReport, metric: &str) {
             for (row, value) in &rows {
                 let mut bests = best_single.iter().chain(&best_blend);
                 let is_best = bests.any(|(best, _)| std::ptr::eq(*best, *row));
-                model_row(h, cx, &plot, row, (value, is_best));
+                model_row(h, cx, &plot, row, &Shown { value, is_best });
             }
         });
 
@@ -120,7 +120,14 @@ fn shown_rows<'a>(cx: &Context, domain: &'a DomainReport, metric: &str) -> Vec<(
     rows
 }
 
-fn model_row(h: &mut Html, cx: &Context, plot: &Plot, row: &MetricRow, (value, is_best): (&Estimate, bool)) {
+/// The value of a row, and whether it is the best of its kind.
+struct Shown<'a> {
+    value: &'a Estimate,
+    is_best: bool,
+}
+
+fn model_row(h: &mut Html, cx: &Context, plot: &Plot, row: &MetricRow, shown: &Shown<'_>) {
+    let &Shown { value, is_best } = shown;
     let is_best_blend = is_best && row.kind == ModelKind::Blend;
     h.within("tr", if is_best_blend { "strong" } else { "" }, |h| {
         h.within_with("th", &[("scope", "row")], |h| {

@@ -80,7 +80,7 @@ fn figure(h: &mut Html, cx: &Context, chart: &Chart) {
             h.within_with("svg", &frame, |h| {
                 for (place, series) in series.iter().enumerate() {
                     let points = thinned(&series.points, cx.limits.points);
-                    line(h, (&chart.x, chart.scale_of(series)), mark_of(cx, place, series), &points);
+                    line(h, &chart.x, chart.scale_of(series), mark_of(cx, place, series), &points);
                 }
             });
         });
@@ -176,7 +176,7 @@ fn place(percent: f64) -> String {
 }
 
 /// One line for each stretch of known points.
-fn line(h: &mut Html, (across, up): (&Scale, &Scale), mark: Mark, points: &[(f64, f64)]) {
+fn line(h: &mut Html, across: &Scale, up: &Scale, mark: Mark, points: &[(f64, f64)]) {
     for stretch in
         points.split(|point| !(point.0.is_finite() && point.1.is_finite())).filter(|s| !s.is_empty())
     {

@@ -93,7 +93,7 @@ fn films() -> DomainReport {
                 note: "its table 3".into(),
             },
         ],
-        weights: vec![weight("window", (0.7, 0.4), 0.0123), weight("content", (0.3, 0.6), -0.0001)],
+        weights: vec![weight("window", 0.7, 0.4, 0.0123), weight("content", 0.3, 0.6, -0.0001)],
         transfer: Some(TransferRow {
             metric: "NDCG@10".into(),
             single: Estimate::new(0.1317, 0.1297, 0.1337),
@@ -107,7 +107,7 @@ fn films() -> DomainReport {
     }
 }
 
-fn weight(expert: &str, (weight_warm, weight_cold): (f64, f64), gain: f64) -> WeightRow {
+fn weight(expert: &str, weight_warm: f64, weight_cold: f64, gain: f64) -> WeightRow {
     let gain = Estimate::new(gain, gain - 0.001, gain + 0.001);
     let kept = gain.lo > 0.0;
     WeightRow {
@@ -188,7 +188,7 @@ fn large_domain(size: &Size, domain: usize) -> DomainReport {
     DomainReport {
         name: name(size, "domain", domain),
         metrics: large_metrics(&experts, domain),
-        weights: experts.iter().map(|expert| weight(expert, (0.1, 0.2), 0.002)).collect(),
+        weights: experts.iter().map(|expert| weight(expert, 0.1, 0.2, 0.002)).collect(),
         transfer: films().transfer,
         slices: slices.iter().enumerate().map(slice_row).collect(),
         beyond: pairs(&experts, |expert| pairs(&measures, |measure| noise(expert + measure))),

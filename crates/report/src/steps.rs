@@ -48,7 +48,7 @@ fn picture(h: &mut Html, cx: &Context, curve: &StepCurve) {
             let frame = [("height", "180"), ("viewBox", "0 0 100 100"), ("preserveAspectRatio", "none")];
             h.within_with("svg", &frame, |h| {
                 for (place, line) in lines.iter().enumerate() {
-                    draw(h, &y, (place, lines.len()), line, curve.steps.len());
+                    draw(h, &y, Place { at: place, of: lines.len() }, line);
                 }
             });
         });
@@ -81,12 +81,20 @@ fn axes(h: &mut Html, y: &Scale, steps: &[String]) {
     }
 }
 
+/// Which line of how many: lines stand beside each other.
+#[derive(Clone, Copy)]
+struct Place {
+    at: usize,
+    of: usize,
+}
+
 // The line through the known means, and an upright stroke for every interval.
-fn draw(h: &mut Html, y: &Scale, (place, n_lines): (usize, usize), line: &StepLine, n_steps: usize) {
-    let aside = (place as f64 - (n_lines as f64 - 1.0) / 2.0) * APART;
+fn draw(h: &mut Html, y: &Scale, place: Place, line: &StepLine) {
+    let n_steps = line.estimates.len();
+    let aside = (place.at as f64 - (place.of as f64 - 1.0) / 2.0) * APART;
     let point =
         |at: usize, value: f64| format!("{:.1} {:.1}", across(at, n_steps) + aside, 100.0 - y.place(value));
-    let class = Mark::Expert(place).class();
+    let class = Mark::Expert(place.at).class();
     let known = || line.estimates.iter().enumerate().filter(|(_, estimate)| estimate.mean.is_finite());
     let through: Vec<String> = known().map(|(at, estimate)| point(at, estimate.mean)).collect();
     if !through.is_empty() {

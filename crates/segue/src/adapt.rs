@@ -50,12 +50,12 @@ pub fn adapt(request: &AdaptRequest, stop: &AtomicBool, observer: &dyn Observer)
     let folder = TrainingFolder::find(&request.to, request.resume)?;
     let (dataset, head) = store::read(&request.data)?;
     let mut provider = Provider::model(&request.model, None)?;
-    let (vectors, figures) = encode_items(&mut provider, (&dataset.items, TextFields::Short), observer)?;
+    let (vectors, figures) = encode_items(&mut provider, &dataset.items, TextFields::Short, observer)?;
     observer.note(&figures.in_words());
     let split = cut(&dataset, &RunConfig::default())?;
     let names: Vec<&str> = dataset.domains.iter().map(|domain| domain.name.as_str()).collect();
-    let domains = domains((&dataset.name, &names), &request.domains)?;
-    let target = request.target.as_ref().map(|name| domain((&dataset.name, &names), name)).transpose()?;
+    let domains = domains(&dataset.name, &names, &request.domains)?;
+    let target = request.target.as_ref().map(|name| domain(&dataset.name, &names, name)).transpose()?;
     let valid = target
         .map(|target| Judge::new(&split.valid.0, &dataset.items, target, MaskRule::Seen, None))
         .transpose()
@@ -101,8 +101,9 @@ pub fn tuning_named(name: &str) -> Result<Tuning> {
 pub struct AdaptFigures {
     /// Name of the tuning.
     pub tuning: String,
-    /// Values that were trained, and all of the encoder.
+    /// Values that were trained.
     pub n_trained: usize,
+    /// All values of the encoder.
     pub n_values: usize,
     /// Lessons that there were.
     pub n_lessons: usize,
@@ -143,15 +144,18 @@ impl AdaptFigures {
     }
 }
 
-/// Domains of a data set (its name, and those of its domains) by name; all of them when none is named.
-pub fn domains(dataset: (&str, &[&str]), names: &[String]) -> Result<Vec<DomainIdx>> {
+/// Domains of the data set called `dataset`, whose domains are `known`, by name; all of them when none is named.
+///
+/// # Errors
+/// When a name is not known.
+pub fn domains(dataset: &str, known: &[&str], names: &[String]) -> Result<Vec<DomainIdx>> {
     if names.is_empty() {
-        return Ok((0..dataset.1.len()).map(|at| DomainIdx(at as _)).collect());
+        return Ok((0..known.len()).map(|at| DomainIdx(at as _)).collect());
     }
-    names.iter().map(|name| domain(dataset, name)).collect()
+    names.iter().map(|name| domain(dataset, known, name)).collect()
 }
 
-fn domain((dataset, known): (&str, &[&str]), name: &str) -> Result<DomainIdx> {
+fn domain(dataset: &str, known: &[&str], name: &str) -> Result<DomainIdx> {
     let found = known.iter().position(|known| *known == name);
     found.map(|at| DomainIdx(at as _)).ok_or_else(|| {
         usage(

@@ -83,10 +83,10 @@ impl<'a> Examination<'a> {
         step(BLEND);
         let mut comparisons = Vec::new();
         if let Some((_, name, rankings)) = &best {
-            comparisons.extend(self.pair(&blend, (name, rankings), CaseGroup::All)?);
+            comparisons.extend(self.pair(&blend, name, rankings, CaseGroup::All)?);
         }
         for group in [CaseGroup::All, CaseGroup::ColdUsers] {
-            comparisons.extend(self.pair(&blend, (SINGLE_DOMAIN, &alone), group)?);
+            comparisons.extend(self.pair(&blend, SINGLE_DOMAIN, &alone, group)?);
         }
         let seed = self.settings.bootstrap.seed;
         let tasks = model.experts.iter().filter_map(|expert| measure_tasks(expert, &self.judge, seed));
@@ -149,7 +149,8 @@ impl<'a> Examination<'a> {
     fn pair(
         &self,
         blend: &Rankings,
-        (name, baseline): (&str, &Rankings),
+        name: &str,
+        baseline: &Rankings,
         cases: CaseGroup,
     ) -> Result<Option<PairFigures>> {
         let positions = self.positions(cases);

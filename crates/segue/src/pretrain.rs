@@ -111,7 +111,7 @@ pub fn pretrain(
     let folder = TrainingFolder::find(&request.to, request.resume)?;
     let (items, head) = store::read_catalog(&request.data)?;
     let names: Vec<&str> = head.domains.iter().map(String::as_str).collect();
-    let domains = domains((&head.name, &names), &request.domains)?;
+    let domains = domains(&head.name, &names, &request.domains)?;
     let provider = Provider::model(&request.model, None)?;
     let encoder = provider.encoder()?.clone();
     let mlm_head = mlm_head(&request.model, &encoder.network.shape)?;

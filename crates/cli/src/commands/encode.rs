@@ -99,7 +99,7 @@ fn vectors(args: &Args, file: &Path, (dataset, screen): (&Dataset, Screen)) -> R
         domain: args.domain.as_deref(),
     };
     let (vectors, figures) = given.read(dataset, args.modality)?;
-    let path = write_vectors(&args.data, args.modality, (&dataset.items, &vectors))?;
+    let path = write_vectors(&args.data, args.modality, &dataset.items, &vectors)?;
     screen.say(figures.in_words())?;
     screen.say(format!("vectors in {}", path.display()))?;
     screen.document(&serde_json::json!({ "figures": figures, "file": path }))
@@ -119,9 +119,8 @@ fn media(
     }
     let encoder = MediaEncoder::open(model, modality, args.seconds)?;
     let files = media_files::find(place, &dataset.items)?;
-    let (vectors, figures) =
-        encode_files((model, &encoder), modality, (&dataset.items, &files), &Terminal::new(screen))?;
-    let path = write_vectors(&args.data, modality, (&dataset.items, &vectors))?;
+    let (vectors, figures) = encode_files(&encoder, &dataset.items, &files, &Terminal::new(screen))?;
+    let path = write_vectors(&args.data, modality, &dataset.items, &vectors)?;
     screen.say(figures.in_words())?;
     for broken in figures.broken.iter().take(BROKEN_SHOWN) {
         screen.say(format!("  broken: {}: {}", broken.file.display(), broken.reason))?;
@@ -152,8 +151,8 @@ fn texts(args: &Args, model: &str, (dataset, screen): (&Dataset, Screen)) -> Res
         None => Provider::model(model, args.max_tokens)?,
     };
     let fields = if args.descriptions { TextFields::All } else { TextFields::Short };
-    let (vectors, figures) = encode_items(&mut provider, (&dataset.items, fields), &Terminal::new(screen))?;
-    let path = write_vectors(&args.data, Modality::Text, (&dataset.items, &vectors))?;
+    let (vectors, figures) = encode_items(&mut provider, &dataset.items, fields, &Terminal::new(screen))?;
+    let path = write_vectors(&args.data, Modality::Text, &dataset.items, &vectors)?;
     screen.say(figures.in_words())?;
     if figures.endpoint_tokens > 0 {
         let cost = args.price.map_or(String::new(), |price| {

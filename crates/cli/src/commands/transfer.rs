@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let encoded = args.encoders.iter().map(|folder| -> Result<(String, ItemVectors)> {
         let mut provider = Provider::model(folder, None).with_context(|| format!("encoder `{folder}`"))?;
         let items = &studied.data.dataset.items;
-        Ok((folder.clone(), encode_items(&mut provider, (items, TextFields::Short), &terminal)?.0))
+        Ok((folder.clone(), encode_items(&mut provider, items, TextFields::Short, &terminal)?.0))
     });
     let encoded = encoded.collect::<Result<Vec<_>>>()?;
     let encoders: Vec<(String, &ItemVectors)> =

@@ -74,8 +74,8 @@ impl GivenVectors<'_> {
         let domain = self.domain.map(|name| domain_of(dataset, name)).transpose()?;
         let file = VectorFile::read(self.file, self.dim)?;
         let rows = match (self.ids, &file.ids) {
-            (Some(ids), None) => by_id(&read_ids(ids, &file, self.file)?, (items, domain), ids)?,
-            (None, Some(ids)) => by_id(ids, (items, domain), self.file)?,
+            (Some(ids), None) => by_id(&read_ids(ids, &file, self.file)?, items, domain, ids)?,
+            (None, Some(ids)) => by_id(ids, items, domain, self.file)?,
             // The catalog's own order is drawn by a seed, so the place of a row says nothing.
             (None, None) => {
                 let problem = format!("`{}` does not say whose its rows are", self.file.display());
@@ -165,7 +165,7 @@ fn read_ids(path: &Path, file: &VectorFile, vectors: &Path) -> Result<Vec<String
 }
 
 // One raw id may stand for an item in several domains: without a domain they all get the vector.
-fn by_id(ids: &[String], (items, domain): (&ItemCatalog, Option<DomainIdx>), place: &Path) -> Result<Rows> {
+fn by_id(ids: &[String], items: &ItemCatalog, domain: Option<DomainIdx>, place: &Path) -> Result<Rows> {
     let mut rows: HashMap<&str, usize> = HashMap::with_capacity(ids.len());
     for (row, id) in ids.iter().enumerate() {
         if let Some(before) = rows.insert(id, row) {

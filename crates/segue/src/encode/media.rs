@@ -27,10 +27,15 @@ const FILES_PER_PART: usize = 256;
 const NAMED_MAX: usize = 100;
 
 /// Who turns files into vectors.
-pub enum MediaEncoder {
-    /// Pictures.
+pub struct MediaEncoder {
+    /// The name or folder that was asked for.
+    name: String,
+    modality: Modality,
+    network: MediaNetwork,
+}
+
+enum MediaNetwork {
     Image(Box<ImageEncoder>),
-    /// Sound.
     Audio(Box<AudioEncoder>),
 }
 
@@ -102,33 +107,34 @@ impl MediaEncoder {
             Modality::Audio => {
                 let usual = SoundLimits::default();
                 let limits = SoundLimits { seconds: seconds.unwrap_or(usual.seconds), ..usual };
-                AudioEncoder::open(&folder, limits).map(|encoder| Self::Audio(Box::new(encoder)))
+                AudioEncoder::open(&folder, limits).map(|encoder| MediaNetwork::Audio(Box::new(encoder)))
             }
             Modality::Image | Modality::Text => {
-                ImageEncoder::open(&folder).map(|encoder| Self::Image(Box::new(encoder)))
+                ImageEncoder::open(&folder).map(|encoder| MediaNetwork::Image(Box::new(encoder)))
             }
         };
-        opened.with_context(|| format!("cannot open the encoder in `{}`", folder.display()))
+        let network = opened.with_context(|| format!("cannot open the encoder in `{}`", folder.display()))?;
+        Ok(Self { name: name.to_owned(), modality, network })
     }
 
     fn sha256(&self) -> &str {
-        match self {
-            Self::Image(encoder) => encoder.sha256(),
-            Self::Audio(encoder) => encoder.sha256(),
+        match &self.network {
+            MediaNetwork::Image(encoder) => encoder.sha256(),
+            MediaNetwork::Audio(encoder) => encoder.sha256(),
         }
     }
 
     fn dim(&self) -> usize {
-        match self {
-            Self::Image(encoder) => encoder.dim(),
-            Self::Audio(encoder) => encoder.dim(),
+        match &self.network {
+            MediaNetwork::Image(encoder) => encoder.dim(),
+            MediaNetwork::Audio(encoder) => encoder.dim(),
         }
     }
 
     // Vectors of files in their order, or why there is none.
     fn encode(&self, paths: &[&Path], observer: &(dyn Fn() + Sync)) -> Vec<Result<Vec<f32>, MediaError>> {
-        match self {
-            Self::Image(encoder) => {
+        match &self.network {
+            MediaNetwork::Image(encoder) => {
                 let limits = PictureLimits::default();
                 encoder.encode_each(paths.len(), &|at| {
                     let picture = decode_picture(&read(paths[at], limits.bytes)?, limits);
@@ -136,7 +142,7 @@ impl MediaEncoder {
                     picture
                 })
             }
-            Self::Audio(encoder) => {
+            MediaNetwork::Audio(encoder) => {
                 let limits = encoder.limits();
                 encoder.encode_each(paths.len(), &|at| {
                     let sound = decode_sound(read(paths[at], limits.bytes)?, limits);
@@ -158,10 +164,13 @@ fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, MediaError> {
 }
 
 /// Vectors of all items that have a file.
+///
+/// # Errors
+/// When no file gives a vector, or the cache cannot be written.
 pub fn encode_files(
-    (name, encoder): (&str, &MediaEncoder),
-    modality: Modality,
-    (items, files): (&ItemCatalog, &MediaFiles),
+    encoder: &MediaEncoder,
+    items: &ItemCatalog,
+    files: &MediaFiles,
     observer: &dyn Observer,
 ) -> Result<(ItemVectors, MediaFigures)> {
     let start = Instant::now();
@@ -192,9 +201,9 @@ pub fn encode_files(
             broken.first().map_or(String::new(), |b| format!(": `{}`: {}", b.file.display(), b.reason));
         return Err(failed(format!("none of the {n_files} files gave a vector{first}"), "check the files"));
     }
-    let (model, model_sha256) = (name.to_owned(), encoder.sha256().to_owned());
+    let (model, model_sha256) = (encoder.name.clone(), encoder.sha256().to_owned());
     let figures = MediaFigures {
-        modality,
+        modality: encoder.modality,
         model: model.clone(),
         model_sha256: model_sha256.clone(),
         dim: encoder.dim(),

@@ -212,7 +212,8 @@ pub fn mlm_head(name: &str, shape: &Shape) -> Result<Option<MlmWeights>> {
 /// Vectors of all items; only texts that the cache does not have are encoded.
 pub fn encode_items(
     provider: &mut Provider,
-    (items, fields): (&ItemCatalog, TextFields),
+    items: &ItemCatalog,
+    fields: TextFields,
     observer: &dyn Observer,
 ) -> Result<(ItemVectors, EncodingFigures)> {
     let texts: Vec<String> =
@@ -288,7 +289,8 @@ fn read_vectors_of(folder: &Path, modality: Modality, items: &ItemCatalog) -> Re
 pub fn write_vectors(
     folder: &Path,
     modality: Modality,
-    (items, vectors): (&ItemCatalog, &ItemVectors),
+    items: &ItemCatalog,
+    vectors: &ItemVectors,
 ) -> Result<PathBuf> {
     let path = folder.join(modality.vectors_file());
     write_aside(&path, &vectors.to_bytes(items)?)?;

@@ -1,5 +1,6 @@
 //! `manifest.json` of a run: what reproduces it and what it took.
 
+use anyhow::Result;
 use segue_data::hash;
 use serde::{Deserialize, Serialize};
 
@@ -88,14 +89,18 @@ pub struct ArtifactHashes {
 
 impl RunManifest {
     /// The manifest of a run that is complete but for this file.
+    ///
+    /// # Errors
+    /// When the config cannot be written as TOML.
     pub fn of(
         name: &str,
         data: DataOrigin,
-        (config, config_text): (&RunConfig, &str),
+        config: &RunConfig,
         artifact: ArtifactHashes,
         stopwatch: &Stopwatch,
-    ) -> Self {
-        Self {
+    ) -> Result<Self> {
+        let config_text = toml::to_string(config)?;
+        Ok(Self {
             format_version: FORMAT_VERSION,
             state: RunState::Finished,
             name: name.to_owned(),
@@ -110,6 +115,6 @@ impl RunManifest {
             n_threads: rayon::current_num_threads(),
             timings: stopwatch.timings().to_vec(),
             peak_memory_bytes: machine::peak_memory_bytes(),
-        }
+        })
     }
 }

@@ -155,12 +155,11 @@ fn write(
     mut stopwatch: Stopwatch,
 ) -> Result<RunManifest> {
     let Written { recommender, figures, passes } = written;
-    let config_text = toml::to_string(config)?;
     run.put_json("metrics.json", figures)?;
     let artifact = run.put_artifact(recommender, config.seed)?;
     stopwatch.lap("write");
     let name = &run.manifest().name;
-    let manifest = RunManifest::of(name, origin, (config, &config_text), artifact, &stopwatch);
+    let manifest = RunManifest::of(name, origin, config, artifact, &stopwatch)?;
     let report = report_page::of_run(recommender, figures, config, (&manifest, passes))?;
     run.put("report.html", &segue_report::render(&report))?;
     Ok(manifest)

@@ -26,15 +26,15 @@ pub struct Record {
     pub loss: f64,
     /// NDCG@10 on valid; `None` in a refit.
     pub metric: Option<f64>,
-    /// Seconds since the step before it ended, or since the training was gone on with.
+    /// Seconds since the step before it ended, or since the training was resumed.
     pub seconds: f64,
     /// When it ended, seconds since 1970.
     pub ended: f64,
 }
 
 impl Record {
-    /// A pass that has just ended.
-    pub fn of(domain: &str, pass: &Pass, (seconds, ended): (f64, f64)) -> Self {
+    /// A pass that has just ended, after so many seconds, at that time (seconds since 1970).
+    pub fn of(domain: &str, pass: &Pass, seconds: f64, ended: f64) -> Self {
         Self {
             domain: domain.to_owned(),
             expert: pass.expert.to_string(),
@@ -65,14 +65,14 @@ pub fn read(folder: &Path) -> Result<Vec<Record>> {
 }
 
 /// The file, open for the next line.
-pub struct CurveLog {
+pub(crate) struct CurveLog {
     path: PathBuf,
     file: File,
 }
 
 impl CurveLog {
     /// Starts the file in `folder` with these passes.
-    pub fn start(folder: &Path, records: &[Record]) -> Result<Self> {
+    pub(crate) fn start(folder: &Path, records: &[Record]) -> Result<Self> {
         let path = folder.join(FILE);
         let mut text = String::new();
         for record in records {
@@ -86,7 +86,7 @@ impl CurveLog {
     }
 
     /// Adds a pass.
-    pub fn add(&mut self, record: &Record) -> Result<()> {
+    pub(crate) fn add(&mut self, record: &Record) -> Result<()> {
         let line = format!("{}\n", serde_json::to_string(record)?);
         let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
         written.with_context(|| format!("cannot write `{}`", self.path.display()))

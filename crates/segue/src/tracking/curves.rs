@@ -14,10 +14,10 @@ pub fn curves_of(records: &[Record]) -> Vec<Curve> {
             places.push(place);
         }
     }
-    places.into_iter().map(|place| curve(place, records)).collect()
+    places.into_iter().map(|(domain, expert)| curve(domain, expert, records)).collect()
 }
 
-fn curve((domain, expert): (&str, &str), records: &[Record]) -> Curve {
+fn curve(domain: &str, expert: &str, records: &[Record]) -> Curve {
     let of = |stage: Stage| {
         let own = move |record: &&Record| {
             (record.domain.as_str(), record.expert.as_str(), record.stage) == (domain, expert, stage)

@@ -17,26 +17,26 @@ const POLYNOMIAL: u32 = 0x82f6_3b78;
 
 /// A number at a step.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scalar {
+pub(crate) struct Scalar {
     /// Its name; what stands before the first `/` groups.
-    pub tag: String,
+    pub(crate) tag: String,
     /// The step.
-    pub step: u64,
+    pub(crate) step: u64,
     /// The number.
-    pub value: f32,
+    pub(crate) value: f32,
     /// When it was known, seconds since 1970.
-    pub wall_time: f64,
+    pub(crate) wall_time: f64,
 }
 
 /// An event file that grows.
-pub struct EventFile {
+pub(crate) struct EventFile {
     path: PathBuf,
     file: File,
 }
 
 impl EventFile {
     /// Starts the file anew; its name must hold `tfevents`.
-    pub fn create(path: &Path, wall_time: f64) -> Result<Self> {
+    pub(crate) fn create(path: &Path, wall_time: f64) -> Result<Self> {
         let parent = path.parent().context("an event file lies in a folder")?;
         fs::create_dir_all(parent).with_context(|| format!("cannot create `{}`", parent.display()))?;
         let file = File::create(path).with_context(|| format!("cannot create `{}`", path.display()))?;
@@ -48,7 +48,7 @@ impl EventFile {
     }
 
     /// Adds a number; a reader that follows the file sees it at once.
-    pub fn add(&mut self, scalar: &Scalar) -> Result<()> {
+    pub(crate) fn add(&mut self, scalar: &Scalar) -> Result<()> {
         let mut value = bytes(1, scalar.tag.as_bytes());
         value.push(2 << 3 | 5);
         value.extend(scalar.value.to_le_bytes());

@@ -165,23 +165,23 @@ fn flatten(path: &str, value: &Value, params: &mut Vec<Value>) {
 
 fn metrics_of(records: &[Record], figures: &RunFigures, ended: i64) -> Vec<Value> {
     let mut metrics = Vec::new();
-    let mut add = |name: String, value: f64, (timestamp, step): (i64, usize)| {
+    let mut add = |name: String, value: f64, timestamp: i64, step: usize| {
         if value.is_finite() {
             metrics.push(json!({ "key": key(&name), "value": value, "timestamp": timestamp, "step": step }));
         }
     };
     for record in records {
         let place = format!("{}/{}/{}", record.domain, record.expert, record.stage.name());
-        let at = ((record.ended * 1e3) as i64, record.pass);
-        add(format!("{place}/loss"), record.loss, at);
+        let ended = (record.ended * 1e3) as i64;
+        add(format!("{place}/loss"), record.loss, ended, record.pass);
         if let Some(metric) = record.metric {
-            add(format!("{place}/valid ndcg@10"), metric, at);
+            add(format!("{place}/valid ndcg@10"), metric, ended, record.pass);
         }
     }
     for domain in &figures.domains {
         for system in &domain.test.systems {
             for (name, interval) in &system.summary.masked.metrics {
-                add(format!("{}/{}/test {name}", domain.domain, system.name), interval.mean, (ended, 0));
+                add(format!("{}/{}/test {name}", domain.domain, system.name), interval.mean, ended, 0);
             }
         }
     }

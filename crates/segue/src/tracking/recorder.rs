@@ -58,7 +58,7 @@ impl Recorder {
             let seconds = now - std::mem::replace(&mut state.step_began, now);
             let seconds = (seconds * 1e3).round() / 1e3;
             let Some(pass) = &progress.pass else { return Ok(()) };
-            let record = Record::of(domain, pass, (seconds, now));
+            let record = Record::of(domain, pass, seconds, now);
             // A program that was killed before the checkpoint makes the same pass once more.
             if state.records.iter().any(|known| known.key() == record.key()) {
                 return Ok(());

@@ -75,5 +75,5 @@ pub fn adapted_vectors(
     let mut encoder = adapted.encoder;
     encoder.merge();
     let mut provider = Provider::with_encoder(text.model.clone(), encoder);
-    Ok(encode_items(&mut provider, (problem.items, TextFields::Short), observer)?.0)
+    Ok(encode_items(&mut provider, problem.items, TextFields::Short, observer)?.0)
 }

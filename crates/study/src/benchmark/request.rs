@@ -131,7 +131,7 @@ pub fn targets<'a>(dataset: &'a Dataset, asked: &'a [String]) -> impl Iterator<I
 /// # Errors
 /// As [`encode_items`].
 pub fn encoded(provider: &mut Provider, data: &ProtocolData, observer: &dyn Observer) -> Result<ItemVectors> {
-    let (vectors, figures) = encode_items(provider, (&data.dataset.items, TextFields::Short), observer)?;
+    let (vectors, figures) = encode_items(provider, &data.dataset.items, TextFields::Short, observer)?;
     observer.warn(&figures.in_words());
     Ok(vectors)
 }

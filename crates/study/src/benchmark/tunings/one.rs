@@ -152,7 +152,7 @@ impl OneTuning<'_> {
         let mut encoder = adapted.refused.unwrap_or(adapted.encoder);
         encoder.merge();
         let mut provider = Provider::with_encoder(self.text.model.clone(), encoder);
-        let vectors = encode_items(&mut provider, (items, TextFields::Short), &Silent)?.0;
+        let vectors = encode_items(&mut provider, items, TextFields::Short, &Silent)?.0;
         Ok(vectors_alone(&vectors, (&self.data.split.train, items), target)?)
     }
 
