@@ -54,8 +54,8 @@ pub(crate) struct ColdUserRow {
 
 /// Holds users out, fits and measures.
 pub(crate) fn study(subject: &Subject<'_>, screen: Screen) -> Result<ColdUsers> {
-    let held = (subject.target, PERCENT);
-    let (split, rows) = hold_out_users(subject.split, subject.items, held, subject.plan.seed);
+    let (split, rows) =
+        hold_out_users(subject.split, subject.items, subject.target, PERCENT, subject.plan.seed);
     let subject = &Subject { split: &split, settings: subject.settings.clone(), ..*subject };
     let (cases, n_without_history) = their_cases(subject, &rows);
     let test = judge(subject, &cases).context("no user of the domain has an event elsewhere before test")?;
@@ -86,7 +86,7 @@ pub(crate) fn study(subject: &Subject<'_>, screen: Screen) -> Result<ColdUsers> 
 
 // Test cases of the users that were held out; and how many were left out, since nothing is known before them.
 fn their_cases(subject: &Subject<'_>, rows: &[u32]) -> (CaseSet, usize) {
-    let test = subject.split.test.0.of_domain(subject.target);
+    let test = subject.split.test.open_for_measurement().of_domain(subject.target);
     let theirs: Vec<usize> =
         (0..test.len()).filter(|&at| rows.binary_search(&test.cases()[at].row).is_ok()).collect();
     let theirs = test.select(&theirs);

@@ -36,7 +36,8 @@ impl<'a> Examination<'a> {
         settings: TableSettings,
     ) -> Result<Self> {
         let longest = settings.cutoffs.iter().copied().max().unwrap_or(0);
-        let judge = Judge::new(&test.0, items, domain, MaskRule::Seen, None)?.with_lists(longest);
+        let judge =
+            Judge::new(test.open_for_measurement(), items, domain, MaskRule::Seen, None)?.with_lists(longest);
         let train_counts = train.sequences.item_counts(items.len())[items.range(domain)].to_vec();
         let n_train_users = train.sequences.rows().filter(|row| !row.is_empty()).count();
         Ok(Self { items, judge, settings, train_counts, n_train_users })

@@ -69,7 +69,7 @@ impl<'a> Subject<'a> {
 
     /// The test cases.
     pub(crate) fn test(&self) -> Result<Judge<'a>> {
-        let cases = &self.split.test.0;
+        let cases = self.split.test.open_for_measurement();
         Judge::new(cases, self.items, self.target, self.rule.mask, self.rule.sampled).context("test")
     }
 

@@ -140,7 +140,12 @@ fn make(run: &NewRun, work: Work<'_>, screen: Screen) -> Result<Made> {
         data: DataFacts::of(&dataset),
         split: split.description.clone(),
         regime: if config.fit.refit { Regime::TrainValid } else { Regime::Train },
-        leaks: leak::count(train, &split.test.0, dataset.n_items(), dataset.has_timestamps),
+        leaks: leak::count(
+            train,
+            split.test.open_for_measurement(),
+            dataset.n_items(),
+            dataset.has_timestamps,
+        ),
         domains,
     };
     let passes = recorder.finish(&figures)?;

@@ -16,7 +16,7 @@ pub enum Directions {
 /// Scores are products over the temperature; for cosines, give rows of length 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InfoNce<'a> {
-    /// Width of a row.
+    /// Values of a row.
     pub width: usize,
     /// Divides scores; positive.
     pub temperature: f32,
@@ -31,7 +31,7 @@ impl InfoNce<'_> {
     ///
     /// # Panics
     /// When the shapes do not fit, or the temperature is not positive.
-    pub fn run(&self, queries: &[f32], keys: &[f32], (d_queries, d_keys): (&mut [f32], &mut [f32])) -> f64 {
+    pub fn run(&self, queries: &[f32], keys: &[f32], d_queries: &mut [f32], d_keys: &mut [f32]) -> f64 {
         let n = queries.len() / self.width;
         assert!(self.temperature > 0.0, "temperature {}", self.temperature);
         assert_eq!(queries.len(), n * self.width, "whole rows");
@@ -64,7 +64,6 @@ impl InfoNce<'_> {
             rows: queries,
             positives: keys,
             candidates: keys,
-            corrections: None,
         };
         let mut d_own = vec![0.0; keys.len()]; // [N, width], of the keys as positives
         let gradients = ContrastGradients { rows: d_queries, positives: &mut d_own, candidates: d_keys };

@@ -34,12 +34,31 @@ pub struct Edges<'a> {
     pub relations: &'a [u32],
 }
 
+/// What a layer reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Nodes<'a> {
+    /// `[n_in, width]`.
+    pub vectors: &'a [f32],
+    /// From these rows to those of the output.
+    pub edges: Edges<'a>,
+}
+
+/// What a forward pass read, with what it left: the way back starts from both.
+#[derive(Clone, Copy, Debug)]
+pub struct NeighborhoodPass<'a> {
+    /// The nodes it read.
+    pub nodes: Nodes<'a>,
+    /// `[n_edges]`, its attention.
+    pub attention: &'a [f32],
+}
+
 impl Neighborhood {
     /// A layer whose relations leave messages nearly as they are.
     pub fn new(
         params: &mut Params,
         name: &str,
-        (n_relations, width): (usize, usize),
+        n_relations: usize,
+        width: usize,
         rng: &mut impl Rng,
     ) -> Self {
         let relations =
@@ -48,17 +67,12 @@ impl Neighborhood {
         Self { width, relations }
     }
 
-    /// `x: [n_in, width]` → `y: [n_out, width]`; leaves the attention of every edge in `attention` (`[n_edges]`).
+    /// `y: [n_out, width]` is overwritten; leaves the attention of every edge in `attention` (`[n_edges]`).
     ///
     /// # Panics
     /// When the shapes do not fit.
-    pub fn forward(
-        self,
-        params: &Params,
-        (x, edges): (&[f32], Edges<'_>),
-        y: &mut [f32],
-        attention: &mut Vec<f32>,
-    ) {
+    pub fn forward(self, params: &Params, nodes: Nodes<'_>, y: &mut [f32], attention: &mut Vec<f32>) {
+        let Nodes { vectors: x, edges } = nodes;
         edges.check(self.width, y);
         attention.clear();
         attention.resize(edges.neighbors.len(), 0.0);
@@ -69,21 +83,20 @@ impl Neighborhood {
         });
     }
 
-    /// Adds the gradient of the input to `dx` (`[n_in, width]`), given that of the output (`[n_out, width]`); gradients of
-    /// the relations are added.
+    /// The gradient of the input, `[n_in, width]`, from that of the output (`[n_out, width]`); gradients of the relations are
+    /// added.
     ///
     /// # Panics
     /// When the shapes do not fit.
     pub fn backward(
         self,
         params: &Params,
-        (x, edges, attention): (&[f32], Edges<'_>, &[f32]),
+        pass: NeighborhoodPass<'_>,
         dy: &[f32],
-        dx: &mut [f32],
         gradients: &mut Gradients,
-    ) {
+    ) -> Vec<f32> {
+        let NeighborhoodPass { nodes: Nodes { vectors: x, edges }, attention } = pass;
         edges.check(self.width, dy);
-        assert_eq!(dx.len(), x.len(), "gradient of the input");
         let (width, relations) = (self.width, params.get(self.relations));
         let mut d_messages = vec![0.0; edges.neighbors.len() * width]; // [n_edges, width]
         let mut d_own = dy.to_vec(); // [n_out, width]
@@ -94,10 +107,12 @@ impl Neighborhood {
             vectorized(TakeBack { width, x, edges, relations, attention, first, dy, d_own, d_messages });
         });
         let spread = Spread { width, edges, d_messages: &d_messages, d_own: &d_own };
-        spread.to_nodes(relations, dx);
+        let mut dx = vec![0.0; x.len()]; // [n_in, width]
+        spread.to_nodes(relations, &mut dx);
         if let Some(d_relations) = gradients.get_mut(self.relations) {
             spread.to_relations(x, d_relations);
         }
+        dx
     }
 }
 

@@ -7,6 +7,7 @@ mod batch;
 mod blocks;
 mod bytes;
 pub(crate) mod columnar;
+mod consumer;
 mod delimited;
 mod domains;
 mod events;

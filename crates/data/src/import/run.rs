@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::consumer::{Checked, Consumer};
 use super::domains::{DomainRule, Placement};
 use super::formats;
 use super::options::{ImportOptions, ImportProgress};
@@ -13,7 +14,7 @@ use super::reader;
 use super::report::{Content, Layout, Role, SniffReport, TableReport};
 use super::roles;
 use super::skipped::{LISTED_MAX, SkipReason, SkippedRow};
-use super::staging::{Checked, Consumer, ReadCounts, Staging};
+use super::staging::{ReadCounts, Staging};
 use super::tally::Tally;
 use crate::builder::BuildCounts;
 use crate::dataset::Dataset;
@@ -337,7 +338,7 @@ impl<'a> Run<'a> {
             self.options.link_by_name.map(|least| link_by_name(&mut dataset, least)).transpose()?;
         let mut imported = Imported {
             name_links,
-            warnings: provenance::warnings(&dataset, &counts, &built, (&reports, self.options)),
+            warnings: provenance::warnings(&dataset, counts, built, &reports, self.options),
             dataset,
             import: toml::Table::new(),
             reports,

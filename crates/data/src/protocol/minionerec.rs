@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::{ProtocolData, SourceFiles, stem};
 use crate::builder::DatasetBuilder;
+use crate::cases::CaseSet;
 use crate::catalog::ItemCatalog;
 use crate::error::DataError;
 use crate::ids::DomainIdx;
 use crate::sequences::{Event, Sequences};
-use crate::split::{CaseSet, Split, TestSet, TrainSet, ValidSet};
+use crate::split::{Split, TestSet, TrainSet, ValidSet};
 
 /// The data folders under `path`: itself when it has `test.tsv`, else its subfolders that have one.
 ///
@@ -66,7 +67,7 @@ pub fn read(dir: &Path, seed: u64) -> Result<ProtocolData, DataError> {
             ..TrainSet::default()
         },
         valid: ValidSet(cases(&valid, &dataset.items, domain)),
-        test: TestSet(cases(&test, &dataset.items, domain)),
+        test: TestSet::new(cases(&test, &dataset.items, domain)),
         description: "published global time split, history = last 10".into(),
     };
     dataset.sequences = split.train_valid.sequences.clone();

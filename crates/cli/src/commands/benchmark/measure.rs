@@ -84,7 +84,8 @@ pub(super) fn measure(
         let show = |step: &Progress| progress.show(step);
         let session = Session::watched_by(&show);
         let fit = fit_domain(plan, material, &valid, session)?;
-        let test = Judge::new(&data.split.test.0, items, domain, protocol.mask(), negatives)?;
+        let test =
+            Judge::new(data.split.test.open_for_measurement(), items, domain, protocol.mask(), negatives)?;
         let mut sheet = Sheet { protocol, seed, name: &name, domain, test: &test, out: &mut measured };
         progress.note("measure on test");
         sheet.regime(

@@ -9,6 +9,7 @@ use super::super::lines::{self, Line};
 use super::super::report::{Content, SniffReport, TableReport};
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
+use super::super::staging::FormatEvent;
 use super::super::tally::Tally;
 use super::{Files, ends, head_of, holding, lacks, plain_name, s3rec};
 use crate::error::DataError;
@@ -123,7 +124,8 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
                 return Ok(Line::Bad(reason));
             }
             for (item, time) in events {
-                run.staging.plain_event((user, item), Some(time), None, &mut placement)?;
+                let event = FormatEvent { timestamp: Some(time), ..FormatEvent::new(user, item) };
+                run.staging.add_event(event, &mut placement)?;
             }
             Ok(Line::Row)
         })?;

@@ -6,6 +6,7 @@ use foldhash::fast::FixedState;
 
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
+use super::super::staging::FormatEvent;
 use crate::error::DataError;
 use crate::import::events::check_id;
 
@@ -47,7 +48,8 @@ impl Histories {
         let mut placement = run.take_placement(label);
         for (user, events) in self.users.iter().zip(&self.events) {
             for (item, split) in events {
-                run.staging.plain_event((user, item), None, Some(*split), &mut placement)?;
+                let event = FormatEvent { split: Some(*split), ..FormatEvent::new(user, item) };
+                run.staging.add_event(event, &mut placement)?;
             }
         }
         run.give_back(placement);

@@ -4,6 +4,7 @@ use super::super::lines::{self, Line};
 use super::super::report::{Content, SniffReport, TableReport};
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
+use super::super::staging::FormatEvent;
 use super::super::tally::Tally;
 use super::indexed::Names;
 use super::{Files, holding, lacks, plain_name, s3rec};
@@ -65,8 +66,8 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
                 return Ok(Line::Bad(reason));
             }
             for item in list {
-                let event = (users.of(user), items.of(item));
-                run.staging.plain_event(event, None, table.split, &mut placement)?;
+                let event = FormatEvent::new(users.of(user), items.of(item));
+                run.staging.add_event(FormatEvent { split: table.split, ..event }, &mut placement)?;
                 if !seen.contains(item) {
                     seen.insert(item.to_owned());
                 }

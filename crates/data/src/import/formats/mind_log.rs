@@ -7,6 +7,7 @@ use foldhash::fast::FixedState;
 
 use super::super::domains::Placement;
 use super::super::run::Run;
+use super::super::staging::FormatEvent;
 use crate::error::DataError;
 use crate::vocabulary::Vocabulary;
 
@@ -87,7 +88,8 @@ impl MindLog {
                 let kind = if event.is_click { click } else { earlier };
                 staging.counts.n_undated += u64::from(!event.is_click);
                 staging.counts.n_undescribed += u64::from(!is_described[event.item as usize]);
-                staging.event_of_kind((user, item), Some(event.time), (kind, None), placement)?;
+                let event = FormatEvent { timestamp: Some(event.time), kind, ..FormatEvent::new(user, item) };
+                staging.add_event(event, placement)?;
             }
         }
         staging.counts.n_not_chosen += self.n_not_clicked;

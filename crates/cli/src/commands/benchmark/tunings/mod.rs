@@ -116,7 +116,8 @@ fn tables_of(
     for (at, target) in targets(&data.dataset, &args.target).enumerate() {
         let rows: Vec<TuningRow> = measured.iter().filter_map(|rows| rows.get(at).cloned()).collect();
         let (mask, negatives) = (args.protocol.mask(), args.protocol.negatives(seed));
-        let test = Judge::new(&data.split.test.0, &data.dataset.items, target, mask, negatives)?;
+        let test =
+            Judge::new(data.split.test.open_for_measurement(), &data.dataset.items, target, mask, negatives)?;
         tables.push(table(&rows, seed, test.users())?);
     }
     Ok(tables)
