@@ -27,11 +27,11 @@ pub fn hold_out_users(
     rows.truncate((rows.len() as f64 * percent / 100.0).round() as usize);
     rows.sort_unstable();
     let is_held = |row: u32| rows.binary_search(&row).is_ok();
-    let known = reveal(split, items, target, |row, _| !is_held(row));
+    let revealed = reveal(split, items, target, |row, _| !is_held(row));
     let split = Split {
-        train: known.train,
-        train_valid: known.train_valid,
-        valid: known.valid,
+        train: revealed.train,
+        train_valid: revealed.train_valid,
+        valid: revealed.valid,
         test: split.test.with_events(|row, event| !(is_held(row) && inside.contains(&event.item.at()))),
         description: format!("{}; {percent} % of the users new to the domain", split.description),
     };

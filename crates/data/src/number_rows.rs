@@ -27,7 +27,7 @@ pub struct NumberRows {
 const ITEM: &str = "item";
 
 /// Where a row's numbers stand.
-enum Layout {
+enum NumberColumns {
     /// A column of lists.
     List(usize),
     /// One column a number, in their order.
@@ -43,7 +43,7 @@ pub fn read(path: &Path) -> Result<NumberRows, DataError> {
     let file = File::open(path).map_err(|e| DataError::io("open", path, e))?;
     let reader = guarded(path, || SerializedFileReader::new(file))?;
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
-    let (item, layout) = find_columns(&schema).map_err(|problem| {
+    let (item, columns) = find_columns(&schema).map_err(|problem| {
         let remedy = "it needs a column `item`, and one column of lists of floats or floats in numbered columns: `v0`, `v1`, …";
         DataError::format(path, None, problem, remedy)
     })?;
@@ -56,7 +56,7 @@ pub fn read(path: &Path) -> Result<NumberRows, DataError> {
             let n_rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
             rows.ids.extend(texts(group.get_column_reader(item)?, n_rows, level(item))?);
             let group = Group { reader: &*group, n_rows, level: &level };
-            if let Err(problem) = group.append(&mut rows, &layout)? {
+            if let Err(problem) = group.append(&mut rows, &columns)? {
                 return Ok(Err(problem));
             }
         }
@@ -68,7 +68,7 @@ pub fn read(path: &Path) -> Result<NumberRows, DataError> {
     Ok(rows)
 }
 
-fn find_columns(schema: &SchemaDescriptor) -> Result<(usize, Layout), String> {
+fn find_columns(schema: &SchemaDescriptor) -> Result<(usize, NumberColumns), String> {
     let columns = schema.columns();
     let name = |at: usize| columns[at].path().parts().first().map_or("", String::as_str);
     let names = || (0..columns.len()).map(name).take(8).collect::<Vec<_>>().join("`, `");
@@ -78,7 +78,7 @@ fn find_columns(schema: &SchemaDescriptor) -> Result<(usize, Layout), String> {
     if let [list] = others[..]
         && columns[list].max_rep_level() == 1
     {
-        return Ok((item, Layout::List(list)));
+        return Ok((item, NumberColumns::List(list)));
     }
     if let Some(&nested) = others.iter().find(|&&at| columns[at].max_rep_level() > 0) {
         return Err(format!(
@@ -105,7 +105,7 @@ fn find_columns(schema: &SchemaDescriptor) -> Result<(usize, Layout), String> {
             ));
         }
     }
-    Ok((item, Layout::Columns(numbered.into_iter().map(|(.., at)| at).collect())))
+    Ok((item, NumberColumns::Columns(numbered.into_iter().map(|(.., at)| at).collect())))
 }
 
 // What reading gives: an error of the file outside, what is wrong with a row inside.
@@ -125,10 +125,10 @@ impl Group<'_> {
     }
 
     // Behind the rows of the groups before; their ids stand in `rows` already.
-    fn append(&self, rows: &mut NumberRows, layout: &Layout) -> OfRows<()> {
-        match layout {
-            Layout::List(column) => self.append_lists(rows, *column),
-            Layout::Columns(columns) => self.append_columns(rows, columns),
+    fn append(&self, rows: &mut NumberRows, columns: &NumberColumns) -> OfRows<()> {
+        match columns {
+            NumberColumns::List(column) => self.append_lists(rows, *column),
+            NumberColumns::Columns(columns) => self.append_columns(rows, columns),
         }
     }
 

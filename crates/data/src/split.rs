@@ -78,7 +78,7 @@ impl Split {
     }
 }
 
-/// How to cut.
+/// Which events are train, valid and test.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum SplitRule {
     /// Two points in time for everybody, at these shares of all events: no training event is later than a test event.

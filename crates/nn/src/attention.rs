@@ -15,9 +15,9 @@ pub enum Mask {
 /// Multi-head attention on packed rows `[q | k | v]` (Vaswani et al., 2017); projections are layers of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attention {
-    /// Width of the model, a multiple of `n_heads`.
+    /// Values of a position, a multiple of `n_heads`.
     pub width: usize,
-    /// Number of heads.
+    /// Parts of a position that attend on their own, at least 1.
     pub n_heads: usize,
     /// What a position may look at.
     pub mask: Mask,
@@ -74,12 +74,13 @@ pub struct AttentionGradients<'a> {
     pub prefix: PrefixGradients<'a>,
 }
 
-// One head over the sequence that starts at `row`.
+// One head over the sequence of `length` positions that starts at `row`.
 struct HeadOfSequence<'a> {
     input: AttentionInput<'a>,
     row: usize,
     length: usize,
     head: usize,
+    probabilities: &'a [f32], // [T, P + T]
 }
 
 impl Attention {
@@ -152,25 +153,25 @@ impl Attention {
         for &t in lengths {
             let n_values = t * (n_prefix + t);
             for head in 0..self.n_heads {
-                let p = &probabilities[at..at + n_values];
-                let sequence = HeadOfSequence { input, row, length: t, head };
-                self.backward_head(&sequence, p, d_out, &mut d_scores[..n_values], &mut gradients);
+                let probabilities = &probabilities[at..at + n_values];
+                let sequence = HeadOfSequence { input, row, length: t, head, probabilities };
+                self.backward_head(&sequence, d_out, &mut d_scores[..n_values], &mut gradients);
                 at += n_values;
             }
             row += t;
         }
     }
 
-    // `d_scores` (`[T, P + T]`) is room for the gradient of the scores.
+    // `d_scores` (`[T, P + T]`) is scratch memory for the gradient of the scores.
     fn backward_head(
         self,
         sequence: &HeadOfSequence<'_>,
-        p: &[f32],
         d_out: &[f32],
         d_scores: &mut [f32],
         gradients: &mut AttentionGradients<'_>,
     ) {
-        let &HeadOfSequence { input: AttentionInput { qkv, prefix, .. }, row, length: t, head } = sequence;
+        let &HeadOfSequence { input, row, length: t, head, probabilities: p } = sequence;
+        let AttentionInput { qkv, prefix, .. } = input;
         let (width, stride) = (self.head_width(), 3 * self.width);
         let n_prefix = prefix.n(self.width);
         let n_keys = n_prefix + t;

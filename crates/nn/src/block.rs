@@ -102,7 +102,7 @@ pub struct BlockCache {
     adapter: AdapterCache,
 }
 
-/// Room for intermediate results, shared by the blocks of a model.
+/// Memory for intermediate results, shared by the blocks of a model.
 #[derive(Clone, Debug, Default)]
 pub struct BlockScratch {
     a: Vec<f32>,
@@ -114,7 +114,7 @@ pub struct BlockScratch {
 /// One pass of a batch through a block.
 #[derive(Debug)]
 pub struct BlockPass<'a> {
-    /// The arrays of the model.
+    /// Where the layers find their weights.
     pub params: &'a Params,
     /// Positions of each sequence, none of them 0; N is their sum.
     pub lengths: &'a [usize],

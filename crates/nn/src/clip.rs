@@ -13,7 +13,7 @@ const CHUNK: usize = 4096;
     "the gradient of `{name}` is not finite at value {at}\n  hint: a lower learning rate or a longer warm-up keeps it finite"
 )]
 pub struct NotFinite {
-    /// The array or table.
+    /// Of the array or table, as the model calls it.
     pub name: String,
     /// Place of the first such value.
     pub at: usize,

@@ -111,7 +111,7 @@ impl Contrast<'_> {
             *score = if excluded(at, j) { f32::NEG_INFINITY } else { *score };
         }
         let mut sums = Sums::default();
-        vectorized(Normalize { scores, score, weight: weight * self.scale, sums: &mut sums });
+        vectorized(SoftmaxBesidePositive { scores, score, weight: weight * self.scale, sums: &mut sums });
         let Sums { top, own, rest } = sums;
         // Where the positive wins, `own` is 1, and what the others add to it is not lost in rounding.
         let log_sum = if score == top { f64::from(rest).ln_1p() } else { f64::from(own + rest).ln() };
@@ -140,14 +140,14 @@ struct Sums {
 }
 
 /// Turns the candidates' scores into `weight` times their probabilities beside the positive with `score`.
-struct Normalize<'a> {
+struct SoftmaxBesidePositive<'a> {
     scores: &'a mut [f32],
     score: f32,
     weight: f32,
     sums: &'a mut Sums,
 }
 
-impl Kernel for Normalize<'_> {
+impl Kernel for SoftmaxBesidePositive<'_> {
     #[inline(always)]
     fn run(self) {
         let scores = self.scores;

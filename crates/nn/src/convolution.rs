@@ -38,7 +38,7 @@ impl Padding {
 pub struct Frame {
     /// Height and width without the zeros.
     pub size: Extent,
-    /// The zeros.
+    /// Zeros beyond its edges.
     pub padding: Padding,
 }
 

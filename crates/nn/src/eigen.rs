@@ -1,4 +1,4 @@
-//! Eigenvalues and eigenvectors of a symmetric matrix.
+//! Eigenvalues and eigenvectors of a symmetric matrix, for whitening: a few hundred rows, once per model.
 
 /// Eigenvalues, largest first, and their unit eigenvectors as **rows** of `[n, n]`, of the symmetric matrix `a: [n, n]`.
 ///

@@ -44,7 +44,7 @@ pub struct FusionShape {
     pub n_key: usize,
 }
 
-/// The tokens of some rows.
+/// Tokens by row and place, and which places are filled.
 #[derive(Clone, Copy, Debug)]
 pub struct Tokens<'a> {
     /// `[N, n_tokens, width]`; what stands in the place of an absent token is not read.
@@ -88,7 +88,7 @@ impl Fusion {
         Self { n_tokens, width, kinds, query, key }
     }
 
-    /// The arrays of the layer.
+    /// Its own arrays, in the order they were added to the model.
     pub fn arrays(&self) -> [ParamId; 3] {
         [self.kinds, self.query.weight, self.key.weight]
     }
@@ -101,7 +101,7 @@ impl Fusion {
         let (n, m, width) = (self.n_rows(tokens, y), self.n_tokens, self.width);
         let shape = self.shape();
         let n_key = shape.n_key;
-        self.ask(params, tokens.values, cache);
+        self.project(params, tokens.values, cache);
         let FusionCache { queries, keys, attention, weights, .. } = cache;
         attention.resize(n * m * m, 0.0);
         weights.resize(n * m, 0.0);
@@ -124,7 +124,7 @@ impl Fusion {
     }
 
     // Queries and keys of all tokens, absent ones too.
-    fn ask(&self, params: &Params, tokens: &[f32], cache: &mut FusionCache) {
+    fn project(&self, params: &Params, tokens: &[f32], cache: &mut FusionCache) {
         let FusionShape { n_tokens: m, width, n_key } = self.shape();
         let n = tokens.len() / (m * width);
         let FusionCache { typed, queries, keys, .. } = cache;
@@ -164,11 +164,11 @@ impl Fusion {
         let mut d_tokens = vec![0.0; tokens.values.len()]; // [N, n_tokens, width]
         let mut d_queries = vec![0.0; n * m * n_key]; // [N, n_tokens, n_key]
         let mut d_keys = vec![0.0; n * m * n_key]; // [N, n_tokens, n_key]
-        let room = d_queries.par_chunks_mut(ROWS * m * n_key).zip(d_keys.par_chunks_mut(ROWS * m * n_key));
-        d_tokens.par_chunks_mut(ROWS * block).zip(room).enumerate().for_each(
+        let d_parts = d_queries.par_chunks_mut(ROWS * m * n_key).zip(d_keys.par_chunks_mut(ROWS * m * n_key));
+        d_tokens.par_chunks_mut(ROWS * block).zip(d_parts).enumerate().for_each(
             |(part, (d_tokens, (d_queries, d_keys)))| {
                 let first = part * ROWS;
-                vectorized(AttendBack {
+                vectorized(AttendBackward {
                     shape,
                     tokens: &tokens.values[first * block..],
                     present: &tokens.present[first * m..],
@@ -183,21 +183,34 @@ impl Fusion {
                 });
             },
         );
-        let mut d_typed = vec![0.0; d_tokens.len()]; // [N, n_tokens, width]
-        for (part, d_out) in [(&self.query, &d_queries), (&self.key, &d_keys)] {
+        let d_typed = self.project_backward(params, [&d_queries, &d_keys], cache, gradients);
+        add_parallel(&mut d_tokens, &d_typed);
+        d_tokens
+    }
+
+    // From the gradients of queries and keys, that of the tokens with their kinds, `[N, n_tokens, width]`.
+    fn project_backward(
+        &self,
+        params: &Params,
+        d_outs: [&[f32]; 2],
+        cache: &FusionCache,
+        gradients: &mut Gradients,
+    ) -> Vec<f32> {
+        let FusionShape { n_tokens: m, width, n_key } = self.shape();
+        let mut d_typed = vec![0.0; cache.typed.len()]; // [N, n_tokens, width]
+        for (part, d_out) in [&self.query, &self.key].into_iter().zip(d_outs) {
             let weight = Matrix::new(params.get(part.weight), n_key, width, width);
-            let mut own = vec![0.0; d_tokens.len()]; // [N, n_tokens, width]
-            matmul_parallel(&mut own, Matrix::new(d_out, n * m, n_key, n_key), weight);
+            let mut own = vec![0.0; d_typed.len()]; // [N, n_tokens, width]
+            matmul_parallel(&mut own, Matrix::new(d_out, d_out.len() / n_key, n_key, n_key), weight);
             add_parallel(&mut d_typed, &own);
             if let Some(d_weight) = gradients.get_mut(part.weight) {
                 add_weight_gradient(d_weight, d_out, n_key, &cache.typed, width);
             }
         }
-        add_parallel(&mut d_tokens, &d_typed);
         if let Some(d_kinds) = gradients.get_mut(self.kinds) {
-            d_typed.chunks_exact(block).for_each(|row| crate::simd::add(d_kinds, row));
+            d_typed.chunks_exact(m * width).for_each(|row| crate::simd::add(d_kinds, row));
         }
-        d_tokens
+        d_typed
     }
 
     fn shape(&self) -> FusionShape {
@@ -292,7 +305,7 @@ impl Kernel for Attend<'_> {
     }
 }
 
-struct AttendBack<'a> {
+struct AttendBackward<'a> {
     shape: FusionShape,
     tokens: &'a [f32],
     present: &'a [bool],
@@ -306,7 +319,7 @@ struct AttendBack<'a> {
     d_keys: &'a mut [f32],
 }
 
-impl Kernel for AttendBack<'_> {
+impl Kernel for AttendBackward<'_> {
     #[inline(always)]
     fn run(self) {
         let FusionShape { n_tokens: m, width, n_key } = self.shape;

@@ -38,12 +38,13 @@ impl InfoNce<'_> {
         let lens = [keys.len(), d_queries.len(), d_keys.len()];
         assert_eq!(lens, [queries.len(); 3], "queries, keys and their gradients");
         assert!(self.false_negatives.is_none_or(|mask| mask.len() == n * n), "mask of {n} rows");
-        let hidden = |i: usize, j: usize| i == j || self.false_negatives.is_some_and(|mask| mask[i * n + j]);
-        let mut loss = self.one_way([queries, keys], hidden, [d_queries, d_keys]);
+        let excluded =
+            |i: usize, j: usize| i == j || self.false_negatives.is_some_and(|mask| mask[i * n + j]);
+        let mut loss = self.one_way([queries, keys], excluded, [d_queries, d_keys]);
         if self.directions == Directions::Both {
             let mut back = [vec![0.0; keys.len()], vec![0.0; queries.len()]];
             let [d_keys_back, d_queries_back] = &mut back;
-            loss += self.one_way([keys, queries], |i, j| hidden(j, i), [d_keys_back, d_queries_back]);
+            loss += self.one_way([keys, queries], |i, j| excluded(j, i), [d_keys_back, d_queries_back]);
             add(d_keys, d_keys_back);
             add(d_queries, d_queries_back);
         }

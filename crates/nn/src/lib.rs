@@ -1,4 +1,4 @@
-//! Dense f32 kernels. This crate does not know what an item is.
+//! Dense f32 kernels, layers with their way back, losses and optimizers. This crate does not know what an item is.
 //!
 //! Matrices are row-major slices with explicit shapes. Results are equal at any thread count: work is cut into
 //! tiles of fixed size, and each tile is computed by one thread.

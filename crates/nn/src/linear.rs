@@ -7,7 +7,7 @@ use crate::matmul::{Matrix, MatrixMut, add_matmul, matmul};
 use crate::params::{Gradients, Init, ParamId, Params};
 use crate::simd::{Kernel, vectorized};
 
-/// Widths of a linear layer.
+/// How wide a linear layer is on both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinearShape {
     /// Values of an input row.
@@ -23,11 +23,11 @@ pub struct Linear {
     pub weight: ParamId,
     /// `[n_out]`.
     pub bias: Option<ParamId>,
-    /// Width of the input.
+    /// Values of an input row.
     pub n_in: usize,
-    /// Width of the output.
+    /// Values of an output row.
     pub n_out: usize,
-    /// Additions to parts of the output.
+    /// Low-rank additions to parts of the output; empty where the layer is not adapted.
     pub deltas: Vec<LowRank>,
 }
 

@@ -19,7 +19,7 @@ pub struct Besides<'a> {
     pub memory: Vec<(String, &'a [f32])>,
 }
 
-/// Room for [`Besides`], to be filled from a checkpoint.
+/// Where what stood in [`Besides`] goes when a checkpoint is read.
 #[derive(Debug, Default)]
 pub struct BesidesMut<'a> {
     /// Tables of the same sizes.
@@ -90,7 +90,7 @@ pub fn load_training(
         expected.extend(table.expected(&format!("tables.{name}"), &file)?);
     }
     let remembered =
-        memory.iter().map(|(name, room)| (format!("memory.{name}"), vec![room.len()], Dtype::F32));
+        memory.iter().map(|(name, values)| (format!("memory.{name}"), vec![values.len()], Dtype::F32));
     expected.extend(remembered);
     file.expect(&expected)?;
     let name = optimizer.name();
@@ -109,8 +109,8 @@ pub fn load_training(
             }
         }
     }
-    for (name, room) in memory.iter_mut() {
-        file.read_f32(&format!("memory.{name}"), [&mut **room])?;
+    for (name, values) in memory.iter_mut() {
+        file.read_f32(&format!("memory.{name}"), [&mut **values])?;
     }
     optimizer.set_n_steps(n_steps);
     tables.iter_mut().zip(restored).for_each(|((_, table), restored)| **table = restored);

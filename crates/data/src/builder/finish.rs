@@ -1,5 +1,5 @@
 //! From collected rows to the data set: items are renumbered by a seed, so that no model can read the order of a file from
-//! an id, and events are put in the order of time.
+//! an id, and events are ordered by time.
 
 use std::sync::Arc;
 

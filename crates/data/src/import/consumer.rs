@@ -30,7 +30,7 @@ impl Checked {
 }
 
 impl Consumer {
-    pub(super) fn of(table: &TableReport, options: &ImportOptions) -> Result<Self, DataError> {
+    pub(super) fn new(table: &TableReport, options: &ImportOptions) -> Result<Self, DataError> {
         if table.content == Content::Events {
             return match EventColumns::of(table, options.min_rating) {
                 Some(columns) => Ok(Self::Events(columns)),

@@ -123,7 +123,7 @@ impl<'a> Staging<'a> {
             let item = parsed.batch.cell(row, columns.item);
             let domain = match columns.domain {
                 Some(slot) => self.domain_of_cell(parsed.batch.cell(row, slot))?,
-                None => placement.of(item, &mut self.builder)?,
+                None => placement.domain_of(item, &mut self.builder)?,
             };
             placement.used.insert(domain);
             let event = self.event(columns, parsed, good, domain)?;
@@ -188,7 +188,7 @@ impl<'a> Staging<'a> {
         placement: &mut Placement,
     ) -> Result<(), DataError> {
         let FormatEvent { user, item, timestamp, kind, split } = event;
-        let domain = placement.of(item, &mut self.builder)?;
+        let domain = placement.domain_of(item, &mut self.builder)?;
         placement.used.insert(domain);
         if let Some(time) = timestamp {
             self.counts.n_before_1970 += u64::from(time < EARLIEST);

@@ -212,7 +212,7 @@ def prefix(causal):
 
 
 def fusion():
-    """Three tokens a row; absent ones as in `subjects.rs`: each odd row lacks token `row % 3`, row 3 lacks all."""
+    """Three tokens a row; absent ones as in `subjects/sets.rs`: each odd row lacks token `row % 3`, row 3 lacks all."""
     n, m, width, n_key = 7, 3, 6, 4
     x, kinds = normal(n, m * width), normal(m, width)
     query, key = normal(n_key, width), normal(n_key, width)

@@ -1,4 +1,4 @@
-//! Layers that only run forward: no gradient, so no place in `subjects.rs`. Each is held to its definition, written as plain
+//! Layers that only run forward: no gradient, so no place in `subjects/`. Each is held to its definition, written as plain
 //! loops in f64 and without any of the crate's code, and to giving an image the same numbers whatever else is in the batch.
 
 use segue_nn::activation::{Activation, ScaleShift, add_bias};

@@ -1,4 +1,4 @@
-//! Histories and targets that overlap (`1 2 → 3`, `1 2 3 → 4`), put together so that every event stands once.
+//! Histories and targets that overlap (`1 2 → 3`, `1 2 3 → 4`), joined so that every event stands once.
 
 use std::collections::HashMap;
 
@@ -31,7 +31,7 @@ impl Histories {
     ) -> Result<(), SkipReason> {
         check_id(target, SkipReason::NoItem)?;
         let history = items_of(history)?;
-        let events = self.of(user)?;
+        let events = self.events_of(user)?;
         continue_by_suffix(events, &history)?;
         events.push((target.to_owned(), split));
         Ok(())
@@ -40,7 +40,7 @@ impl Histories {
     /// Adds a whole sequence: it begins with the events known so far, and the rest are training events.
     pub(super) fn sequence(&mut self, user: &str, sequence: &str) -> Result<(), SkipReason> {
         let sequence = items_of(sequence)?;
-        continue_by_prefix(self.of(user)?, &sequence)
+        continue_by_prefix(self.events_of(user)?, &sequence)
     }
 
     /// Puts all events into the builder.
@@ -56,7 +56,7 @@ impl Histories {
         Ok(())
     }
 
-    fn of(&mut self, user: &str) -> Result<&mut Vec<(String, u8)>, SkipReason> {
+    fn events_of(&mut self, user: &str) -> Result<&mut Vec<(String, u8)>, SkipReason> {
         check_id(user, SkipReason::NoUser)?;
         if !self.at.contains_key(user) {
             self.at.insert(user.to_owned(), self.users.len());
