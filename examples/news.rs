@@ -90,7 +90,8 @@ pub(crate) fn tell(dataset: Dataset, rule: SplitRule, max_epochs: usize) -> Resu
     let without = fit_domain_from(&plan, material, &valid, Session::unwatched(), known)?;
 
     // 4. Measurement on test: every article competes but those that the user has read.
-    let test = Judge::new(&split.test.0, items, NEWS, MaskRule::Seen, None)?.sample(CASES);
+    let test =
+        Judge::new(split.test.open_for_measurement(), items, NEWS, MaskRule::Seen, None)?.sample(CASES);
     let columns = [measured(&without, &test, items)?, measured(&with, &test, items)?];
     writeln!(said, "{:<16}{:>14}{:>14}", "test NDCG@10", "without graph", "with graph")?;
     for (name, ndcg) in &columns[1] {

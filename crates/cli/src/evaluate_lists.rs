@@ -92,7 +92,7 @@ fn read_truth(request: &Request<'_>) -> Result<Qrels> {
     let dataset = &recommender.dataset;
     let split = cut(dataset, &config)?;
     let mut judgments = PerUser::new();
-    for case in split.test.0.cases().iter().filter(|case| case.domain == domain) {
+    for case in split.test.open_for_measurement().cases().iter().filter(|case| case.domain == domain) {
         let user = dataset.users.raw(case.row).unwrap_or_default().to_owned();
         judgments.entry(user).or_default().insert(dataset.items.raw(case.target).to_owned(), 1.0);
     }

@@ -1,20 +1,13 @@
-//! Raw rows → [`Dataset`]: interning, seeded renumbering of items, time order.
+//! Raw rows → [`Dataset`](crate::Dataset): rows in the order of the source are collected here, with numbers in the order
+//! of their first sight; `finish.rs` gives items the numbers that they keep, and events their order.
 
-use std::sync::Arc;
+mod finish;
 
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
-
-use crate::catalog::{Field, ItemCatalog};
-use crate::dataset::{Dataset, Domain};
+use crate::catalog::Field;
+use crate::dataset::Domain;
 use crate::error::DataError;
-use crate::graph::{KnowledgeGraph, Link, Triple};
-use crate::ids::{DomainIdx, EntityIdx, ItemIdx, RelationIdx};
-use crate::order;
-use crate::profiles::UserProfiles;
-use crate::sequences::{Event, Sequences};
+use crate::graph::{KnowledgeGraph, Triple};
+use crate::ids::{DomainIdx, EntityIdx, RelationIdx};
 use crate::vocabulary::Vocabulary;
 
 /// One interaction as it stands in a source.
@@ -68,7 +61,20 @@ struct StagedField {
     per_domain: Vec<Vec<String>>,
 }
 
-/// Collects raw rows and builds a [`Dataset`].
+impl StagedField {
+    fn set(&mut self, n_domains: usize, domain: DomainIdx, item: usize, text: &str) {
+        if self.per_domain.len() < n_domains {
+            self.per_domain.resize(n_domains, Vec::new());
+        }
+        let column = &mut self.per_domain[domain.at()];
+        if column.len() <= item {
+            column.resize(item + 1, String::new());
+        }
+        text.clone_into(&mut column[item]);
+    }
+}
+
+/// Collects raw rows and builds a [`Dataset`](crate::Dataset).
 pub struct DatasetBuilder {
     name: String,
     seed: u64,
@@ -213,9 +219,18 @@ impl DatasetBuilder {
             return;
         }
         described[item] = true;
+        let n_domains = self.items.len();
         for &(name, text) in texts {
-            set_text(&mut self.fields, self.items.len(), name, (domain, item), text);
+            self.field_mut(name).set(n_domains, domain, item, text);
         }
+    }
+
+    fn field_mut(&mut self, name: &str) -> &mut StagedField {
+        let at = self.fields.iter().position(|field| field.name == name).unwrap_or_else(|| {
+            self.fields.push(StagedField { name: name.to_owned(), per_domain: Vec::new() });
+            self.fields.len() - 1
+        });
+        &mut self.fields[at]
     }
 
     /// Sets one column of a user.
@@ -265,155 +280,13 @@ impl DatasetBuilder {
     pub fn n_events(&self) -> usize {
         self.events.len()
     }
-
-    /// Renumbers items, orders events, and gives the data set with what was noticed.
-    pub fn finish(mut self) -> (Dataset, BuildCounts) {
-        let permutations = self.permutations();
-        let items = self.catalog(&permutations);
-        self.resolve_links(&items);
-        let (sequences, published_split) = self.sequences(&permutations, &items);
-        self.count_ties(&sequences);
-        let n_users = self.users.len();
-        for field in &mut self.user_fields {
-            field.values.resize(n_users, String::new());
-        }
-        if !self.graph.labels.is_empty() {
-            self.graph.labels.resize(self.graph.entities.len(), String::new());
-        }
-        if self.event_kinds.is_empty() {
-            self.event_kinds.push("event".to_owned());
-        }
-        let has_graph = !self.graph.triples.is_empty() || !self.graph.links.is_empty();
-        let profiles = Arc::new(UserProfiles::of(&self.user_fields, n_users));
-        let dataset = Dataset {
-            name: self.name,
-            domains: self.domains,
-            users: self.users,
-            user_fields: self.user_fields,
-            profiles,
-            items,
-            sequences,
-            published_split,
-            event_kinds: self.event_kinds,
-            has_timestamps: self.any_timestamp,
-            graph: has_graph.then_some(self.graph),
-        };
-        (dataset, self.counts)
-    }
-
-    // permutation[domain][staging index] = index within the domain
-    fn permutations(&self) -> Vec<Vec<u32>> {
-        let shuffled = |(domain, vocabulary): (usize, &Vocabulary)| {
-            let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-            rng.set_stream(domain as u64 + 1);
-            let mut order: Vec<u32> = (0..vocabulary.len() as u32).collect();
-            order.shuffle(&mut rng);
-            order
-        };
-        self.items.iter().enumerate().map(shuffled).collect()
-    }
-
-    fn catalog(&mut self, permutations: &[Vec<u32>]) -> ItemCatalog {
-        let mut vocabularies = Vec::with_capacity(self.items.len());
-        for (vocabulary, permutation) in self.items.iter().zip(permutations) {
-            let mut raw = vec![""; vocabulary.len()];
-            for (id, &to) in vocabulary.iter().zip(permutation) {
-                raw[to as usize] = id;
-            }
-            vocabularies.push(raw.into_iter().collect::<Vocabulary>());
-        }
-        let mut fields = Vec::with_capacity(self.fields.len());
-        for mut staged in std::mem::take(&mut self.fields) {
-            // Domains created after the field's last text have no column yet.
-            staged.per_domain.resize(permutations.len(), Vec::new());
-            let mut values = Vec::new();
-            for (column, permutation) in staged.per_domain.into_iter().zip(permutations) {
-                let start = values.len();
-                values.resize(start + permutation.len(), String::new());
-                for (from, text) in column.into_iter().enumerate() {
-                    values[start + permutation[from] as usize] = text;
-                }
-            }
-            fields.push(Field { name: staged.name, values });
-        }
-        ItemCatalog::new(vocabularies, fields)
-    }
-
-    fn resolve_links(&mut self, items: &ItemCatalog) {
-        for (domain, raw, entity) in std::mem::take(&mut self.links) {
-            match items.get(domain, &raw) {
-                Some(item) => self.graph.links.push(Link { item, entity }),
-                None => self.counts.n_links_without_item += 1,
-            }
-        }
-    }
-
-    fn sequences(&mut self, permutations: &[Vec<u32>], items: &ItemCatalog) -> (Sequences, Vec<u8>) {
-        let staged = std::mem::take(&mut self.events);
-        let starts: Vec<u32> = (0..permutations.len())
-            .map(|domain| items.range(DomainIdx(domain as u16)).start as u32)
-            .collect();
-        let renumbered = |event: &StagedEvent| {
-            let domain = usize::from(event.domain);
-            Event {
-                item: ItemIdx(starts[domain] + permutations[domain][event.item as usize]),
-                value: event.value,
-                timestamp: event.timestamp,
-                kind: event.kind,
-            }
-        };
-        let offsets = order::offsets(&staged, self.users.len(), |event| event.user);
-        if staged.iter().all(|event| event.split == NO_SPLIT) {
-            let events = order::by_row_and_time(&staged, &offsets, |event| event.user, renumbered);
-            return (Sequences::from_parts(offsets, events), Vec::new());
-        }
-        let tagged = |event: &StagedEvent| (renumbered(event), event.split.min(2));
-        let tagged: Vec<(Event, u8)> = order::by_row_and_time(&staged, &offsets, |event| event.user, tagged);
-        let (events, split) = tagged.into_iter().unzip();
-        (Sequences::from_parts(offsets, events), split)
-    }
-
-    fn count_ties(&mut self, sequences: &Sequences) {
-        if !self.any_timestamp {
-            return;
-        }
-        let of_row = |bounds: &[usize]| {
-            let mut counts = (0, 0);
-            for pair in sequences.events()[bounds[0]..bounds[1]].windows(2) {
-                let same_time = pair[0].timestamp == pair[1].timestamp;
-                let same_thing = pair[0].item == pair[1].item && pair[0].kind == pair[1].kind;
-                counts.0 += u64::from(same_time);
-                counts.1 += u64::from(same_time && same_thing);
-            }
-            counts
-        };
-        let rows = sequences.offsets().par_windows(2).with_min_len(1 << 12);
-        let (n_ties, n_duplicates) = rows.map(of_row).reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-        self.counts.n_ties += n_ties;
-        self.counts.n_duplicates += n_duplicates;
-    }
-}
-
-fn set_text(fields: &mut Vec<StagedField>, n_domains: usize, name: &str, at: (DomainIdx, usize), text: &str) {
-    let position = fields.iter().position(|field| field.name == name).unwrap_or_else(|| {
-        fields.push(StagedField { name: name.to_owned(), per_domain: Vec::new() });
-        fields.len() - 1
-    });
-    let columns = &mut fields[position].per_domain;
-    if columns.len() < n_domains {
-        columns.resize(n_domains, Vec::new());
-    }
-    let (domain, item) = at;
-    let column = &mut columns[domain.at()];
-    if column.len() <= item {
-        column.resize(item + 1, String::new());
-    }
-    text.clone_into(&mut column[item]);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Dataset;
+    use crate::ids::ItemIdx;
 
     fn row<'a>(user: &'a str, item: &'a str, domain: DomainIdx, timestamp: i64) -> RawInteraction<'a> {
         RawInteraction { user, item, domain, timestamp: Some(timestamp), value: 1.0, kind: 0, split: None }

@@ -59,13 +59,13 @@ impl ItemCatalog {
         self.starts[domain.at()] as usize..self.starts[domain.at() + 1] as usize
     }
 
-    /// The domain of an item.
+    /// Which domain an item belongs to: the one whose range holds its index.
     pub fn domain_of(&self, item: ItemIdx) -> DomainIdx {
         let after = self.starts.partition_point(|&start| start <= item.0);
         DomainIdx((after - 1) as u16)
     }
 
-    /// The index of a raw id in a domain, if known.
+    /// The index of a raw id, which means something within its domain only.
     pub fn get(&self, domain: DomainIdx, raw: &str) -> Option<ItemIdx> {
         let local = self.per_domain.get(domain.at())?.get(raw)?;
         Some(ItemIdx(self.starts[domain.at()] + local))
@@ -80,7 +80,7 @@ impl ItemCatalog {
         self.per_domain[domain.at()].raw(item.0 - self.starts[domain.at()]).unwrap_or("")
     }
 
-    /// The text columns.
+    /// Columns of text about the items, in the order of the source.
     pub fn fields(&self) -> &[Field] {
         &self.fields
     }

@@ -10,15 +10,15 @@ pub enum DataError {
     Io {
         /// What was being done: `open`, `read`, `write`.
         action: &'static str,
-        /// The file.
+        /// File or folder, as it was named.
         path: PathBuf,
-        /// The cause.
+        /// What the system answered.
         source: std::io::Error,
     },
     /// The content is not what the format promises; the whole file is refused.
     #[error("`{}`{}: {problem}\n  hint: {remedy}", path.display(), line.map(|n| format!(" line {n}")).unwrap_or_default())]
     Format {
-        /// The file.
+        /// Path of the file, as it was named.
         path: PathBuf,
         /// One-based line, where known.
         line: Option<u64>,

@@ -8,7 +8,7 @@ use crate::ids::{EntityIdx, RelationIdx};
 pub struct Question {
     /// The entity that is known.
     pub anchor: EntityIdx,
-    /// The relation.
+    /// Through which the answers stand at the anchor.
     pub relation: RelationIdx,
     /// `false`: the anchor is the head and tails are asked for; `true`: the other way.
     pub inverse: bool,

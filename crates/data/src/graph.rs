@@ -19,9 +19,9 @@ pub struct Triple {
 /// The statement that an item and an entity are the same thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Link {
-    /// The item.
+    /// In the catalog.
     pub item: ItemIdx,
-    /// The entity.
+    /// In the graph.
     pub entity: EntityIdx,
 }
 

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::catalog::ItemCatalog;
 use crate::reveal::with_events;
-use crate::split::{Split, TestSet, ValidSet};
+use crate::split::{Split, ValidSet};
 
 /// Holds `percent` (0 to 100) of each domain's items out of training and of all histories, drawn by `seed`. Returns the split and which
 /// items are held out, by item.
@@ -25,7 +25,7 @@ pub fn hold_out_items(split: &Split, items: &ItemCatalog, percent: f64, seed: u6
         train: with_events(&split.train, keeps),
         train_valid: with_events(&split.train_valid, keeps),
         valid: ValidSet(split.valid.0.with_events(keeps)),
-        test: TestSet(split.test.0.with_events(keeps)),
+        test: split.test.with_events(keeps),
         description: format!("{}; {percent} % of the items held out", split.description),
     };
     (split, held)
@@ -58,7 +58,7 @@ mod tests {
             assert!(!train.sequences.events().iter().any(is_held));
         }
         assert_eq!(split.train.sequences.n_rows(), 60);
-        let (cases, before) = (&split.test.0, &whole.test.0);
+        let (cases, before) = (split.test.open_for_measurement(), whole.test.open_for_measurement());
         assert_eq!(cases.len(), before.len());
         assert!(cases.cases().iter().any(|case| held[case.target.at()]), "some cases ask for them");
         for (case, old) in cases.cases().iter().zip(before.cases()) {

@@ -5,33 +5,34 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use crate::cases::CaseSet;
 use crate::catalog::ItemCatalog;
 use crate::ids::DomainIdx;
 use crate::reveal::reveal;
-use crate::split::{CaseSet, Split, TestSet};
+use crate::split::Split;
 
 /// Hides all events of `percent` (0 to 100) of the users from `target`, drawn by `seed` among those who have a test case there and an event
 /// elsewhere before it. Their valid cases in `target` are gone. Returns the split and the rows (users), ascending.
 pub fn hold_out_users(
     split: &Split,
     items: &ItemCatalog,
-    (target, percent): (DomainIdx, f64),
+    target: DomainIdx,
+    percent: f64,
     seed: u64,
 ) -> (Split, Vec<u32>) {
     let inside = items.range(target);
-    let test = &split.test.0;
-    let mut rows = rows_asked_from_elsewhere(test, items, target);
+    // Whoever is asked about is part of the question; what they answered is not looked at.
+    let mut rows = rows_asked_from_elsewhere(split.test.open_for_measurement(), items, target);
     rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     rows.truncate((rows.len() as f64 * percent / 100.0).round() as usize);
     rows.sort_unstable();
     let is_held = |row: u32| rows.binary_search(&row).is_ok();
-    let known = reveal(split, items, target, |row, _| !is_held(row));
-    let test = test.with_events(|row, event| !(is_held(row) && inside.contains(&event.item.at())));
+    let revealed = reveal(split, items, target, |row, _| !is_held(row));
     let split = Split {
-        train: known.train,
-        train_valid: known.train_valid,
-        valid: known.valid,
-        test: TestSet(test),
+        train: revealed.train,
+        train_valid: revealed.train_valid,
+        valid: revealed.valid,
+        test: split.test.with_events(|row, event| !(is_held(row) && inside.contains(&event.item.at()))),
         description: format!("{}; {percent} % of the users new to the domain", split.description),
     };
     (split, rows)
@@ -74,7 +75,7 @@ mod tests {
     #[test]
     fn held_out_users_are_asked_about_the_target_and_known_elsewhere_only() {
         let (whole, items) = split();
-        let (split, rows) = hold_out_users(&whole, &items, (TARGET, 20.0), 3);
+        let (split, rows) = hold_out_users(&whole, &items, TARGET, 20.0, 3);
         assert_eq!(rows.len(), 10, "a fifth of the 50 who have events elsewhere");
         assert!(rows.iter().all(|&row| row >= 10));
         let inside = |event: &&Event| items.domain_of(event.item) == TARGET;
@@ -88,10 +89,19 @@ mod tests {
                 assert_eq!(n_all(part, row), n_all(all, row) - hidden);
             }
         }
-        assert_eq!(split.test.0.len(), whole.test.0.len(), "all are asked");
-        for (case, old) in split.test.0.cases().iter().zip(whole.test.0.cases()) {
+        assert_eq!(
+            split.test.open_for_measurement().len(),
+            whole.test.open_for_measurement().len(),
+            "all are asked"
+        );
+        for (case, old) in
+            split.test.open_for_measurement().cases().iter().zip(whole.test.open_for_measurement().cases())
+        {
             assert_eq!((case.target, case.row), (old.target, old.row));
-            let (history, before) = (split.test.0.history(case), whole.test.0.history(old));
+            let (history, before) = (
+                split.test.open_for_measurement().history(case),
+                whole.test.open_for_measurement().history(old),
+            );
             if rows.contains(&case.row) {
                 let kept: Vec<Event> = before.iter().filter(|event| !inside(event)).copied().collect();
                 assert_eq!(history, kept);
@@ -102,6 +112,6 @@ mod tests {
         }
         let valid = split.valid.0.cases();
         assert!(!valid.iter().any(|case| case.domain == TARGET && rows.contains(&case.row)));
-        assert_ne!(rows, hold_out_users(&whole, &items, (TARGET, 20.0), 4).1);
+        assert_ne!(rows, hold_out_users(&whole, &items, TARGET, 20.0, 4).1);
     }
 }

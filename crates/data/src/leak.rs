@@ -1,7 +1,8 @@
 //! Counts what a split lets a model know that it could not have known.
 
+use crate::cases::CaseSet;
 use crate::sequences::Sequences;
-use crate::split::{CaseSet, TrainSet};
+use crate::split::TrainSet;
 
 /// Leaks of one case set against one training set; both are 0 for a global time split.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -64,11 +65,11 @@ mod tests {
         let items =
             ItemCatalog::new(vec![(0..20).map(|i| i.to_string()).collect::<Vocabulary>()], Vec::new());
         let loo = SplitRule::LeaveOneOut.cut(&sequences, &items, &[], true).unwrap();
-        let counts = count(&loo.train, &loo.test.0, 20, true);
+        let counts = count(&loo.train, loo.test.open_for_measurement(), 20, true);
         assert_eq!(counts.n_cases_before_train_end, 3);
         assert_eq!(counts.n_train_events_after_first_case, 9);
         let timed =
             SplitRule::GlobalTime { train: 0.6, valid: 0.2 }.cut(&sequences, &items, &[], true).unwrap();
-        assert_eq!(count(&timed.train, &timed.test.0, 20, true), LeakCounts::default());
+        assert_eq!(count(&timed.train, timed.test.open_for_measurement(), 20, true), LeakCounts::default());
     }
 }

@@ -27,7 +27,7 @@ pub struct NumberRows {
 const ITEM: &str = "item";
 
 /// Where a row's numbers stand.
-enum Layout {
+enum NumberColumns {
     /// A column of lists.
     List(usize),
     /// One column a number, in their order.
@@ -43,7 +43,7 @@ pub fn read(path: &Path) -> Result<NumberRows, DataError> {
     let file = File::open(path).map_err(|e| DataError::io("open", path, e))?;
     let reader = guarded(path, || SerializedFileReader::new(file))?;
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
-    let (item, layout) = find_columns(&schema).map_err(|problem| {
+    let (item, columns) = find_columns(&schema).map_err(|problem| {
         let remedy = "it needs a column `item`, and one column of lists of floats or floats in numbered columns: `v0`, `v1`, …";
         DataError::format(path, None, problem, remedy)
     })?;
@@ -53,9 +53,10 @@ pub fn read(path: &Path) -> Result<NumberRows, DataError> {
     let read = guarded(path, || {
         for group in 0..reader.num_row_groups() {
             let group = reader.get_row_group(group)?;
-            let n = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
-            rows.ids.extend(texts(group.get_column_reader(item)?, (n, level(item)))?);
-            if let Err(problem) = append(&mut rows, &*group, (&layout, n), &level)? {
+            let n_rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+            rows.ids.extend(texts(group.get_column_reader(item)?, n_rows, level(item))?);
+            let group = Group { reader: &*group, n_rows, level: &level };
+            if let Err(problem) = group.append(&mut rows, &columns)? {
                 return Ok(Err(problem));
             }
         }
@@ -67,7 +68,7 @@ pub fn read(path: &Path) -> Result<NumberRows, DataError> {
     Ok(rows)
 }
 
-fn find_columns(schema: &SchemaDescriptor) -> Result<(usize, Layout), String> {
+fn find_columns(schema: &SchemaDescriptor) -> Result<(usize, NumberColumns), String> {
     let columns = schema.columns();
     let name = |at: usize| columns[at].path().parts().first().map_or("", String::as_str);
     let names = || (0..columns.len()).map(name).take(8).collect::<Vec<_>>().join("`, `");
@@ -77,7 +78,7 @@ fn find_columns(schema: &SchemaDescriptor) -> Result<(usize, Layout), String> {
     if let [list] = others[..]
         && columns[list].max_rep_level() == 1
     {
-        return Ok((item, Layout::List(list)));
+        return Ok((item, NumberColumns::List(list)));
     }
     if let Some(&nested) = others.iter().find(|&&at| columns[at].max_rep_level() > 0) {
         return Err(format!(
@@ -104,76 +105,89 @@ fn find_columns(schema: &SchemaDescriptor) -> Result<(usize, Layout), String> {
             ));
         }
     }
-    Ok((item, Layout::Columns(numbered.into_iter().map(|(.., at)| at).collect())))
+    Ok((item, NumberColumns::Columns(numbered.into_iter().map(|(.., at)| at).collect())))
 }
 
-// The rows of a group behind those before; the inner error says what is wrong with a row.
-fn append(
-    rows: &mut NumberRows,
-    group: &dyn RowGroupReader,
-    (layout, n): (&Layout, usize),
-    level: &dyn Fn(usize) -> i16,
-) -> ParquetResult<Result<(), String>> {
-    let first = rows.ids.len() - n;
-    let at_row = |row: usize| format!("row {} (item `{}`)", first + row + 1, rows.ids[first + row]);
-    match layout {
-        Layout::List(at) => {
-            let (values, lengths) = floats(group.get_column_reader(*at)?, (n, level(*at)))?;
-            for (row, length) in lengths.iter().enumerate() {
-                match length {
-                    Some(length) if *length > 0 && (rows.dim == 0 || rows.dim == *length) => {
-                        rows.dim = *length;
-                    }
-                    Some(length) => {
-                        return Ok(Err(format!(
-                            "{} has {length} floats instead of {}",
-                            at_row(row),
-                            rows.dim
-                        )));
-                    }
-                    None => return Ok(Err(format!("{} has no list, or one with a gap", at_row(row)))),
-                }
-            }
-            rows.values.extend(values);
-        }
-        Layout::Columns(columns) => {
-            rows.dim = columns.len();
-            let start = rows.values.len();
-            rows.values.resize(start + n * columns.len(), 0.0);
-            for (place, &at) in columns.iter().enumerate() {
-                let (values, lengths) = floats(group.get_column_reader(at)?, (n, level(at)))?;
-                if let Some(row) = lengths.iter().position(Option::is_none) {
-                    return Ok(Err(format!(
-                        "{} has nothing in column {} of the numbers",
-                        at_row(row),
-                        place + 1
-                    )));
-                }
-                let row_starts = (start + place..).step_by(columns.len());
-                row_starts.zip(values).for_each(|(at, value)| rows.values[at] = value);
-            }
+// What reading gives: an error of the file outside, what is wrong with a row inside.
+type OfRows<T> = ParquetResult<Result<T, String>>;
+
+// A row group of which only the numbers are still to be read.
+struct Group<'a> {
+    reader: &'a dyn RowGroupReader,
+    n_rows: usize,
+    // How deep a value stands that is there, by column.
+    level: &'a dyn Fn(usize) -> i16,
+}
+
+impl Group<'_> {
+    fn floats(&self, column: usize) -> ParquetResult<(Vec<f32>, Vec<Option<usize>>)> {
+        floats(self.reader.get_column_reader(column)?, self.n_rows, (self.level)(column))
+    }
+
+    // Behind the rows of the groups before; their ids stand in `rows` already.
+    fn append(&self, rows: &mut NumberRows, columns: &NumberColumns) -> OfRows<()> {
+        match columns {
+            NumberColumns::List(column) => self.append_lists(rows, *column),
+            NumberColumns::Columns(columns) => self.append_columns(rows, columns),
         }
     }
-    Ok(Ok(()))
+
+    fn append_lists(&self, rows: &mut NumberRows, column: usize) -> OfRows<()> {
+        let (values, lengths) = self.floats(column)?;
+        for (row, length) in lengths.iter().enumerate() {
+            let Some(length) = *length else {
+                return Ok(Err(format!("{} has no list, or one with a gap", self.name(rows, row))));
+            };
+            if length == 0 || (rows.dim != 0 && rows.dim != length) {
+                let row = self.name(rows, row);
+                return Ok(Err(format!("{row} has {length} floats instead of {}", rows.dim)));
+            }
+            rows.dim = length;
+        }
+        rows.values.extend(values);
+        Ok(Ok(()))
+    }
+
+    fn append_columns(&self, rows: &mut NumberRows, columns: &[usize]) -> OfRows<()> {
+        rows.dim = columns.len();
+        let start = rows.values.len();
+        rows.values.resize(start + self.n_rows * columns.len(), 0.0);
+        for (place, &column) in columns.iter().enumerate() {
+            let (values, lengths) = self.floats(column)?;
+            if let Some(row) = lengths.iter().position(Option::is_none) {
+                let row = self.name(rows, row);
+                return Ok(Err(format!("{row} has nothing in column {} of the numbers", place + 1)));
+            }
+            let row_starts = (start + place..).step_by(columns.len());
+            row_starts.zip(values).for_each(|(at, value)| rows.values[at] = value);
+        }
+        Ok(Ok(()))
+    }
+
+    // A row of this group, as a person would count it in the file.
+    fn name(&self, rows: &NumberRows, row: usize) -> String {
+        let at = rows.ids.len() - self.n_rows + row;
+        format!("row {} (item `{}`)", at + 1, rows.ids[at])
+    }
 }
 
 // Of each of `n` rows its number of floats, `None` where one is missing; the floats that are there.
-fn floats(reader: ColumnReader, n: (usize, i16)) -> ParquetResult<(Vec<f32>, Vec<Option<usize>>)> {
+fn floats(reader: ColumnReader, n: usize, level: i16) -> ParquetResult<(Vec<f32>, Vec<Option<usize>>)> {
     match reader {
-        ColumnReader::FloatColumnReader(reader) => cells(reader, n, |value| Ok(*value)),
-        ColumnReader::DoubleColumnReader(reader) => cells(reader, n, |value| Ok(*value as f32)),
+        ColumnReader::FloatColumnReader(reader) => cells(reader, n, level, |value| Ok(*value)),
+        ColumnReader::DoubleColumnReader(reader) => cells(reader, n, level, |value| Ok(*value as f32)),
         _ => Err(ParquetError::General("a column of numbers has neither f32 nor f64".into())),
     }
 }
 
-fn texts(reader: ColumnReader, n: (usize, i16)) -> ParquetResult<Vec<String>> {
+fn texts(reader: ColumnReader, n: usize, level: i16) -> ParquetResult<Vec<String>> {
     let bad = || ParquetError::General(format!("the column `{ITEM}` has text that is not UTF-8"));
     let (texts, lengths) = match reader {
         ColumnReader::ByteArrayColumnReader(reader) => {
-            cells(reader, n, |value| String::from_utf8(value.data().to_vec()).map_err(|_| bad()))?
+            cells(reader, n, level, |value| String::from_utf8(value.data().to_vec()).map_err(|_| bad()))?
         }
-        ColumnReader::Int32ColumnReader(reader) => cells(reader, n, |value| Ok(value.to_string()))?,
-        ColumnReader::Int64ColumnReader(reader) => cells(reader, n, |value| Ok(value.to_string()))?,
+        ColumnReader::Int32ColumnReader(reader) => cells(reader, n, level, |value| Ok(value.to_string()))?,
+        ColumnReader::Int64ColumnReader(reader) => cells(reader, n, level, |value| Ok(value.to_string()))?,
         _ => {
             return Err(ParquetError::General(format!(
                 "the column `{ITEM}` has neither text nor whole numbers"
@@ -189,7 +203,8 @@ fn texts(reader: ColumnReader, n: (usize, i16)) -> ParquetResult<Vec<String>> {
 // The values of `n` records and the number of each, `None` where something of it is missing.
 fn cells<T: DataType, V>(
     mut reader: ColumnReaderImpl<T>,
-    (n, level): (usize, i16),
+    n: usize,
+    level: i16,
     value_of: impl Fn(&T::T) -> ParquetResult<V>,
 ) -> ParquetResult<(Vec<V>, Vec<Option<usize>>)> {
     let (mut definitions, mut repetitions, mut values) = (Vec::<i16>::new(), Vec::<i16>::new(), Vec::new());

@@ -7,7 +7,7 @@ use crate::sequences::Event;
 // Threads that each scan all events; more would only scan more.
 const PARTS_MAX: usize = 8;
 
-/// What can be put in order of time.
+/// What happened at a time.
 pub(crate) trait Timed: Copy + Send + Sync {
     /// Unix seconds.
     fn time(&self) -> i64;

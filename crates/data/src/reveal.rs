@@ -31,14 +31,14 @@ pub fn reveal(
     let inside = items.range(target);
     let keeps = |row: u32, event: &Event| !inside.contains(&event.item.at()) || knows(row, event.item);
     let mut valid = split.valid.0.with_events(keeps);
-    let known: Vec<usize> = (0..valid.len())
+    let positions: Vec<usize> = (0..valid.len())
         .filter(|&at| {
             let case = &valid.cases()[at];
             case.domain != target || knows(case.row, case.target)
         })
         .collect();
-    if known.len() < valid.len() {
-        valid = valid.select(&known);
+    if positions.len() < valid.len() {
+        valid = valid.select(&positions);
     }
     Revealed {
         train: with_events(&split.train, keeps),
@@ -137,14 +137,14 @@ mod tests {
     #[test]
     fn hidden_rows_leave_no_trace_of_the_target_and_all_of_the_sources() {
         let (split, items) = split(40);
-        let known = reveal(&split, &items, TARGET, |row, _| row < 10);
+        let revealed = reveal(&split, &items, TARGET, |row, _| row < 10);
         let source = |train: &TrainSet| train.sequences.n_events() - n_target(train, &items);
-        for (part, whole) in [(&known.train, &split.train), (&known.train_valid, &split.train_valid)] {
+        for (part, whole) in [(&revealed.train, &split.train), (&revealed.train_valid, &split.train_valid)] {
             assert_eq!(part.sequences.n_rows(), 40);
             assert_eq!(source(part), source(whole));
             assert_eq!(n_target(part, &items) * 4, n_target(whole, &items));
         }
-        let (valid, whole) = (&known.valid.0, &split.valid.0);
+        let (valid, whole) = (&revealed.valid.0, &split.valid.0);
         for domain in [DomainIdx(0), TARGET] {
             let expected = whole.of_domain(domain).len() / if domain == TARGET { 4 } else { 1 };
             assert_eq!(valid.of_domain(domain).len(), expected);
@@ -161,13 +161,13 @@ mod tests {
     #[test]
     fn knowing_all_is_the_split_itself() {
         let (split, items) = split(12);
-        let known = reveal(&split, &items, TARGET, |_, _| true);
-        assert_eq!(known.train, split.train);
-        assert_eq!(known.train_valid, split.train_valid);
-        assert_eq!(known.valid.0.len(), split.valid.0.len());
-        for (known_case, case) in known.valid.0.cases().iter().zip(split.valid.0.cases()) {
-            assert_eq!(known_case.target, case.target);
-            assert_eq!(known.valid.0.history(known_case), split.valid.0.history(case));
+        let revealed = reveal(&split, &items, TARGET, |_, _| true);
+        assert_eq!(revealed.train, split.train);
+        assert_eq!(revealed.train_valid, split.train_valid);
+        assert_eq!(revealed.valid.0.len(), split.valid.0.len());
+        for (revealed_case, case) in revealed.valid.0.cases().iter().zip(split.valid.0.cases()) {
+            assert_eq!(revealed_case.target, case.target);
+            assert_eq!(revealed.valid.0.history(revealed_case), split.valid.0.history(case));
         }
     }
 }

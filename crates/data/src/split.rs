@@ -1,11 +1,10 @@
 //! Train, valid and test, separated by type: code that trains takes a [`TrainSet`] and cannot be given test.
 
-use std::ops::Range;
 use std::sync::Arc;
 
+use crate::cases::CaseSet;
 use crate::catalog::ItemCatalog;
 use crate::error::DataError;
-use crate::ids::{DomainIdx, ItemIdx};
 use crate::profiles::UserProfiles;
 use crate::sequences::{Event, Sequences};
 
@@ -18,128 +17,37 @@ pub struct TrainSet {
     pub profiles: Arc<UserProfiles>,
 }
 
-/// One question put to a recommender: after these events, what came next?
-#[derive(Clone, Debug, PartialEq)]
-pub struct Case {
-    history: Range<usize>,
-    /// What the user did next.
-    pub target: ItemIdx,
-    /// The domain asked for; candidates are its items.
-    pub domain: DomainIdx,
-    /// Row in the source's sequences (a user), for grouping.
-    pub row: u32,
-    /// Time of the target event, Unix seconds (0 without timestamps).
-    pub timestamp: i64,
-    /// Value of the target event: a rating, a weight.
-    pub value: f32,
-}
-
-/// Cases with their histories.
+/// Cases for choosing hyper-parameters and blend weights.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct CaseSet {
-    // Shared: selections of cases keep pointing into the same events.
-    events: Arc<Vec<Event>>,
-    cases: Vec<Case>,
-    profiles: Arc<UserProfiles>,
-}
+pub struct ValidSet(pub CaseSet);
 
-impl CaseSet {
-    /// An empty set.
-    pub fn new() -> Self {
-        Self::default()
+/// Cases for the final measurement. They cannot be read by accident: whoever looks at them says
+/// [`open_for_measurement`](Self::open_for_measurement), and a search for that name finds every such place.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TestSet(CaseSet);
+
+impl TestSet {
+    /// Puts cases away for the measurement.
+    pub fn new(cases: CaseSet) -> Self {
+        Self(cases)
     }
 
-    /// Adds a case whose history is stored for it alone.
-    pub fn push(&mut self, history: &[Event], target: Event, domain: DomainIdx, row: u32) {
-        let start = self.events.len();
-        Arc::make_mut(&mut self.events).extend_from_slice(history);
-        self.push_range(start..self.events.len(), target, domain, row);
+    /// The cases, to measure what was chosen without them.
+    pub fn open_for_measurement(&self) -> &CaseSet {
+        &self.0
     }
 
-    fn push_range(&mut self, history: Range<usize>, target: Event, domain: DomainIdx, row: u32) {
-        let Event { item, timestamp, value, .. } = target;
-        self.cases.push(Case { history, target: item, domain, row, timestamp, value });
-    }
-
-    /// All cases.
-    pub fn cases(&self) -> &[Case] {
-        &self.cases
-    }
-
-    /// Number of cases.
-    pub fn len(&self) -> usize {
-        self.cases.len()
-    }
-
-    /// Whether there are no cases.
+    /// Whether there is nothing to measure on.
     pub fn is_empty(&self) -> bool {
-        self.cases.is_empty()
-    }
-
-    /// The events before the target, oldest first, of all domains.
-    pub fn history(&self, case: &Case) -> &[Event] {
-        &self.events[case.history.clone()]
-    }
-
-    /// Ids of the attribute values of the case's user; empty when nothing is known.
-    pub fn profile(&self, case: &Case) -> &[u32] {
-        self.profiles.get(case.row as usize)
-    }
-
-    /// The cases of one domain.
-    #[must_use]
-    pub fn of_domain(&self, domain: DomainIdx) -> Self {
-        let cases = self.cases.iter().filter(|case| case.domain == domain).cloned().collect();
-        self.with_cases(cases)
+        self.0.is_empty()
     }
 
     /// The same cases with the events of their histories that `keeps(row, event)` keeps.
     #[must_use]
     pub fn with_events(&self, keeps: impl Fn(u32, &Event) -> bool) -> Self {
-        // Histories of a row begin at the same event and grow, so whatever lies before a known place is known.
-        let mut row_of: Vec<Option<u32>> = vec![None; self.events.len()];
-        for case in &self.cases {
-            for at in case.history.clone().rev().take_while(|&at| row_of[at].is_none()).collect::<Vec<_>>() {
-                row_of[at] = Some(case.row);
-            }
-        }
-        let mut n_before = Vec::with_capacity(self.events.len() + 1);
-        let mut events = Vec::new();
-        for (event, row) in self.events.iter().zip(&row_of) {
-            n_before.push(events.len());
-            events.extend(row.is_some_and(|row| keeps(row, event)).then_some(*event));
-        }
-        n_before.push(events.len());
-        let moved = |case: &Case| Case {
-            history: n_before[case.history.start]..n_before[case.history.end],
-            ..case.clone()
-        };
-        Self {
-            cases: self.cases.iter().map(moved).collect(),
-            events: Arc::new(events),
-            profiles: self.profiles.clone(),
-        }
-    }
-
-    /// The cases at the given positions.
-    #[must_use]
-    pub fn select(&self, positions: &[usize]) -> Self {
-        let cases = positions.iter().map(|&at| self.cases[at].clone()).collect();
-        self.with_cases(cases)
-    }
-
-    fn with_cases(&self, cases: Vec<Case>) -> Self {
-        Self { events: Arc::clone(&self.events), cases, profiles: Arc::clone(&self.profiles) }
+        Self(self.0.with_events(keeps))
     }
 }
-
-/// Cases for choosing hyper-parameters and blend weights.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ValidSet(pub CaseSet);
-
-/// Cases for the one final measurement. Only `evaluate` takes this type.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TestSet(pub CaseSet);
 
 /// The three parts, and how they were cut.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -164,13 +72,13 @@ impl Split {
             train.profiles = Arc::clone(profiles);
         }
         for cases in [&mut self.valid.0, &mut self.test.0] {
-            cases.profiles = Arc::clone(profiles);
+            cases.set_profiles(profiles);
         }
         self
     }
 }
 
-/// How to cut.
+/// Which events are train, valid and test.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum SplitRule {
     /// Two points in time for everybody, at these shares of all events: no training event is later than a test event.
@@ -223,7 +131,7 @@ impl SplitRule {
             }
         };
         let split = from_tags(sequences, items, &tags, self.describe());
-        for (part, empty) in [("valid", split.valid.0.is_empty()), ("test", split.test.0.is_empty())] {
+        for (part, empty) in [("valid", split.valid.0.is_empty()), ("test", split.test.is_empty())] {
             if empty {
                 return Err(DataError::request(
                     format!("the {part} part of the split is empty ({})", split.description),
@@ -322,7 +230,7 @@ fn from_tags(sequences: &Sequences, items: &ItemCatalog, tags: &[u8], descriptio
     };
     let events = Arc::new(sequences.events().to_vec());
     let cases = |part: u8| {
-        let mut set = CaseSet { events: Arc::clone(&events), ..CaseSet::default() };
+        let mut set = CaseSet::over(Arc::clone(&events));
         for (row, pair) in sequences.offsets().windows(2).enumerate() {
             for at in (pair[0]..pair[1]).filter(|&at| tags[at] == part) {
                 let target = sequences.events()[at];
@@ -335,7 +243,7 @@ fn from_tags(sequences: &Sequences, items: &ItemCatalog, tags: &[u8], descriptio
         train: keep(TRAIN),
         train_valid: keep(VALID),
         valid: ValidSet(cases(VALID)),
-        test: TestSet(cases(TEST)),
+        test: TestSet::new(cases(TEST)),
         description,
     }
 }
@@ -343,6 +251,7 @@ fn from_tags(sequences: &Sequences, items: &ItemCatalog, tags: &[u8], descriptio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::ItemIdx;
     use crate::vocabulary::Vocabulary;
 
     fn event(item: u32, timestamp: i64) -> Event {
@@ -368,9 +277,10 @@ mod tests {
         let last_train = split.train.sequences.events().iter().map(|e| e.timestamp).max().unwrap();
         let first_valid = split.valid.0.cases().iter().map(|c| c.timestamp).min().unwrap();
         let last_valid = split.valid.0.cases().iter().map(|c| c.timestamp).max().unwrap();
-        let first_test = split.test.0.cases().iter().map(|c| c.timestamp).min().unwrap();
+        let first_test = split.test.open_for_measurement().cases().iter().map(|c| c.timestamp).min().unwrap();
         assert!(last_train < first_valid && last_valid < first_test);
-        let n = split.train.sequences.n_events() + split.valid.0.len() + split.test.0.len();
+        let n =
+            split.train.sequences.n_events() + split.valid.0.len() + split.test.open_for_measurement().len();
         assert_eq!(n, sequences.n_events());
     }
 
@@ -378,9 +288,10 @@ mod tests {
     fn leave_one_out_tests_the_last_event_of_every_user_with_three() {
         let (sequences, items) = two_domains();
         let split = SplitRule::LeaveOneOut.cut(&sequences, &items, &[], true).unwrap();
-        let targets: Vec<u32> = split.test.0.cases().iter().map(|c| c.target.0).collect();
+        let targets: Vec<u32> =
+            split.test.open_for_measurement().cases().iter().map(|c| c.target.0).collect();
         assert_eq!(targets, [7, 4]);
-        let test = &split.test.0;
+        let test = split.test.open_for_measurement();
         assert_eq!(test.history(&test.cases()[0]).len(), 7);
         assert_eq!(split.train.sequences.row(0).len(), 6);
         assert_eq!(split.train_valid.sequences.row(0).len(), 7);
@@ -391,7 +302,8 @@ mod tests {
     fn leave_one_out_per_domain_tests_each_domain_of_a_user() {
         let (sequences, items) = two_domains();
         let split = SplitRule::LeaveOneOutPerDomain.cut(&sequences, &items, &[], true).unwrap();
-        let targets: Vec<u32> = split.test.0.cases().iter().map(|c| c.target.0).collect();
+        let targets: Vec<u32> =
+            split.test.open_for_measurement().cases().iter().map(|c| c.target.0).collect();
         assert_eq!(targets, [4, 7, 5]);
     }
 

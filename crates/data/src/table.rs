@@ -175,7 +175,7 @@ pub fn write(path: &Path, columns: &Columns) -> Result<(), DataError> {
     writer.finish()
 }
 
-/// Reads a whole table written by [`write`] or [`TableWriter`].
+/// Reads a whole table written by [`write()`] or [`TableWriter`].
 ///
 /// # Errors
 /// When the file is missing, damaged, or has a column type that Segue does not write.

@@ -77,7 +77,8 @@ fn loss(encoder: &TextEncoder, step: &mut EncoderStep, texts: &[Vec<u32>], gradi
         false_negatives: None,
     };
     let mut d_vectors = vec![0.0; vectors.len()]; // [B, dim]
-    let loss = contrast.run(queries, keys, d_vectors.split_at_mut(queries.len()));
+    let (d_queries, d_keys) = d_vectors.split_at_mut(queries.len());
+    let loss = contrast.run(queries, keys, d_queries, d_keys);
     step.backward(encoder, &d_vectors, gradients);
     loss
 }

@@ -2,7 +2,7 @@
 //! this works across domains, for new users, and for items without any interaction.
 
 use segue_data::{DomainIdx, ItemCatalog, ItemIdx};
-use segue_nn::{Matrix, matmul};
+use segue_nn::{Matrix, MatrixMut, matmul};
 use serde::{Deserialize, Serialize};
 
 use crate::item_vectors::TextSpace;
@@ -106,7 +106,7 @@ impl TextVectors {
         }
         let candidates = &self.values[self.first_candidate * dim..][..self.n_candidates * dim];
         let candidates = Matrix::new(candidates, self.n_candidates, dim, dim);
-        matmul(0.0, scores, 1, 1.0, candidates, Matrix::new(&profile, dim, 1, 1));
+        matmul(MatrixMut::new(scores, 1), 1.0, candidates, Matrix::new(&profile, dim, 1, 1));
         for &(item, weight) in history {
             let Some(own) = item.at().checked_sub(self.first_candidate) else { continue };
             if own < scores.len() {

@@ -2,7 +2,7 @@
 
 use segue_nn::Params;
 use segue_nn::add_scaled;
-use segue_nn::attention::{Attention, Mask, PrefixRows};
+use segue_nn::attention::{Attention, AttentionInput, Mask, PrefixRows};
 use segue_nn::gelu::{gelu, quick_gelu};
 use segue_nn::layer_norm::{LayerNorm, RowStats};
 use segue_nn::linear::Linear;
@@ -128,7 +128,8 @@ impl Tower {
         for block in &self.blocks {
             block.norm1.forward(params, x, a, stats);
             block.qkv.forward(params, a, qkv);
-            attention.forward((qkv, PrefixRows::none()), lengths, a, probabilities);
+            let input = AttentionInput { qkv, prefix: PrefixRows::none(), lengths };
+            attention.forward(input, a, probabilities);
             let sums = &mut qkv[..x.len()];
             block.out.forward(params, a, sums);
             add_scaled(x, 1.0, sums);

@@ -2,7 +2,7 @@
 
 use crate::simd::{Kernel, vectorized};
 
-/// The function behind a layer.
+/// What a layer does to each of its sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// None: `y = x`.

@@ -29,7 +29,7 @@ impl Default for AdamWConfig {
 /// Moments of all trained arrays.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdamW {
-    /// Settings.
+    /// Decays, ε and weight decay of every step.
     pub config: AdamWConfig,
     /// Steps taken.
     pub step: u64,
@@ -49,7 +49,7 @@ impl AdamW {
     pub fn step(&mut self, params: &mut Params, gradients: &Gradients, lr: f32, scale: f32) {
         self.step += 1;
         let steps = self.step.min(1 << 20) as i32;
-        let update = Update {
+        let rates = Rates {
             config: self.config,
             lr: lr / (1.0 - self.config.beta1.powi(steps)),
             root: 1.0 / (1.0 - self.config.beta2.powi(steps)).sqrt(),
@@ -66,39 +66,43 @@ impl AdamW {
             let chunks = param.values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
             let moments = first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK));
             chunks.zip(moments).for_each(|((values, gradient), (first, second))| {
-                update.apply(keep, values, gradient, first, second);
+                vectorized(UpdateArrays { rates, keep, values, gradient, first, second });
             });
         }
     }
 }
 
+/// Numbers of a step that all arrays share.
 #[derive(Clone, Copy)]
-struct Update {
+struct Rates {
     config: AdamWConfig,
+    /// The learning rate with the correction of the mean gradient.
     lr: f32,
+    /// The correction of the root of the mean squared gradient.
     root: f32,
     scale: f32,
 }
 
-impl Update {
-    fn apply(self, keep: f32, values: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
-        vectorized(UpdateArrays(self, keep, values, gradient, (first, second)));
-    }
+struct UpdateArrays<'a> {
+    rates: Rates,
+    keep: f32,
+    values: &'a mut [f32],
+    gradient: &'a [f32],
+    first: &'a mut [f32],
+    second: &'a mut [f32],
 }
-
-struct UpdateArrays<'a>(Update, f32, &'a mut [f32], &'a [f32], (&'a mut [f32], &'a mut [f32]));
 
 impl Kernel for UpdateArrays<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self(with, keep, values, gradient, (first, second)) = self;
-        let AdamWConfig { beta1, beta2, epsilon, .. } = with.config;
+        let Self { rates, keep, values, gradient, first, second } = self;
+        let AdamWConfig { beta1, beta2, epsilon, .. } = rates.config;
         for (((value, gradient), first), second) in values.iter_mut().zip(gradient).zip(first).zip(second) {
-            let gradient = gradient * with.scale;
+            let gradient = gradient * rates.scale;
             *first = first.mul_add(beta1, (1.0 - beta1) * gradient);
             *second = second.mul_add(beta2, (1.0 - beta2) * gradient * gradient);
-            let deviation = second.sqrt().mul_add(with.root, epsilon);
-            *value = value.mul_add(keep, -with.lr * *first / deviation);
+            let deviation = second.sqrt().mul_add(rates.root, epsilon);
+            *value = value.mul_add(keep, -rates.lr * *first / deviation);
         }
     }
 }

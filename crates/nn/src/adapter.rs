@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use crate::gelu::{gelu, gelu_backward};
-use crate::linear::Linear;
+use crate::linear::{Linear, LinearShape};
 use crate::params::{Gradients, Init, Params};
 use crate::simd::add;
 
@@ -26,14 +26,10 @@ pub struct AdapterCache {
 
 impl Adapter {
     /// An adapter of a stream of `width` with `bottleneck` values in between; arrays `NAME.down.*` and `NAME.up.*`.
-    pub fn new(
-        params: &mut Params,
-        name: &str,
-        (width, bottleneck): (usize, usize),
-        rng: &mut impl Rng,
-    ) -> Self {
+    pub fn new(params: &mut Params, name: &str, width: usize, bottleneck: usize, rng: &mut impl Rng) -> Self {
         let deviation = 1.0 / (width as f32).sqrt();
-        let down = Linear::new(params, &format!("{name}.down"), (width, bottleneck), deviation, rng);
+        let shape = LinearShape { n_in: width, n_out: bottleneck };
+        let down = Linear::new(params, &format!("{name}.down"), shape, deviation, rng);
         let weight = params.add(format!("{name}.up.weight"), &[width, bottleneck], Init::Zeros, rng);
         let bias = Some(params.add(format!("{name}.up.bias"), &[width], Init::Zeros, rng));
         let up = Linear { weight, bias, n_in: bottleneck, n_out: width, deltas: Vec::new() };
@@ -61,9 +57,10 @@ impl Adapter {
         // The weight gradient of `up` needs the activation, which comes with the derivative: input gradient first.
         self.up.input_gradient(params, dx, &mut d_hidden);
         gelu_backward(&cache.hidden, &mut activated, &mut d_hidden);
-        self.up.backward(params, &activated, dx, None, gradients);
+        self.up.parameter_gradients(params, &activated, dx, gradients);
+        self.down.parameter_gradients(params, &cache.input, &d_hidden, gradients);
         let mut d_input = vec![0.0; dx.len()]; // [N, width]
-        self.down.backward(params, &cache.input, &d_hidden, Some(&mut d_input), gradients);
+        self.down.input_gradient(params, &d_hidden, &mut d_input);
         add(dx, &d_input);
     }
 }

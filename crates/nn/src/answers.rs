@@ -17,7 +17,7 @@ pub struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
-    /// The answers of a row.
+    /// The part of `items` that belongs to a row, possibly empty.
     ///
     /// # Panics
     /// When there is no such row.
@@ -42,7 +42,7 @@ pub fn answers_cross_entropy(logits: &mut [f32], n_items: usize, answers: Answer
         let right: f64 = list.iter().map(|&answer| f64::from(logits[answer as usize])).sum();
         let n = list.len() as f32;
         let mut log_sum = 0.0;
-        vectorized(Normalize(logits, scale * n, &mut log_sum));
+        vectorized(SoftmaxWithLogSum(logits, scale * n, &mut log_sum));
         list.iter().for_each(|&answer| logits[answer as usize] -= scale);
         log_sum * f64::from(n) - right
     };
@@ -51,9 +51,9 @@ pub fn answers_cross_entropy(logits: &mut [f32], n_items: usize, answers: Answer
 }
 
 /// Logits to `factor · softmax`, and the logarithm of the sum of their exponentials.
-struct Normalize<'a>(&'a mut [f32], f32, &'a mut f64);
+struct SoftmaxWithLogSum<'a>(&'a mut [f32], f32, &'a mut f64);
 
-impl Kernel for Normalize<'_> {
+impl Kernel for SoftmaxWithLogSum<'_> {
     #[inline(always)]
     fn run(self) {
         let Self(logits, factor, log_sum) = self;

@@ -1,4 +1,4 @@
-//! Binary cross-entropy of logits.
+//! Binary cross-entropy of logits, written so that neither the loss nor its gradient overflows far from zero.
 
 use rayon::prelude::*;
 
@@ -28,18 +28,19 @@ pub fn binary_cross_entropy(x: &[f32], targets: &[f32], reduction: Reduction, dx
     };
     let blocks = dx.par_chunks_mut(VALUES_PER_BLOCK);
     let blocks = blocks.zip(x.par_chunks(VALUES_PER_BLOCK)).zip(targets.par_chunks(VALUES_PER_BLOCK));
-    let losses: Vec<f64> = blocks.map(|((dx, x), targets)| block(x, targets, weight as f32, dx)).collect();
+    let losses: Vec<f64> =
+        blocks.map(|((dx, x), targets)| sum_of_losses(x, targets, weight as f32, dx)).collect();
     losses.iter().sum::<f64>() * weight
 }
 
 /// The sum over some values; their gradients times `weight`.
-fn block(x: &[f32], targets: &[f32], weight: f32, dx: &mut [f32]) -> f64 {
+fn sum_of_losses(x: &[f32], targets: &[f32], weight: f32, dx: &mut [f32]) -> f64 {
     let mut loss = 0.0;
-    vectorized(Block { x, targets, weight, dx, loss: &mut loss });
+    vectorized(Losses { x, targets, weight, dx, loss: &mut loss });
     loss
 }
 
-struct Block<'a> {
+struct Losses<'a> {
     x: &'a [f32],
     targets: &'a [f32],
     weight: f32,
@@ -47,7 +48,7 @@ struct Block<'a> {
     loss: &'a mut f64,
 }
 
-impl Kernel for Block<'_> {
+impl Kernel for Losses<'_> {
     #[inline(always)]
     fn run(self) {
         for ((x, t), dx) in self.x.iter().zip(self.targets).zip(self.dx) {

@@ -3,11 +3,11 @@
 use rand::Rng;
 
 use crate::adapter::{Adapter, AdapterCache};
-use crate::attention::{Attention, Mask, PrefixRows};
+use crate::attention::{Attention, AttentionGradients, AttentionInput, Mask, PrefixRows};
 use crate::dropout::{DropoutKey, dropout};
 use crate::gelu::{gelu, gelu_backward};
-use crate::layer_norm::{LayerNorm, RowStats};
-use crate::linear::Linear;
+use crate::layer_norm::{LayerNorm, NormInput, RowStats};
+use crate::linear::{Linear, LinearShape};
 use crate::params::{Gradients, Params};
 use crate::prefix::Prefix;
 use crate::simd::add;
@@ -21,27 +21,27 @@ pub enum NormOrder {
     Post,
 }
 
-/// Sizes of a block.
+/// What distinguishes one block from another, weights aside.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BlockShape {
-    /// Width of the model.
+    /// Values of a position in the stream.
     pub width: usize,
-    /// Number of attention heads.
+    /// Attention heads; they divide `width`.
     pub n_heads: usize,
     /// Width between the two linear layers.
     pub n_hidden: usize,
     /// What a position may look at.
     pub mask: Mask,
-    /// Where the normalization stands.
+    /// Before or after the residual sums.
     pub order: NormOrder,
-    /// Added to variances.
+    /// Added to variances, so that equal values do not divide by zero.
     pub epsilon: f32,
 }
 
 /// A transformer block on packed sequences.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Block {
-    /// Sizes.
+    /// Its form; the layers below agree with it.
     pub shape: BlockShape,
     /// `[q | k | v]`, width → 3 · width.
     pub qkv: Linear,
@@ -64,9 +64,9 @@ pub struct Block {
 /// Dropout of one pass.
 #[derive(Clone, Copy, Debug)]
 pub struct Dropping {
-    /// Probability of zero.
+    /// Probability that a value becomes zero, in [0, 1).
     pub rate: f32,
-    /// Which mask.
+    /// Decides which values; the way back needs the same.
     pub key: DropoutKey,
 }
 
@@ -102,13 +102,26 @@ pub struct BlockCache {
     adapter: AdapterCache,
 }
 
-/// Room for intermediate results, shared by the blocks of a model.
+/// Memory for intermediate results, shared by the blocks of a model.
 #[derive(Clone, Debug, Default)]
 pub struct BlockScratch {
     a: Vec<f32>,
     b: Vec<f32>,
     hidden: Vec<f32>,
     hidden2: Vec<f32>,
+}
+
+/// One pass of a batch through a block.
+#[derive(Debug)]
+pub struct BlockPass<'a> {
+    /// Where the layers find their weights.
+    pub params: &'a Params,
+    /// Positions of each sequence, none of them 0; N is their sum.
+    pub lengths: &'a [usize],
+    /// With a mask of this block's own.
+    pub dropping: Dropping,
+    /// What stands in it before and after means nothing.
+    pub scratch: &'a mut BlockScratch,
 }
 
 impl Block {
@@ -121,12 +134,13 @@ impl Block {
         rng: &mut impl Rng,
     ) -> Self {
         let (width, n_hidden) = (shape.width, shape.n_hidden);
-        let mut linear =
-            |part: &str, sizes| Linear::new(params, &format!("{name}.{part}"), sizes, deviation, rng);
-        let qkv = linear("qkv", (width, 3 * width));
-        let out = linear("out", (width, width));
-        let up = linear("up", (width, n_hidden));
-        let down = linear("down", (n_hidden, width));
+        let mut linear = |part: &str, n_in, n_out| {
+            Linear::new(params, &format!("{name}.{part}"), LinearShape { n_in, n_out }, deviation, rng)
+        };
+        let qkv = linear("qkv", width, 3 * width);
+        let out = linear("out", width, width);
+        let up = linear("up", width, n_hidden);
+        let down = linear("down", n_hidden, width);
         let norm1 = LayerNorm::new(params, &format!("{name}.norm1"), width, shape.epsilon, rng);
         let norm2 = LayerNorm::new(params, &format!("{name}.norm2"), width, shape.epsilon, rng);
         Self { shape, qkv, out, norm1, up, down, norm2, prefix: None, adapter: None }
@@ -140,34 +154,41 @@ impl Block {
         self.prefix.as_ref().map_or(PrefixRows::none(), |prefix| prefix.rows(params))
     }
 
-    /// `x: [N, width]`, in place, N = Σ lengths.
-    pub fn forward(
-        &self,
-        params: &Params,
-        x: &mut [f32],
-        lengths: &[usize],
-        dropping: Dropping,
-        (cache, scratch): (&mut BlockCache, &mut BlockScratch),
-    ) {
-        let n = x.len() / self.shape.width;
+    /// `x: [N, width]`, in place.
+    pub fn forward(&self, pass: &mut BlockPass<'_>, x: &mut [f32], cache: &mut BlockCache) {
         copy(x, &mut cache.input);
+        self.attention_half(pass, x, cache);
+        self.feed_forward_half(pass, x, cache);
+    }
+
+    // The attention half; leaves the stream in `x` and in `cache.middle`.
+    fn attention_half(&self, pass: &mut BlockPass<'_>, x: &mut [f32], cache: &mut BlockCache) {
+        let params = pass.params;
         cache.qkv.resize(3 * x.len(), 0.0);
         cache.attended.resize(x.len(), 0.0);
-        let a = sized(&mut scratch.a, x.len());
+        let a = sized(&mut pass.scratch.a, x.len());
         if self.shape.order == NormOrder::Pre {
             self.norm1.forward(params, x, a, &mut cache.stats1);
             self.qkv.forward(params, a, &mut cache.qkv);
         } else {
             self.qkv.forward(params, x, &mut cache.qkv);
         }
-        let qkv = (&*cache.qkv, self.prefix_rows(params));
-        self.attention().forward(qkv, lengths, &mut cache.attended, &mut cache.probabilities);
+        let input =
+            AttentionInput { qkv: &cache.qkv, prefix: self.prefix_rows(params), lengths: pass.lengths };
+        self.attention().forward(input, &mut cache.attended, &mut cache.probabilities);
         self.out.forward(params, &cache.attended, a);
-        dropping.apply(1, a);
+        pass.dropping.apply(1, a);
         add(x, a);
         copy(x, &mut cache.middle);
-        cache.hidden.resize(n * self.shape.n_hidden, 0.0);
-        let hidden = sized(&mut scratch.hidden, n * self.shape.n_hidden);
+    }
+
+    // The two linear layers, from and to the stream in `x`.
+    fn feed_forward_half(&self, pass: &mut BlockPass<'_>, x: &mut [f32], cache: &mut BlockCache) {
+        let params = pass.params;
+        let n_hidden = x.len() / self.shape.width * self.shape.n_hidden;
+        cache.hidden.resize(n_hidden, 0.0);
+        let a = sized(&mut pass.scratch.a, x.len());
+        let hidden = sized(&mut pass.scratch.hidden, n_hidden);
         if self.shape.order == NormOrder::Pre {
             self.norm2.forward(params, x, a, &mut cache.stats2);
             self.up.forward(params, a, &mut cache.hidden);
@@ -177,7 +198,7 @@ impl Block {
         }
         gelu(&cache.hidden, hidden);
         self.down.forward(params, hidden, a);
-        dropping.apply(2, a);
+        pass.dropping.apply(2, a);
         if let Some(adapter) = &self.adapter {
             adapter.forward(params, a, &mut cache.adapter);
         }
@@ -188,125 +209,120 @@ impl Block {
         }
     }
 
-    /// The gradient of the output in `dx` becomes that of the input; gradients of the parameters are added.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a pass needs the weights, the way in, the way out and the room between"
-    )]
+    /// The gradient of the output in `dx` becomes that of the input; gradients of the parameters are added. `pass` is as it
+    /// was for the forward pass.
     pub fn backward(
         &self,
-        params: &Params,
+        pass: &mut BlockPass<'_>,
         dx: &mut [f32],
-        lengths: &[usize],
-        dropping: Dropping,
-        (cache, scratch): (&BlockCache, &mut BlockScratch),
+        cache: &BlockCache,
         gradients: &mut Gradients,
     ) {
         match self.shape.order {
-            NormOrder::Pre => self.backward_pre(params, dx, lengths, dropping, (cache, scratch), gradients),
-            NormOrder::Post => self.backward_post(params, dx, lengths, dropping, (cache, scratch), gradients),
+            NormOrder::Pre => self.backward_pre(pass, dx, cache, gradients),
+            NormOrder::Post => self.backward_post(pass, dx, cache, gradients),
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a pass needs the weights, the way in, the way out and the room between"
-    )]
     fn backward_pre(
         &self,
-        params: &Params,
+        pass: &mut BlockPass<'_>,
         dx: &mut [f32],
-        lengths: &[usize],
-        dropping: Dropping,
-        (cache, scratch): (&BlockCache, &mut BlockScratch),
+        cache: &BlockCache,
         gradients: &mut Gradients,
     ) {
+        let params = pass.params;
         let mut stats = RowStats::new();
-        let (a, b) = (sized(&mut scratch.a, dx.len()), sized(&mut scratch.b, dx.len()));
+        let a = sized(&mut pass.scratch.a, dx.len());
         self.norm2.forward(params, &cache.middle, a, &mut stats); // again, cheaper than keeping it
-        let hidden = (&mut scratch.hidden, &mut scratch.hidden2);
-        self.feed_forward_backward(params, (a, dx, b), dropping, (cache, hidden), gradients);
-        self.norm2.backward(params, (&cache.middle, &cache.stats2), b, dx, gradients);
-        self.attention_backward(params, dx, lengths, dropping, (cache, scratch), gradients);
-        let (a, b) = (&mut scratch.a, &mut scratch.b);
+        self.feed_forward_backward(pass, dx, cache, gradients);
+        let middle = NormInput { x: &cache.middle, stats: &cache.stats2 };
+        self.norm2.parameter_gradients(middle, &pass.scratch.b, gradients);
+        self.norm2.add_input_gradient(params, middle, &pass.scratch.b, dx);
+        self.attention_backward(pass, dx, cache, gradients);
+        let BlockScratch { a, b, hidden2: d_qkv, .. } = &mut *pass.scratch;
         self.norm1.forward(params, &cache.input, a, &mut stats);
-        self.qkv.backward(params, a, &scratch.hidden2, Some(b), gradients);
-        self.norm1.backward(params, (&cache.input, &cache.stats1), b, dx, gradients);
+        self.qkv.parameter_gradients(params, a, d_qkv, gradients);
+        self.qkv.input_gradient(params, d_qkv, b);
+        let input = NormInput { x: &cache.input, stats: &cache.stats1 };
+        self.norm1.parameter_gradients(input, b, gradients);
+        self.norm1.add_input_gradient(params, input, b, dx);
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a pass needs the weights, the way in, the way out and the room between"
-    )]
     fn backward_post(
         &self,
-        params: &Params,
+        pass: &mut BlockPass<'_>,
         dx: &mut [f32],
-        lengths: &[usize],
-        dropping: Dropping,
-        (cache, scratch): (&BlockCache, &mut BlockScratch),
+        cache: &BlockCache,
         gradients: &mut Gradients,
     ) {
-        let mut stats = RowStats::new();
-        let (a, b) = (sized(&mut scratch.a, dx.len()), sized(&mut scratch.b, dx.len()));
+        let params = pass.params;
         let mut d_sum = vec![0.0; dx.len()]; // [N, width], of the sum before norm2, then before norm1
-        self.norm2.backward(params, (&cache.last, &cache.stats2), dx, &mut d_sum, gradients);
-        self.norm1.forward(params, &cache.middle, a, &mut stats);
-        let hidden = (&mut scratch.hidden, &mut scratch.hidden2);
-        self.feed_forward_backward(params, (a, &d_sum, b), dropping, (cache, hidden), gradients);
-        add(b, &d_sum); // the gradient of norm1's output
+        let last = NormInput { x: &cache.last, stats: &cache.stats2 };
+        self.norm2.parameter_gradients(last, dx, gradients);
+        self.norm2.add_input_gradient(params, last, dx, &mut d_sum);
+        let a = sized(&mut pass.scratch.a, dx.len());
+        self.norm1.forward(params, &cache.middle, a, &mut RowStats::new());
+        self.feed_forward_backward(pass, &d_sum, cache, gradients);
+        let d_norm1 = &mut pass.scratch.b; // the gradient of norm1's output
+        add(d_norm1, &d_sum);
         d_sum.fill(0.0);
-        self.norm1.backward(params, (&cache.middle, &cache.stats1), b, &mut d_sum, gradients);
-        self.attention_backward(params, &d_sum, lengths, dropping, (cache, scratch), gradients);
-        self.qkv.backward(params, &cache.input, &scratch.hidden2, Some(dx), gradients);
+        let middle = NormInput { x: &cache.middle, stats: &cache.stats1 };
+        self.norm1.parameter_gradients(middle, d_norm1, gradients);
+        self.norm1.add_input_gradient(params, middle, d_norm1, &mut d_sum);
+        self.attention_backward(pass, &d_sum, cache, gradients);
+        let d_qkv = &pass.scratch.hidden2;
+        self.qkv.parameter_gradients(params, &cache.input, d_qkv, gradients);
+        self.qkv.input_gradient(params, d_qkv, dx);
         add(dx, &d_sum);
     }
 
-    // From the gradient `dy` of the first half's output to that of queries, keys and values, into `hidden2`.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a pass needs the weights, the way in, the way out and the room between"
-    )]
+    // From the gradient `dy` of the first half's output to that of queries, keys and values, into `scratch.hidden2`.
     fn attention_backward(
         &self,
-        params: &Params,
+        pass: &mut BlockPass<'_>,
         dy: &[f32],
-        lengths: &[usize],
-        dropping: Dropping,
-        (cache, scratch): (&BlockCache, &mut BlockScratch),
+        cache: &BlockCache,
         gradients: &mut Gradients,
     ) {
-        copy(dy, &mut scratch.a);
-        dropping.apply(1, &mut scratch.a);
-        let d_attended = sized(&mut scratch.b, dy.len());
-        self.out.backward(params, &cache.attended, &scratch.a, Some(d_attended), gradients);
-        let d_qkv = sized(&mut scratch.hidden2, cache.qkv.len());
-        let qkv = (&*cache.qkv, self.prefix_rows(params));
-        let d_prefix = self.prefix.as_ref().map_or([None, None], |prefix| prefix.gradients(gradients));
-        self.attention().backward(qkv, lengths, &cache.probabilities, d_attended, (d_qkv, d_prefix));
+        let params = pass.params;
+        let BlockScratch { a, b, hidden2, .. } = &mut *pass.scratch;
+        copy(dy, a);
+        pass.dropping.apply(1, a);
+        let d_attended = sized(b, dy.len());
+        self.out.parameter_gradients(params, &cache.attended, a, gradients);
+        self.out.input_gradient(params, a, d_attended);
+        let input =
+            AttentionInput { qkv: &cache.qkv, prefix: self.prefix_rows(params), lengths: pass.lengths };
+        let prefix = self.prefix.as_ref().map(|prefix| prefix.gradients(gradients)).unwrap_or_default();
+        let to = AttentionGradients { qkv: sized(hidden2, cache.qkv.len()), prefix };
+        self.attention().backward(input, &cache.probabilities, d_attended, to);
     }
 
-    // From the gradient `dy` of the second half's output to that of its input `x`, into `d_input`.
+    // From the gradient `dy` of the second half's output to that of its input, which stands in `scratch.a`, into `scratch.b`.
     fn feed_forward_backward(
         &self,
-        params: &Params,
-        (x, dy, d_input): (&[f32], &[f32], &mut [f32]),
-        dropping: Dropping,
-        (cache, (hidden, hidden2)): (&BlockCache, (&mut Vec<f32>, &mut Vec<f32>)),
+        pass: &mut BlockPass<'_>,
+        dy: &[f32],
+        cache: &BlockCache,
         gradients: &mut Gradients,
     ) {
+        let params = pass.params;
+        let BlockScratch { a: x, b, hidden, hidden2 } = &mut *pass.scratch;
+        let d_input = sized(b, dy.len());
         let activated = sized(hidden, cache.hidden.len());
         let d_hidden = sized(hidden2, cache.hidden.len());
         d_input.copy_from_slice(dy);
         if let Some(adapter) = &self.adapter {
             adapter.backward(params, d_input, &cache.adapter, gradients);
         }
-        dropping.apply(2, d_input);
+        pass.dropping.apply(2, d_input);
         // The weight gradient of `down` needs the activation, which comes with the derivative: input gradient first.
         self.down.input_gradient(params, d_input, d_hidden);
         gelu_backward(&cache.hidden, activated, d_hidden);
-        self.down.backward(params, activated, d_input, None, gradients);
-        self.up.backward(params, x, d_hidden, Some(d_input), gradients);
+        self.down.parameter_gradients(params, activated, d_input, gradients);
+        self.up.parameter_gradients(params, x, d_hidden, gradients);
+        self.up.input_gradient(params, d_hidden, d_input);
     }
 }
 

@@ -19,20 +19,20 @@ const PIECE: usize = 1 << 16;
 /// Why a checkpoint was not written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// The system refused.
+    /// The operating system did not let us open, read, write, rename or sync.
     #[error("cannot {doing} `{}`: {source}", path.display())]
     Io {
         /// What was tried.
         doing: &'static str,
-        /// The file or folder.
+        /// What it was tried on.
         path: PathBuf,
-        /// The answer.
+        /// What it answered.
         source: std::io::Error,
     },
     /// The file is not a whole checkpoint.
     #[error("`{}` is not a readable checkpoint: {reason}\n  hint: it is damaged or was not written by this version; start from an older one", path.display())]
     Damaged {
-        /// The file.
+        /// Where it lies.
         path: PathBuf,
         /// What is wrong.
         reason: String,
@@ -40,7 +40,7 @@ pub enum CheckpointError {
     /// The file belongs to something else.
     #[error("`{}` does not fit: {difference}\n  hint: load it with the configuration that it was written with", path.display())]
     Different {
-        /// The file.
+        /// Where it lies.
         path: PathBuf,
         /// The first difference, by name.
         difference: String,
@@ -147,7 +147,7 @@ pub fn save(path: &Path, arrays: &[Array<'_>], scalars: &Scalars) -> Result<(), 
         synced.map_err(|source| io("sync", parent, source))
     });
     if written.is_err() {
-        // The first error is the one to tell; where the file was not even made, there is nothing to remove.
+        // The first error is the one to tell; where the file was not even created, there is nothing to remove.
         let _ = fs::remove_file(&aside);
     }
     written
@@ -157,7 +157,7 @@ fn write(path: &Path, arrays: &[Array<'_>], scalars: &Scalars) -> Result<(), Che
     let mut arrays: Vec<&Array<'_>> = arrays.iter().collect();
     arrays.sort_by_key(|array| std::cmp::Reverse(array.values.dtype().bitsize())); // keeps all aligned
     let header = header(&arrays, scalars);
-    let put = || -> std::io::Result<()> {
+    let write_all = || -> std::io::Result<()> {
         let file = File::create(path)?;
         let mut out = BufWriter::with_capacity(PIECE, &file);
         out.write_all(&(header.len() as u64).to_le_bytes())?;
@@ -167,7 +167,7 @@ fn write(path: &Path, arrays: &[Array<'_>], scalars: &Scalars) -> Result<(), Che
         drop(out);
         file.sync_all()
     };
-    put().map_err(|source| io("write", path, source))
+    write_all().map_err(|source| io("write", path, source))
 }
 
 fn header(arrays: &[&Array<'_>], scalars: &Scalars) -> String {
@@ -249,12 +249,12 @@ impl Checkpoint {
         Ok(Self { path: path.to_owned(), file, metadata, data_start, scalars })
     }
 
-    /// The numbers.
+    /// Step, epoch, best result: what was saved beside the arrays.
     pub fn scalars(&self) -> &Scalars {
         &self.scalars
     }
 
-    /// The shape of an array.
+    /// Row-major shape of an array in the file; `None` where it has none of that name.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.metadata.info(name).map(|info| info.shape.as_slice())
     }

@@ -1,4 +1,4 @@
-//! The norm of all gradients, and what keeps it within bounds.
+//! The norm of all gradients, and the factor that keeps it within bounds: a single wild batch must not undo a training.
 
 use rayon::prelude::*;
 
@@ -13,7 +13,7 @@ const CHUNK: usize = 4096;
     "the gradient of `{name}` is not finite at value {at}\n  hint: a lower learning rate or a longer warm-up keeps it finite"
 )]
 pub struct NotFinite {
-    /// The array or table.
+    /// Of the array or table, as the model calls it.
     pub name: String,
     /// Place of the first such value.
     pub at: usize,
@@ -22,10 +22,10 @@ pub struct NotFinite {
 /// Gradients of a table's rows under the name of the table.
 #[derive(Debug)]
 pub struct NamedRows<'a> {
-    /// The table.
+    /// As errors shall name it.
     pub name: &'a str,
     /// Its gradients, each row named once ([`RowGradients::distinct`]).
-    pub gradients: &'a mut RowGradients,
+    pub gradients: &'a RowGradients,
 }
 
 /// The Euclidean norm of all gradients as one vector, summed in f64 in a fixed order.
@@ -47,31 +47,7 @@ pub fn global_norm(params: &Params, gradients: &Gradients, rows: &[NamedRows<'_>
     Ok(sum.sqrt())
 }
 
-/// Scales all gradients by `min(1, max_norm / norm)` (Pascanu et al., 2013, algorithm 1); returns the norm before.
-///
-/// # Errors
-/// When a gradient is not finite; then none is changed.
-///
-/// # Panics
-/// As [`global_norm`].
-pub fn clip_global_norm(
-    params: &Params,
-    gradients: &mut Gradients,
-    rows: &mut [NamedRows<'_>],
-    max_norm: f64,
-) -> Result<f64, NotFinite> {
-    let norm = global_norm(params, gradients, rows)?;
-    let factor = clip_factor(norm, max_norm);
-    if factor < 1.0 {
-        let tables = rows.iter_mut().map(|table| &mut table.gradients.values);
-        for values in gradients.arrays_mut().iter_mut().chain(tables) {
-            values.par_iter_mut().with_min_len(CHUNK).for_each(|value| *value *= factor);
-        }
-    }
-    Ok(norm)
-}
-
-/// What gradients of this norm are to be multiplied by: `min(1, max_norm / norm)`.
+/// What gradients of this norm are to be multiplied by: `min(1, max_norm / norm)` (Pascanu et al., 2013, algorithm 1).
 pub fn clip_factor(norm: f64, max_norm: f64) -> f32 {
     if norm > max_norm { (max_norm / norm) as f32 } else { 1.0 }
 }
@@ -108,20 +84,10 @@ mod tests {
 
     #[test]
     fn all_gradients_are_one_vector_and_short_ones_stay() {
-        let (params, mut gradients, mut rows) = gradients();
-        let clip = |gradients: &mut Gradients, rows: &mut RowGradients, max_norm| {
-            clip_global_norm(&params, gradients, &mut [NamedRows { name: "t", gradients: rows }], max_norm)
-        };
-        assert_eq!(clip(&mut gradients, &mut rows, 5.0), Ok(5.0));
-        assert_eq!(
-            (gradients.arrays()[0].as_slice(), rows.values.as_slice()),
-            (&[1.0, 2.0][..], &[2.0, 4.0][..])
-        );
-        assert_eq!(clip(&mut gradients, &mut rows, 2.5), Ok(5.0));
-        assert_eq!(
-            (gradients.arrays()[0].as_slice(), rows.values.as_slice()),
-            (&[0.5, 1.0][..], &[1.0, 2.0][..])
-        );
+        let (params, gradients, rows) = gradients();
+        let norm = global_norm(&params, &gradients, &[NamedRows { name: "t", gradients: &rows }]);
+        assert_eq!(norm, Ok(5.0));
+        assert_eq!([5.0, 2.5].map(|max_norm| clip_factor(5.0, max_norm)), [1.0, 0.5]);
     }
 
     #[test]
@@ -131,11 +97,8 @@ mod tests {
         let norm = global_norm(&params, &gradients, &[]).unwrap();
         assert!((norm / 3e38 - 1.0).abs() < 1e-6);
         rows.values[1] = f32::NAN;
-        let before = gradients.clone();
-        let mut tables = [NamedRows { name: "table", gradients: &mut rows }];
-        let error = clip_global_norm(&params, &mut gradients, &mut tables, 1.0);
+        let error = global_norm(&params, &gradients, &[NamedRows { name: "table", gradients: &rows }]);
         assert_eq!(error, Err(NotFinite { name: "table".to_owned(), at: 1 }));
-        assert!(before == gradients, "nothing is changed");
         gradients.arrays_mut()[0][1] = f32::INFINITY;
         let error = global_norm(&params, &gradients, &[]).unwrap_err();
         assert!(error.to_string().starts_with("the gradient of `a` is not finite at value 1"));

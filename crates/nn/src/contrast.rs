@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::attention::max_of;
-use crate::matmul::{Matrix, dot, matmul};
+use crate::matmul::{Matrix, MatrixMut, add_matmul, dot, matmul};
 use crate::simd::{Kernel, add, add_scaled, exp, sum_of, vectorized};
 
 /// Rows whose scores are in memory at one time, per thread.
@@ -11,7 +11,7 @@ const ROWS_PER_BLOCK: usize = 128;
 /// Parts of the rows with a gradient of the candidates each; they are summed in order, whoever computed them.
 const N_LANES: usize = 8;
 
-/// `−log( e^{s(i,+)} / (e^{s(i,+)} + Σ_j e^{s(i,j)}) )` of every row i, `s(i, j) = scale · rowᵢ·candidateⱼ − correctionⱼ`,
+/// `−log( e^{s(i,+)} / (e^{s(i,+)} + Σ_j e^{s(i,j)}) )` of every row i, `s(i, j) = scale · rowᵢ·candidateⱼ`,
 /// j over the candidates that are not excluded.
 pub(crate) struct Contrast<'a> {
     pub(crate) width: usize,
@@ -19,8 +19,6 @@ pub(crate) struct Contrast<'a> {
     pub(crate) rows: &'a [f32],       // [N, width]
     pub(crate) positives: &'a [f32],  // [N, width]
     pub(crate) candidates: &'a [f32], // [C, width]
-    /// Subtracted from the scores: `[N]` of the positives and `[C]` of the candidates.
-    pub(crate) corrections: Option<[&'a [f32]; 2]>,
 }
 
 /// Where gradients go; all are overwritten, in the shapes of what they belong to.
@@ -68,8 +66,9 @@ impl Contrast<'_> {
         &self,
         weight: f32,
         excluded: &(impl Fn(usize, usize) -> bool + Sync),
-        Lane { first: lane_first, d_rows, d_positives }: Lane<'_>,
+        lane: Lane<'_>,
     ) -> (f64, Vec<f32>) {
+        let Lane { first: lane_first, d_rows, d_positives } = lane;
         let (width, n_candidates) = (self.width, self.candidates.len() / self.width);
         let candidates = Matrix::new(self.candidates, n_candidates, width, width);
         let mut d_candidates = vec![0.0; self.candidates.len()]; // [C, width]
@@ -82,7 +81,7 @@ impl Contrast<'_> {
             let n = d_rows.len() / width;
             let rows = Matrix::new(&self.rows[first * width..], n, width, width);
             let scores = &mut scores[..n * n_candidates];
-            matmul(0.0, scores, n_candidates, self.scale, rows, candidates.t());
+            matmul(MatrixMut::new(scores, n_candidates), self.scale, rows, candidates.t());
             let mut pulls = [0.0; ROWS_PER_BLOCK]; // gradients of the positives' scores
             for (at, pull) in pulls[..n].iter_mut().enumerate() {
                 let scores = &mut scores[at * n_candidates..(at + 1) * n_candidates];
@@ -91,8 +90,8 @@ impl Contrast<'_> {
                 *pull = gradient;
             }
             let d_scores = Matrix::new(scores, n, n_candidates, n_candidates);
-            matmul(0.0, d_rows, width, 1.0, d_scores, candidates);
-            matmul(1.0, &mut d_candidates, width, 1.0, d_scores.t(), rows);
+            matmul(MatrixMut::new(d_rows, width), 1.0, d_scores, candidates);
+            add_matmul(MatrixMut::new(&mut d_candidates, width), 1.0, d_scores.t(), rows);
             self.pull(first, &pulls, d_rows, d_positives);
         }
         (loss, d_candidates)
@@ -107,16 +106,12 @@ impl Contrast<'_> {
         scores: &mut [f32],
     ) -> (f64, f32) {
         let [row, positive] = [self.rows, self.positives].map(|all| &all[at * self.width..][..self.width]);
-        let mut score = self.scale * dot(row, positive);
-        if let Some([own, others]) = self.corrections {
-            score -= own[at];
-            add_scaled(scores, -1.0, others);
-        }
+        let score = self.scale * dot(row, positive);
         for (j, score) in scores.iter_mut().enumerate() {
             *score = if excluded(at, j) { f32::NEG_INFINITY } else { *score };
         }
         let mut sums = Sums::default();
-        vectorized(Normalize { scores, score, weight: weight * self.scale, sums: &mut sums });
+        vectorized(SoftmaxBesidePositive { scores, score, weight: weight * self.scale, sums: &mut sums });
         let Sums { top, own, rest } = sums;
         // Where the positive wins, `own` is 1, and what the others add to it is not lost in rounding.
         let log_sum = if score == top { f64::from(rest).ln_1p() } else { f64::from(own + rest).ln() };
@@ -145,14 +140,14 @@ struct Sums {
 }
 
 /// Turns the candidates' scores into `weight` times their probabilities beside the positive with `score`.
-struct Normalize<'a> {
+struct SoftmaxBesidePositive<'a> {
     scores: &'a mut [f32],
     score: f32,
     weight: f32,
     sums: &'a mut Sums,
 }
 
-impl Kernel for Normalize<'_> {
+impl Kernel for SoftmaxBesidePositive<'_> {
     #[inline(always)]
     fn run(self) {
         let scores = self.scores;

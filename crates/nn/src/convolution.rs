@@ -2,7 +2,7 @@
 //! matrix product. A one-dimensional convolution is one of height 1.
 
 use crate::activation::{Activation, add_bias};
-use crate::matmul::{Matrix, matmul};
+use crate::matmul::{Matrix, MatrixMut, matmul};
 
 /// Height and width of an image, or of what stands around it.
 pub type Extent = [usize; 2];
@@ -33,17 +33,34 @@ impl Padding {
     }
 }
 
-/// Places of a window of `kernel` that moves by `stride`.
-///
-/// # Panics
-/// When the image, with its zeros, is smaller than the window.
-pub fn output_extent(size: Extent, padding: Padding, kernel: Extent, stride: usize) -> Extent {
-    let of = |size: usize, padding: [usize; 2], kernel: usize| {
-        let padded = size + padding[0] + padding[1];
-        assert!(padded >= kernel, "an image of {padded} is smaller than the window of {kernel}");
-        (padded - kernel) / stride + 1
-    };
-    [of(size[0], padding.rows, kernel[0]), of(size[1], padding.columns, kernel[1])]
+/// An image's size, and the zeros around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Height and width without the zeros.
+    pub size: Extent,
+    /// Zeros beyond its edges.
+    pub padding: Padding,
+}
+
+impl Frame {
+    /// An image without zeros around it.
+    pub fn bare(size: Extent) -> Self {
+        Self { size, padding: Padding::none() }
+    }
+
+    /// Places of a window of `kernel` that moves by `stride`.
+    ///
+    /// # Panics
+    /// When the image, with its zeros, is smaller than the window.
+    pub(crate) fn places(self, kernel: Extent, stride: usize) -> Extent {
+        let of = |size: usize, padding: [usize; 2], kernel: usize| {
+            let padded = size + padding[0] + padding[1];
+            assert!(padded >= kernel, "an image of {padded} is smaller than the window of {kernel}");
+            (padded - kernel) / stride + 1
+        };
+        let Self { size, padding } = self;
+        [of(size[0], padding.rows, kernel[0]), of(size[1], padding.columns, kernel[1])]
+    }
 }
 
 /// A convolution with its bias and activation.
@@ -61,11 +78,11 @@ pub struct Convolution {
     pub weight: Vec<f32>,
     /// `[n_out]`.
     pub bias: Vec<f32>,
-    /// What happens to the sums.
+    /// Applied to the sums, bias included.
     pub activation: Activation,
 }
 
-/// Values of a patch matrix and of its product that are made at once: they should stay in the cache near the processor.
+/// Values of a patch matrix and of its product that are computed at once: they should stay in the cache near the processor.
 const TILE_VALUES: usize = 1 << 16;
 
 impl Convolution {
@@ -91,31 +108,25 @@ impl Convolution {
     ///
     /// # Panics
     /// When the image, with its zeros, is smaller than the window.
-    pub fn extent(&self, size: Extent, padding: Padding) -> Extent {
-        output_extent(size, padding, self.kernel, self.stride)
+    pub fn extent(&self, frame: Frame) -> Extent {
+        frame.places(self.kernel, self.stride)
     }
 
-    /// `x: [n, size, n_in]` → `y: [n, extent, n_out]`. `patches` is room to work in.
+    /// `x: [n, height, width, n_in]` → `y: [n, extent, n_out]`. `patches` is scratch memory.
     ///
     /// # Panics
     /// When the shapes do not fit.
-    pub fn forward(
-        &self,
-        x: &[f32],
-        (size, padding): (Extent, Padding),
-        y: &mut [f32],
-        patches: &mut Vec<f32>,
-    ) {
-        let image = size[0] * size[1] * self.n_in;
+    pub fn forward(&self, x: &[f32], frame: Frame, y: &mut [f32], patches: &mut Vec<f32>) {
+        let image = frame.size[0] * frame.size[1] * self.n_in;
         let n_values = self.kernel[0] * self.kernel[1] * self.n_in; // of a patch
         assert!(image > 0 && x.len().is_multiple_of(image), "{} values are no images of {image}", x.len());
         assert_eq!(self.weight.len(), n_values * self.n_out, "weight of a convolution");
         assert_eq!(self.bias.len(), self.n_out, "bias of a convolution");
-        let extent = self.extent(size, padding);
+        let extent = self.extent(frame);
         let n_places = x.len() / image * extent[0] * extent[1];
         assert_eq!(y.len(), n_places * self.n_out, "output of a convolution");
         let weight = Matrix::new(&self.weight, n_values, self.n_out, self.n_out);
-        let is_pointwise = self.kernel == [1, 1] && self.stride == 1 && padding == Padding::none();
+        let is_pointwise = self.kernel == [1, 1] && self.stride == 1 && frame.padding == Padding::none();
         let tile = (TILE_VALUES / n_values.max(self.n_out)).clamp(48, 2048).next_multiple_of(48); // places
         for (at, y) in y.chunks_mut(tile * self.n_out).enumerate() {
             let (first, n) = (at * tile, y.len() / self.n_out);
@@ -127,17 +138,18 @@ impl Convolution {
                     let place = first + at;
                     let (of, place) = (place / (extent[0] * extent[1]), place % (extent[0] * extent[1]));
                     let corner = [place / extent[1] * self.stride, place % extent[1] * self.stride];
-                    self.cut(&x[of * image..(of + 1) * image], (size, padding), corner, patch);
+                    self.cut(&x[of * image..(of + 1) * image], frame, corner, patch);
                 }
                 &patches[..]
             };
-            matmul(0.0, y, self.n_out, 1.0, Matrix::new(rows, n, n_values, n_values), weight);
+            matmul(MatrixMut::new(y, self.n_out), 1.0, Matrix::new(rows, n, n_values, n_values), weight);
             add_bias(self.activation, &self.bias, y);
         }
     }
 
     // The window whose corner is at `corner` of the image with its zeros.
-    fn cut(&self, image: &[f32], (size, padding): (Extent, Padding), corner: Extent, patch: &mut [f32]) {
+    fn cut(&self, image: &[f32], frame: Frame, corner: Extent, patch: &mut [f32]) {
+        let Frame { size, padding } = frame;
         let row_of_patch = self.kernel[1] * self.n_in;
         let from = corner[1].max(padding.columns[0]);
         let to = (corner[1] + self.kernel[1]).min(size[1] + padding.columns[0]);

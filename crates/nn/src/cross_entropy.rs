@@ -13,13 +13,13 @@
 use rayon::prelude::*;
 
 use crate::attention::max_of;
-use crate::matmul::{Matrix, dot, matmul};
+use crate::matmul::{Matrix, MatrixMut, add_matmul, dot, matmul};
 use crate::simd::{Kernel, add_scaled, exp, sum_of, vectorized};
 
 const ROWS: usize = 256;
 const TILE: usize = 256;
 
-/// Buffers of [`softmax_cross_entropy`], reused from step to step.
+/// Buffers of [`FullSoftmax::run`], reused from step to step.
 #[derive(Debug, Default)]
 pub struct SoftmaxScratch {
     tiles: Vec<Tile>,
@@ -75,49 +75,66 @@ impl<'a> Excluded<'a> {
 /// In place of the logit of an item that is left out: its exponential is 0 beside any other.
 const LEFT_OUT: f32 = -1e30;
 
-/// Sum over the rows of `−log softmax(hidden · itemsᵀ)[target]`.
-///
-/// `hidden: [N, d]`, `items: [V, d]`, `targets: [N]` below V. The gradients are those of `scale · sum`: `d_hidden` is
-/// overwritten, `d_items` (`[V, d]`) is added to. Equal at any thread count.
-///
-/// # Panics
-/// When the shapes do not fit or a target is not below V.
-pub fn softmax_cross_entropy(
-    (hidden, items): (&[f32], &[f32]),
-    targets: &[u32],
-    scale: f32,
-    (d_hidden, mut d_items): (&mut [f32], Option<&mut [f32]>),
-    (denominator, scratch): (Denominator<'_>, &mut SoftmaxScratch),
-) -> f64 {
-    if targets.is_empty() {
-        return 0.0;
-    }
-    let width = hidden.len() / targets.len();
-    assert!(hidden.len() == targets.len() * width && d_hidden.len() == hidden.len(), "rows of the softmax");
-    assert!(items.len() % width == 0, "items of the softmax");
-    assert!(d_items.as_ref().is_none_or(|d_items| d_items.len() == items.len()), "gradient of the items");
-    let n_items = items.len() / width;
-    assert!(denominator.bias.is_none_or(|bias| bias.len() == n_items), "bias of the sample");
-    let lists = denominator.excluded.map(|excluded| excluded.offsets.len());
-    assert!(lists.is_none_or(|n| n == n_items + 1), "lists of excluded items");
-    assert!(targets.iter().all(|&target| (target as usize) < n_items), "a target is not below {n_items}");
-    scratch.tiles.resize_with(n_items.div_ceil(TILE), Tile::default);
-    let mut loss = 0.0;
-    for (at, d_hidden) in d_hidden.chunks_mut(ROWS * width).enumerate() {
-        let rows = at * ROWS..at * ROWS + d_hidden.len() / width;
-        let block = Block {
-            hidden: &hidden[rows.start * width..rows.end * width],
-            items,
-            targets: &targets[rows],
-            width,
-            denominator,
-        };
-        loss += block.step(scale, d_hidden, d_items.as_deref_mut(), scratch);
-    }
-    loss
+/// Rows beside all items: the loss is the sum over the rows of `−log softmax(hidden · itemsᵀ)[target]`.
+#[derive(Clone, Copy, Debug)]
+pub struct FullSoftmax<'a> {
+    /// `[N, d]`.
+    pub hidden: &'a [f32],
+    /// `[V, d]`.
+    pub items: &'a [f32],
+    /// `[N]`, below V.
+    pub targets: &'a [u32],
+    /// Gradients are those of `scale` times the loss.
+    pub scale: f32,
+    /// What stands in it beside the targets.
+    pub denominator: Denominator<'a>,
 }
 
-struct Block<'a> {
+impl FullSoftmax<'_> {
+    /// The loss, without `scale`. `d_hidden` (`[N, d]`) is overwritten, `d_items` (`[V, d]`) is added to. Equal at any
+    /// thread count.
+    ///
+    /// # Panics
+    /// When the shapes do not fit or a target is not below V.
+    pub fn run(
+        &self,
+        d_hidden: &mut [f32],
+        mut d_items: Option<&mut [f32]>,
+        scratch: &mut SoftmaxScratch,
+    ) -> f64 {
+        let &Self { hidden, items, targets, scale, denominator } = self;
+        if targets.is_empty() {
+            return 0.0;
+        }
+        let width = hidden.len() / targets.len();
+        self.check(width, d_hidden, d_items.as_deref());
+        scratch.tiles.resize_with((items.len() / width).div_ceil(TILE), Tile::default);
+        let mut loss = 0.0;
+        for (at, d_hidden) in d_hidden.chunks_mut(ROWS * width).enumerate() {
+            let rows = at * ROWS..at * ROWS + d_hidden.len() / width;
+            let hidden = &hidden[rows.start * width..rows.end * width];
+            let block = RowBlock { hidden, items, targets: &targets[rows], width, denominator };
+            loss += block.run(scale, d_hidden, d_items.as_deref_mut(), scratch);
+        }
+        loss
+    }
+
+    fn check(&self, width: usize, d_hidden: &[f32], d_items: Option<&[f32]>) {
+        let Self { hidden, items, targets, denominator, .. } = self;
+        let n_values = targets.len() * width;
+        assert!(hidden.len() == n_values && d_hidden.len() == n_values, "rows of the softmax");
+        assert!(items.len() % width == 0, "items of the softmax");
+        assert!(d_items.is_none_or(|d_items| d_items.len() == items.len()), "gradient of the items");
+        let n_items = items.len() / width;
+        assert!(denominator.bias.is_none_or(|bias| bias.len() == n_items), "bias of the sample");
+        let lists = denominator.excluded.map(|excluded| excluded.offsets.len());
+        assert!(lists.is_none_or(|n| n == n_items + 1), "lists of excluded items");
+        assert!(targets.iter().all(|&target| (target as usize) < n_items), "a target is not below {n_items}");
+    }
+}
+
+// Rows that are in memory together with their logits.
+struct RowBlock<'a> {
     hidden: &'a [f32],  // [rows, d]
     items: &'a [f32],   // [V, d]
     targets: &'a [u32], // [rows]
@@ -125,25 +142,29 @@ struct Block<'a> {
     denominator: Denominator<'a>,
 }
 
-impl Block<'_> {
-    fn step(
+impl RowBlock<'_> {
+    fn run(
         &self,
         scale: f32,
         d_hidden: &mut [f32],
         d_items: Option<&mut [f32]>,
-        SoftmaxScratch { tiles, rows }: &mut SoftmaxScratch,
+        scratch: &mut SoftmaxScratch,
     ) -> f64 {
+        let SoftmaxScratch { tiles, rows } = scratch;
         let tile_items = self.items.par_chunks(TILE * self.width);
         tiles
             .par_iter_mut()
             .zip(tile_items)
             .enumerate()
-            .for_each(|(at, (tile, items))| self.enter(at, tile, items));
+            .for_each(|(at, (tile, items))| self.fill_tile(at, tile, items));
         let loss = self.normalize(scale, tiles, rows);
         self.gather_rows(&rows.pull, d_hidden, tiles);
         if let Some(d_items) = d_items {
             let parts = d_items.par_chunks_mut(TILE * self.width);
-            tiles.par_iter_mut().zip(parts).for_each(|(tile, d_items)| self.leave(tile, d_items));
+            tiles
+                .par_iter_mut()
+                .zip(parts)
+                .for_each(|(tile, d_items)| self.add_item_gradients(tile, d_items));
             for ((row, &target), pull) in
                 self.hidden.chunks_exact(self.width).zip(self.targets).zip(&rows.pull)
             {
@@ -162,12 +183,12 @@ impl Block<'_> {
     }
 
     // Logits of the tile, relative to its maximum of each row, exponentiated; its part of the gradient of the rows.
-    fn enter(&self, at: usize, tile: &mut Tile, items: &[f32]) {
+    fn fill_tile(&self, at: usize, tile: &mut Tile, items: &[f32]) {
         let (n, n_items) = (self.n_rows(), items.len() / self.width);
         tile.p.resize(n * n_items, 0.0);
         tile.d_hidden.resize(n * self.width, 0.0);
         let items = Matrix::new(items, n_items, self.width, self.width);
-        matmul(0.0, &mut tile.p, n_items, 1.0, self.rows(), items.t());
+        matmul(MatrixMut::new(&mut tile.p, n_items), 1.0, self.rows(), items.t());
         tile.top.resize(n, 0.0);
         tile.sum.resize(n, 0.0);
         let (p, top, sum) = (&mut tile.p, &mut tile.top, &mut tile.sum);
@@ -188,8 +209,13 @@ impl Block<'_> {
                 }
             }
         }
-        vectorized(Exponentiate(p, bias.unwrap_or_default(), n_items, top, sum));
-        matmul(0.0, &mut tile.d_hidden, self.width, 1.0, Matrix::new(&tile.p, n, n_items, n_items), items);
+        vectorized(Exponentiate { logits: p, bias: bias.unwrap_or_default(), n_items, tops: top, sums: sum });
+        matmul(
+            MatrixMut::new(&mut tile.d_hidden, self.width),
+            1.0,
+            Matrix::new(&tile.p, n, n_items, n_items),
+            items,
+        );
     }
 
     // Turns each tile's `top` into its factor of each row, `scale · exp(top − top of all) / sum of all`; the loss.
@@ -203,7 +229,8 @@ impl Block<'_> {
             rows.top.iter_mut().zip(&tile.top).for_each(|(top, own)| *top = top.max(*own));
         }
         for tile in tiles.iter_mut() {
-            vectorized(Rescale(&rows.top, &mut tile.top, &tile.sum, &mut rows.sum));
+            let (tops, sums) = (&rows.top, &mut rows.sum);
+            vectorized(Rescale { tops, own_tops: &mut tile.top, own_sums: &tile.sum, sums });
         }
         let mut loss = 0.0;
         for (row, &target) in self.targets.iter().enumerate() {
@@ -233,7 +260,7 @@ impl Block<'_> {
     }
 
     // The gradient of the tile's items: pᵀ · (factor ∘ hidden).
-    fn leave(&self, tile: &mut Tile, d_items: &mut [f32]) {
+    fn add_item_gradients(&self, tile: &mut Tile, d_items: &mut [f32]) {
         let (n, n_items) = (self.n_rows(), d_items.len() / self.width);
         tile.scaled.resize(n * self.width, 0.0);
         let rows = tile.scaled.chunks_exact_mut(self.width).zip(self.hidden.chunks_exact(self.width));
@@ -241,16 +268,29 @@ impl Block<'_> {
             scaled.iter_mut().zip(row).for_each(|(scaled, h)| *scaled = factor * h);
         }
         let p = Matrix::new(&tile.p, n, n_items, n_items);
-        matmul(1.0, d_items, self.width, 1.0, p.t(), Matrix::new(&tile.scaled, n, self.width, self.width));
+        add_matmul(
+            MatrixMut::new(d_items, self.width),
+            1.0,
+            p.t(),
+            Matrix::new(&tile.scaled, n, self.width, self.width),
+        );
     }
 }
 
-struct Exponentiate<'a>(&'a mut [f32], &'a [f32], usize, &'a mut [f32], &'a mut [f32]);
+/// Turns the logits of a tile into exponentials relative to the greatest of each row; leaves these and the rows' sums.
+struct Exponentiate<'a> {
+    logits: &'a mut [f32],
+    /// Added first; empty: nothing.
+    bias: &'a [f32],
+    n_items: usize,
+    tops: &'a mut [f32],
+    sums: &'a mut [f32],
+}
 
 impl Kernel for Exponentiate<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self(logits, bias, n_items, tops, sums) = self;
+        let Self { logits, bias, n_items, tops, sums } = self;
         for ((row, top), sum) in logits.chunks_exact_mut(n_items).zip(tops).zip(sums) {
             for (x, bias) in row.iter_mut().zip(bias) {
                 *x += bias;
@@ -265,12 +305,17 @@ impl Kernel for Exponentiate<'_> {
 }
 
 /// Brings a tile's sums to the common maximum, adds them up, and leaves `exp(own top − top)`.
-struct Rescale<'a>(&'a [f32], &'a mut [f32], &'a [f32], &'a mut [f32]);
+struct Rescale<'a> {
+    tops: &'a [f32],
+    own_tops: &'a mut [f32],
+    own_sums: &'a [f32],
+    sums: &'a mut [f32],
+}
 
 impl Kernel for Rescale<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self(tops, own_tops, own_sums, sums) = self;
+        let Self { tops, own_tops, own_sums, sums } = self;
         for (((top, own), own_sum), sum) in tops.iter().zip(own_tops).zip(own_sums).zip(sums) {
             *own = exp(*own - *top);
             *sum = own_sum.mul_add(*own, *sum);
@@ -279,153 +324,4 @@ impl Kernel for Rescale<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use rand::{Rng, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
-
-    use super::*;
-
-    // The definition in f64, with the logits of one row at a time.
-    fn plainly(hidden: &[f32], items: &[f32], targets: &[u32], width: usize) -> (f64, Vec<f64>, Vec<f64>) {
-        let (mut loss, mut d_hidden, mut d_items) = (0.0, vec![0.0; hidden.len()], vec![0.0; items.len()]);
-        for (row, &target) in targets.iter().enumerate() {
-            let h = &hidden[row * width..][..width];
-            let dot = |item: &[f32]| item.iter().zip(h).map(|(a, b)| f64::from(a * b)).sum::<f64>();
-            let logits: Vec<f64> = items.chunks_exact(width).map(dot).collect();
-            let sum: f64 = logits.iter().map(|x| x.exp()).sum();
-            loss += sum.ln() - logits[target as usize];
-            for (item, logit) in logits.iter().enumerate() {
-                let p = logit.exp() / sum - f64::from(u8::from(item == target as usize));
-                for k in 0..width {
-                    d_hidden[row * width + k] += p * f64::from(items[item * width + k]);
-                    d_items[item * width + k] += p * f64::from(h[k]);
-                }
-            }
-        }
-        (loss, d_hidden, d_items)
-    }
-
-    #[test]
-    fn blocks_equal_the_definition_at_any_thread_count() {
-        let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let (n, n_items, width) = (ROWS + 37, 2 * TILE + 19, 24);
-        let mut values = |n: usize| (0..n).map(|_| rng.random_range(-1.0f32..1.0)).collect::<Vec<_>>();
-        let (hidden, items) = (values(n * width), values(n_items * width));
-        let targets: Vec<u32> = (0..n).map(|row| (row * 31 % n_items) as u32).collect();
-        let run = |n_threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
-            let (mut d_hidden, mut d_items) = (vec![9.0; hidden.len()], vec![0.0; items.len()]);
-            let gradients = (d_hidden.as_mut_slice(), Some(d_items.as_mut_slice()));
-            let mut scratch = SoftmaxScratch::default();
-            let loss = pool.install(|| {
-                softmax_cross_entropy(
-                    (&hidden, &items),
-                    &targets,
-                    0.5,
-                    gradients,
-                    (Denominator::default(), &mut scratch),
-                )
-            });
-            (loss, d_hidden, d_items)
-        };
-        let (loss, d_hidden, d_items) = run(1);
-        assert_eq!((loss, d_hidden.clone(), d_items.clone()), run(3));
-        let expected = plainly(&hidden, &items, &targets, width);
-        assert!((loss / expected.0 - 1.0).abs() < 1e-6, "{loss} instead of {}", expected.0);
-        let close = |received: &[f32], expected: &[f64]| {
-            received.iter().zip(expected).all(|(a, b)| (f64::from(*a) - 0.5 * b).abs() < 1e-5)
-        };
-        assert!(close(&d_hidden, &expected.1) && close(&d_items, &expected.2));
-    }
-
-    #[test]
-    fn a_sample_counts_each_item_by_its_chance_and_the_target_once() {
-        let mut rng = ChaCha8Rng::seed_from_u64(4);
-        let (n, n_items, width) = (30, 300, 8);
-        let mut values = |n: usize| (0..n).map(|_| rng.random_range(-1.0f32..1.0)).collect::<Vec<_>>();
-        let (hidden, items) = (values(n * width), values(n_items * width));
-        let bias: Vec<f32> = values(n_items).iter().map(|x| x + 1.0).collect();
-        let targets: Vec<u32> = (0..n).map(|row| (row * 7 % n_items) as u32).collect();
-        let loss = |hidden: &[f32], items: &[f32]| -> f64 {
-            let row_loss = |(row, &target): (usize, &u32)| {
-                let h = &hidden[row * width..][..width];
-                let logit = |item: usize| {
-                    h.iter().zip(&items[item * width..]).map(|(a, b)| f64::from(a * b)).sum::<f64>()
-                };
-                let count =
-                    |item: usize| if item == target as usize { 1.0 } else { f64::from(bias[item]).exp() };
-                (0..n_items).map(|item| logit(item).exp() * count(item)).sum::<f64>().ln()
-                    - logit(target as usize)
-            };
-            targets.iter().enumerate().map(row_loss).sum()
-        };
-        let (mut d_hidden, mut d_items) = (vec![0.0; hidden.len()], vec![0.0; items.len()]);
-        let gradients = (d_hidden.as_mut_slice(), Some(d_items.as_mut_slice()));
-        let sample = Denominator { bias: Some(&bias), excluded: None };
-        let mut scratch = SoftmaxScratch::default();
-        let received =
-            softmax_cross_entropy((&hidden, &items), &targets, 1.0, gradients, (sample, &mut scratch));
-        assert!((received - loss(&hidden, &items)).abs() < 1e-4);
-        for at in (0..hidden.len()).step_by(17) {
-            let moved = |by: f32| {
-                let mut moved = hidden.clone();
-                moved[at] += by;
-                loss(&moved, &items)
-            };
-            let expected = (moved(1e-2) - moved(-1e-2)) / 2e-2;
-            assert!(
-                (f64::from(d_hidden[at]) - expected).abs() < 2e-3,
-                "hidden {at}: {} {expected}",
-                d_hidden[at]
-            );
-        }
-        for at in (0..items.len()).step_by(61).chain(0..8) {
-            let moved = |by: f32| {
-                let mut moved = items.clone();
-                moved[at] += by;
-                loss(&hidden, &moved)
-            };
-            let expected = (moved(1e-2) - moved(-1e-2)) / 2e-2;
-            assert!(
-                (f64::from(d_items[at]) - expected).abs() < 2e-3,
-                "item {at}: {} {expected}",
-                d_items[at]
-            );
-        }
-    }
-
-    #[test]
-    fn an_excluded_item_is_as_if_it_were_not_there() {
-        let mut rng = ChaCha8Rng::seed_from_u64(5);
-        let (n_items, width) = (2 * TILE + 3, 8);
-        let mut values = |n: usize| (0..n).map(|_| rng.random_range(-1.0f32..1.0)).collect::<Vec<_>>();
-        let (hidden, items) = (values(width), values(n_items * width));
-        let target = 7u32;
-        let left_out: Vec<u32> = (0..TILE as u32).filter(|&item| item != target).chain([300, 514]).collect();
-        let offsets: Vec<usize> =
-            (0..=n_items).map(|item| if item > target as usize { left_out.len() } else { 0 }).collect();
-        let excluded = Some(Excluded { offsets: &offsets, items: &left_out });
-        let mut scratch = SoftmaxScratch::default();
-        let (mut d_hidden, mut d_items) = (vec![0.0; width], vec![0.0; items.len()]);
-        let gradients = (d_hidden.as_mut_slice(), Some(d_items.as_mut_slice()));
-        let denominator = Denominator { bias: None, excluded };
-        let loss =
-            softmax_cross_entropy((&hidden, &items), &[target], 1.0, gradients, (denominator, &mut scratch));
-        let kept: Vec<u32> = (0..n_items as u32).filter(|item| !left_out.contains(item)).collect();
-        let rest: Vec<f32> =
-            kept.iter().flat_map(|&item| items[item as usize * width..][..width].iter().copied()).collect();
-        let place = kept.iter().position(|&item| item == target).unwrap() as u32;
-        let expected = plainly(&hidden, &rest, &[place], width);
-        assert!((loss - expected.0).abs() < 1e-5, "{loss} {}", expected.0);
-        for (at, d) in d_hidden.iter().enumerate() {
-            assert!((f64::from(*d) - expected.1[at]).abs() < 1e-5, "hidden {at}");
-        }
-        let largest = |item: &u32| {
-            d_items[*item as usize * width..][..width].iter().fold(0.0, |max: f32, d| max.max(d.abs()))
-        };
-        assert!(
-            left_out.iter().all(|item| largest(item) < 1e-30),
-            "their exponentials are no more than underflow"
-        );
-    }
-}
+mod tests;

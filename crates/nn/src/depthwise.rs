@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::activation::Activation;
-use crate::convolution::{Extent, Padding, output_extent};
+use crate::convolution::{Extent, Frame};
 
 /// A depthwise convolution with its bias and activation, on images `[n, height, width, channels]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +16,7 @@ pub struct Depthwise {
     pub weight: Vec<f32>,
     /// `[channels]`.
     pub bias: Vec<f32>,
-    /// What happens to the sums.
+    /// Applied to the sums, bias included.
     pub activation: Activation,
 }
 
@@ -25,30 +25,30 @@ impl Depthwise {
     ///
     /// # Panics
     /// When the image, with its zeros, is smaller than the window.
-    pub fn extent(&self, size: Extent, padding: Padding) -> Extent {
-        output_extent(size, padding, self.kernel, self.stride)
+    pub fn extent(&self, frame: Frame) -> Extent {
+        frame.places(self.kernel, self.stride)
     }
 
-    /// `x: [n, size, channels]` → `y: [n, extent, channels]`.
+    /// `x: [n, height, width, channels]` → `y: [n, extent, channels]`.
     ///
     /// # Panics
     /// When the shapes do not fit.
-    pub fn forward(&self, x: &[f32], (size, padding): (Extent, Padding), y: &mut [f32]) {
+    pub fn forward(&self, x: &[f32], frame: Frame, y: &mut [f32]) {
         let n_channels = self.bias.len();
-        let image = size[0] * size[1] * n_channels;
+        let image = frame.size[0] * frame.size[1] * n_channels;
         assert!(image > 0 && x.len().is_multiple_of(image), "{} values are no images of {image}", x.len());
         assert_eq!(
             self.weight.len(),
             self.kernel[0] * self.kernel[1] * n_channels,
             "weight of a depthwise layer"
         );
-        let extent = self.extent(size, padding);
+        let extent = self.extent(frame);
         assert_eq!(
             y.len(),
             x.len() / image * extent[0] * extent[1] * n_channels,
             "output of a depthwise layer"
         );
-        pulp::Arch::new().dispatch(Windows { layer: self, x, size, padding, extent, y });
+        pulp::Arch::new().dispatch(Windows { layer: self, x, frame, extent, y });
     }
 }
 
@@ -58,8 +58,7 @@ const TOGETHER: usize = 4;
 struct Windows<'a> {
     layer: &'a Depthwise,
     x: &'a [f32],
-    size: Extent,
-    padding: Padding,
+    frame: Frame,
     extent: Extent,
     y: &'a mut [f32],
 }
@@ -69,7 +68,7 @@ impl pulp::WithSimd for Windows<'_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, simd: S) {
-        let Self { layer, x, size, padding, extent, y } = self;
+        let Self { layer, x, frame: Frame { size, padding }, extent, y } = self;
         let n = layer.bias.len();
         let images = x.chunks_exact(size[0] * size[1] * n);
         for (x, y) in images.zip(y.chunks_exact_mut(extent[0] * extent[1] * n)) {

@@ -22,67 +22,80 @@ pub enum Distance {
 /// Under the root of a modulus, so that it has a gradient at zero.
 const EPSILON: f32 = 1e-12;
 
-/// `scores[b, e] = −distance(queries[b], items[e])`.
-///
-/// `queries: [B, width]`, `items: [N, width]`, `scores: [B, N]`; equal at any thread count.
-///
-/// # Panics
-/// When the shapes do not fit.
-pub fn negated_distances(
-    distance: Distance,
-    width: usize,
-    (queries, items): (&[f32], &[f32]),
-    scores: &mut [f32],
-) {
-    let (n_queries, n_items) = (queries.len() / width, items.len() / width);
-    assert_eq!(scores.len(), n_queries * n_items, "shape of the scores");
-    assert!(distance == Distance::CityBlock || width.is_multiple_of(2), "half of a complex number");
-    if n_items == 0 {
-        return;
-    }
-    scores.par_chunks_mut(n_items).zip(queries.par_chunks(width)).for_each(|(scores, query)| {
-        vectorized(Forward(distance, query, items, scores));
-    });
+/// Every query beside every item.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DistanceScores<'a> {
+    /// How far two rows are apart.
+    pub distance: Distance,
+    /// Values of a row; an even number where they are complex.
+    pub width: usize,
+    /// `[B, width]`.
+    pub queries: &'a [f32],
+    /// `[N, width]`.
+    pub items: &'a [f32],
 }
 
-/// Adds the gradients of queries and items, given that of the scores (`[B, N]`), to `d_queries` (`[B, width]`) and `d_items`
-/// (`[N, width]`); equal at any thread count.
-///
-/// # Panics
-/// When the shapes do not fit.
-pub fn negated_distances_backward(
-    distance: Distance,
-    width: usize,
-    (queries, items): (&[f32], &[f32]),
-    d_scores: &[f32],
-    (d_queries, d_items): (&mut [f32], &mut [f32]),
-) {
-    let (n_queries, n_items) = (queries.len() / width, items.len() / width);
-    assert_eq!(d_scores.len(), n_queries * n_items, "shape of the scores");
-    assert!(d_queries.len() == queries.len() && d_items.len() == items.len(), "shapes of the gradients");
-    if n_items == 0 || n_queries == 0 {
-        return;
-    }
-    let rows = d_queries.par_chunks_mut(width).zip(queries.par_chunks(width));
-    rows.zip(d_scores.par_chunks(n_items)).for_each(|((d_query, query), d_scores)| {
-        vectorized(Backward(distance, query, items, (d_scores, 1), d_query));
-    });
-    let tasks = d_items.par_chunks_mut(ITEMS_PER_TASK * width).enumerate();
-    tasks.for_each(|(task, d_items)| {
-        for (at, d_item) in d_items.chunks_exact_mut(width).enumerate() {
-            let item = task * ITEMS_PER_TASK + at;
-            let own = &items[item * width..][..width];
-            vectorized(Backward(distance, own, queries, (&d_scores[item..], n_items), d_item));
+impl DistanceScores<'_> {
+    /// `scores[b, e] = −distance(queries[b], items[e])`, `[B, N]`; equal at any thread count.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    pub fn forward(self, scores: &mut [f32]) {
+        let Self { distance, width, queries, items } = self;
+        let n_items = self.n_items(scores);
+        assert!(distance == Distance::CityBlock || width.is_multiple_of(2), "half of a complex number");
+        if n_items == 0 {
+            return;
         }
-    });
+        scores.par_chunks_mut(n_items).zip(queries.par_chunks(width)).for_each(|(scores, query)| {
+            vectorized(Forward { distance, query, items, scores });
+        });
+    }
+
+    /// Adds the gradients of queries and items, given that of the scores (`[B, N]`); equal at any thread count.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    pub fn backward(self, d_scores: &[f32], d_queries: &mut [f32], d_items: &mut [f32]) {
+        let Self { distance, width, queries, items } = self;
+        let n_items = self.n_items(d_scores);
+        assert!(d_queries.len() == queries.len() && d_items.len() == items.len(), "shapes of the gradients");
+        if n_items == 0 || queries.is_empty() {
+            return;
+        }
+        let rows = d_queries.par_chunks_mut(width).zip(queries.par_chunks(width));
+        rows.zip(d_scores.par_chunks(n_items)).for_each(|((d_query, query), d_scores)| {
+            vectorized(Backward { distance, own: query, others: items, d_scores, stride: 1, d_own: d_query });
+        });
+        let tasks = d_items.par_chunks_mut(ITEMS_PER_TASK * width).enumerate();
+        tasks.for_each(|(task, d_items)| {
+            for (at, d_own) in d_items.chunks_exact_mut(width).enumerate() {
+                let item = task * ITEMS_PER_TASK + at;
+                let own = &items[item * width..][..width];
+                let d_scores = &d_scores[item..];
+                vectorized(Backward { distance, own, others: queries, d_scores, stride: n_items, d_own });
+            }
+        });
+    }
+
+    fn n_items(&self, scores: &[f32]) -> usize {
+        let (n_queries, n_items) = (self.queries.len() / self.width, self.items.len() / self.width);
+        assert_eq!(scores.len(), n_queries * n_items, "shape of the scores");
+        n_items
+    }
 }
 
-struct Forward<'a>(Distance, &'a [f32], &'a [f32], &'a mut [f32]);
+struct Forward<'a> {
+    distance: Distance,
+    query: &'a [f32],
+    items: &'a [f32],
+    scores: &'a mut [f32],
+}
 
 impl Kernel for Forward<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self(distance, query, items, scores) = self;
+        let Self { distance, query, items, scores } = self;
         let (width, half) = (query.len(), query.len() / 2);
         let rows = items.chunks_exact(width).zip(scores);
         match distance {
@@ -106,12 +119,19 @@ impl Kernel for Forward<'_> {
 
 /// Gradient of one row against many: distances are symmetric, so queries and items take the same way. The gradient of the score
 /// with another row stands at `stride` times the number of that row.
-struct Backward<'a>(Distance, &'a [f32], &'a [f32], (&'a [f32], usize), &'a mut [f32]);
+struct Backward<'a> {
+    distance: Distance,
+    own: &'a [f32],
+    others: &'a [f32],
+    d_scores: &'a [f32],
+    stride: usize,
+    d_own: &'a mut [f32],
+}
 
 impl Kernel for Backward<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self(distance, own, others, (d_scores, stride), d_own) = self;
+        let Self { distance, own, others, d_scores, stride, d_own } = self;
         let (width, half) = (own.len(), own.len() / 2);
         let rows = others.chunks_exact(width).zip(d_scores.iter().step_by(stride));
         match distance {

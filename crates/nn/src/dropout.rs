@@ -7,7 +7,7 @@ use crate::simd::{Kernel, vectorized};
 pub struct DropoutKey(u64);
 
 impl DropoutKey {
-    /// The key of a seed.
+    /// Different seeds give independent masks.
     pub fn new(seed: u64) -> Self {
         Self(mix(seed))
     }
@@ -17,10 +17,8 @@ impl DropoutKey {
     pub fn of(self, part: u64) -> Self {
         Self(mix(self.0 ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
     }
-}
 
-impl DropoutKey {
-    /// A number of 64 random bits.
+    /// A number of 64 random bits, for draws that must not depend on a generator's state.
     pub fn number(self) -> u64 {
         mix(self.0)
     }
@@ -39,15 +37,21 @@ pub fn dropout(rate: f32, key: DropoutKey, x: &mut [f32]) {
     let threshold = (f64::from(rate) * 2f64.powi(32)) as u32;
     let scale = 1.0 / (1.0 - rate);
     let (low, high) = (key.0 as u32, (key.0 >> 32) as u32);
-    vectorized(MaskOut(x, (low, high), threshold, scale));
+    vectorized(MaskOut { x, low, high, threshold, scale });
 }
 
-struct MaskOut<'a>(&'a mut [f32], (u32, u32), u32, f32);
+struct MaskOut<'a> {
+    x: &'a mut [f32],
+    low: u32,
+    high: u32,
+    threshold: u32,
+    scale: f32,
+}
 
 impl Kernel for MaskOut<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self(x, (low, high), threshold, scale) = self;
+        let Self { x, low, high, threshold, scale } = self;
         for (at, x) in x.iter_mut().enumerate() {
             let kept = hash(at as u32, low, high) >= threshold;
             *x *= if kept { scale } else { 0.0 };

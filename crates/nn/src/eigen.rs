@@ -1,4 +1,4 @@
-//! Eigenvalues and eigenvectors of a symmetric matrix.
+//! Eigenvalues and eigenvectors of a symmetric matrix, for whitening: a few hundred rows, once per model.
 
 /// Eigenvalues, largest first, and their unit eigenvectors as **rows** of `[n, n]`, of the symmetric matrix `a: [n, n]`.
 ///
@@ -14,18 +14,27 @@ pub fn symmetric_eigen(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
     if n == 0 {
         return (Vec::new(), Vec::new());
     }
-    let (mut diagonal, mut beside) = (vec![0.0; n], vec![0.0; n]);
-    reduce(&mut a, n, &mut diagonal, &mut beside);
+    let mut tridiagonal = Tridiagonal { d: vec![0.0; n], e: vec![0.0; n] };
+    reduce(&mut a, n, &mut tridiagonal);
     // From here on rows are eigenvectors: rotations touch contiguous values.
     let mut vectors = vec![0.0; n * n];
     for (at, value) in a.iter().enumerate() {
         vectors[at % n * n + at / n] = *value;
     }
-    iterate(&mut vectors, n, &mut diagonal, &mut beside);
+    iterate(&mut vectors, n, &mut tridiagonal);
+    let diagonal = tridiagonal.d;
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&i, &j| diagonal[j].total_cmp(&diagonal[i]).then(i.cmp(&j)));
     let sorted = order.iter().flat_map(|&at| upright(&vectors[at * n..(at + 1) * n])).collect();
     (order.iter().map(|&at| diagonal[at]).collect(), sorted)
+}
+
+// A symmetric matrix with three diagonals, in the letters of the source.
+struct Tridiagonal {
+    // The diagonal, in the end the eigenvalues.
+    d: Vec<f64>,
+    // What stands beside it, zero in the end.
+    e: Vec<f64>,
 }
 
 // The sign of an eigenvector is free: its largest value is made positive, so results can be compared.
@@ -36,28 +45,30 @@ fn upright(vector: &[f64]) -> Vec<f64> {
 }
 
 // To tridiagonal form; `v` becomes the transformation.
-fn reduce(v: &mut [f64], n: usize, d: &mut [f64], e: &mut [f64]) {
-    d.copy_from_slice(&v[(n - 1) * n..]);
+fn reduce(v: &mut [f64], n: usize, t: &mut Tridiagonal) {
+    t.d.copy_from_slice(&v[(n - 1) * n..]);
     for i in (1..n).rev() {
-        let scale: f64 = d[..i].iter().map(|x| x.abs()).sum();
+        let scale: f64 = t.d[..i].iter().map(|x| x.abs()).sum();
         let mut h = 0.0;
         if scale == 0.0 {
-            e[i] = d[i - 1];
+            t.e[i] = t.d[i - 1];
             for j in 0..i {
-                d[j] = v[(i - 1) * n + j];
+                t.d[j] = v[(i - 1) * n + j];
                 v[i * n + j] = 0.0;
                 v[j * n + i] = 0.0;
             }
         } else {
-            h = reflect(v, n, i, (d, e), scale);
+            h = reflect(v, n, i, t, scale);
         }
-        d[i] = h;
+        t.d[i] = h;
     }
-    accumulate(v, n, d);
-    e[0] = 0.0;
+    accumulate(v, n, &mut t.d);
+    t.e[0] = 0.0;
 }
 
-fn reflect(v: &mut [f64], n: usize, i: usize, (d, e): (&mut [f64], &mut [f64]), scale: f64) -> f64 {
+// One Householder reflection: row `i`, whose values sum to `scale`, gets zeros outside the three diagonals.
+fn reflect(v: &mut [f64], n: usize, i: usize, t: &mut Tridiagonal, scale: f64) -> f64 {
+    let Tridiagonal { d, e } = t;
     d[..i].iter_mut().for_each(|x| *x /= scale);
     let mut h: f64 = d[..i].iter().map(|x| x * x).sum();
     let f = d[i - 1];
@@ -122,41 +133,45 @@ fn accumulate(v: &mut [f64], n: usize, d: &mut [f64]) {
 }
 
 // QL steps with implicit shifts until the second diagonal is gone.
-fn iterate(v: &mut [f64], n: usize, d: &mut [f64], e: &mut [f64]) {
-    e.copy_within(1.., 0);
-    e[n - 1] = 0.0;
+fn iterate(v: &mut [f64], n: usize, t: &mut Tridiagonal) {
+    t.e.copy_within(1.., 0);
+    t.e[n - 1] = 0.0;
     let (mut f, mut largest) = (0.0f64, 0.0f64);
     for l in 0..n {
-        largest = largest.max(d[l].abs() + e[l].abs());
-        let m = (l..n).find(|&m| e[m].abs() <= f64::EPSILON * largest).unwrap_or(n - 1);
+        largest = largest.max(t.d[l].abs() + t.e[l].abs());
+        let m = (l..n).find(|&m| t.e[m].abs() <= f64::EPSILON * largest).unwrap_or(n - 1);
         // Convergence takes two or three steps; the bound only guards against numbers that are not finite.
         for _ in 0..60 {
             if m == l {
                 break;
             }
-            f += shift(d, e, n, l);
-            sweep(v, n, (d, e), (l, m));
-            if e[l].abs() <= f64::EPSILON * largest {
+            f += shift(t, l);
+            sweep(v, n, t, l, m);
+            if t.e[l].abs() <= f64::EPSILON * largest {
                 break;
             }
         }
-        d[l] += f;
-        e[l] = 0.0;
+        t.d[l] += f;
+        t.e[l] = 0.0;
     }
 }
 
-fn shift(d: &mut [f64], e: &[f64], n: usize, l: usize) -> f64 {
+// Takes an estimate of eigenvalue `l` off the diagonal, which speeds up the step, and gives it.
+fn shift(t: &mut Tridiagonal, l: usize) -> f64 {
+    let Tridiagonal { d, e } = t;
     let g = d[l];
     let p = (d[l + 1] - g) / (2.0 * e[l]);
     let r = if p < 0.0 { -p.hypot(1.0) } else { p.hypot(1.0) };
     d[l] = e[l] / (p + r);
     d[l + 1] = e[l] * (p + r);
     let h = g - d[l];
-    d[l + 2..n].iter_mut().for_each(|x| *x -= h);
+    d[l + 2..].iter_mut().for_each(|x| *x -= h);
     h
 }
 
-fn sweep(v: &mut [f64], n: usize, (d, e): (&mut [f64], &mut [f64]), (l, m): (usize, usize)) {
+// Rotations from row `m` up to row `l`, of the matrix and of the vectors.
+fn sweep(v: &mut [f64], n: usize, t: &mut Tridiagonal, l: usize, m: usize) {
+    let Tridiagonal { d, e } = t;
     let (next, beside) = (d[l + 1], e[l + 1]);
     let mut p = d[m];
     let (mut c, mut c2, mut c3, mut s, mut s2) = (1.0, 1.0, 1.0, 0.0, 0.0);

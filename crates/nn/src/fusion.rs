@@ -9,7 +9,7 @@ use rand::Rng;
 use rayon::prelude::*;
 
 use crate::linear::Linear;
-use crate::matmul::{Matrix, matmul, matmul_parallel};
+use crate::matmul::{Matrix, MatrixMut, matmul, matmul_parallel};
 use crate::params::{Gradients, Init, ParamId, Params};
 use crate::simd::{Kernel, exp, sum_of, vectorized};
 
@@ -23,7 +23,7 @@ const TOKENS: usize = 2048;
 pub struct Fusion {
     /// Places for tokens, one per kind.
     pub n_tokens: usize,
-    /// Length of a token.
+    /// Values of a token.
     pub width: usize,
     /// `[n_tokens, width]`: added to the tokens before queries and keys, not to the values.
     pub kinds: ParamId,
@@ -33,10 +33,39 @@ pub struct Fusion {
     pub key: Linear,
 }
 
+/// Lengths and numbers of a [`Fusion`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FusionShape {
+    /// Places for tokens, one per kind.
+    pub n_tokens: usize,
+    /// Values of a token.
+    pub width: usize,
+    /// Values of a query and of a key.
+    pub n_key: usize,
+}
+
+/// Tokens by row and place, and which places are filled.
+#[derive(Clone, Copy, Debug)]
+pub struct Tokens<'a> {
+    /// `[N, n_tokens, width]`; what stands in the place of an absent token is not read.
+    pub values: &'a [f32],
+    /// `[N, n_tokens]`.
+    pub present: &'a [bool],
+}
+
+/// What a forward pass read, with what it left: the way back starts from both.
+#[derive(Clone, Copy, Debug)]
+pub struct FusionPass<'a> {
+    /// The tokens it read.
+    pub tokens: Tokens<'a>,
+    /// What it wrote beside its result.
+    pub cache: &'a FusionCache,
+}
+
 /// What the way back needs, and the weights.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FusionCache {
-    known: Vec<f32>,     // [N, n_tokens, width], tokens with their kinds
+    typed: Vec<f32>,     // [N, n_tokens, width], tokens with their kinds added
     queries: Vec<f32>,   // [N, n_tokens, n_key]
     keys: Vec<f32>,      // [N, n_tokens, n_key]
     attention: Vec<f32>, // [N, n_tokens, n_tokens], rows are queries
@@ -46,12 +75,8 @@ pub struct FusionCache {
 
 impl Fusion {
     /// A layer whose first weights are nearly even.
-    pub fn new(
-        params: &mut Params,
-        name: &str,
-        (n_tokens, width, n_key): (usize, usize, usize),
-        rng: &mut impl Rng,
-    ) -> Self {
+    pub fn new(params: &mut Params, name: &str, shape: FusionShape, rng: &mut impl Rng) -> Self {
+        let FusionShape { n_tokens, width, n_key } = shape;
         let deviation = 1.0 / (width as f32).sqrt();
         let kinds = params.add(format!("{name}.kinds"), &[n_tokens, width], Init::Normal(deviation), rng);
         let mut linear = |part: &str| {
@@ -63,114 +88,139 @@ impl Fusion {
         Self { n_tokens, width, kinds, query, key }
     }
 
-    /// The arrays of the layer.
+    /// Its own arrays, in the order they were added to the model.
     pub fn arrays(&self) -> [ParamId; 3] {
         [self.kinds, self.query.weight, self.key.weight]
     }
 
-    /// `tokens: [N, n_tokens, width]`, `present: [N, n_tokens]` → `y: [N, width]`, the weighted mean of the tokens present; 0 where
-    /// there is none. Values of absent tokens are not read.
+    /// `y: [N, width]` becomes the weighted mean of the tokens present; 0 where there is none.
     ///
     /// # Panics
     /// When the shapes do not fit.
-    pub fn forward(
-        &self,
-        params: &Params,
-        (tokens, present): (&[f32], &[bool]),
-        y: &mut [f32],
-        cache: &mut FusionCache,
-    ) {
-        let (n, m, width) = (self.n_rows(tokens, present, y), self.n_tokens, self.width);
-        let n_key = self.query.n_out;
-        let FusionCache { known, queries, keys, attention, weights } = cache;
-        known.resize(tokens.len(), 0.0);
-        queries.resize(n * m * n_key, 0.0);
-        keys.resize(n * m * n_key, 0.0);
+    pub fn forward(&self, params: &Params, tokens: Tokens<'_>, y: &mut [f32], cache: &mut FusionCache) {
+        let (n, m, width) = (self.n_rows(tokens, y), self.n_tokens, self.width);
+        let shape = self.shape();
+        let n_key = shape.n_key;
+        self.project(params, tokens.values, cache);
+        let FusionCache { queries, keys, attention, weights, .. } = cache;
         attention.resize(n * m * m, 0.0);
         weights.resize(n * m, 0.0);
-        let kinds = params.get(self.kinds);
-        let block = m * width;
-        known.par_chunks_mut(ROWS * block).zip(tokens.par_chunks(ROWS * block)).for_each(
-            |(known, tokens)| {
-                known.copy_from_slice(tokens);
-                known.chunks_exact_mut(block).for_each(|row| crate::simd::add(row, kinds));
-            },
-        );
-        for (part, out) in [(&self.query, &mut *queries), (&self.key, &mut *keys)] {
-            let weight = Matrix::new(params.get(part.weight), n_key, width, width);
-            matmul_parallel(out, Matrix::new(known, n * m, width, width), weight.t());
-        }
         let outputs = y.par_chunks_mut(ROWS * width).zip(weights.par_chunks_mut(ROWS * m));
         outputs.zip(attention.par_chunks_mut(ROWS * m * m)).enumerate().for_each(
             |(part, ((y, weights), attention))| {
                 let first = part * ROWS;
                 vectorized(Attend {
-                    shape: (m, width, n_key),
-                    tokens: &tokens[first * block..],
-                    present: &present[first * m..],
+                    shape,
+                    tokens: &tokens.values[first * m * width..],
+                    present: &tokens.present[first * m..],
                     queries: &queries[first * m * n_key..],
                     keys: &keys[first * m * n_key..],
-                    out: (y, weights, attention),
+                    y,
+                    weights,
+                    attention,
                 });
             },
         );
     }
 
-    /// From the gradient of `y` (`[N, width]`), that of the tokens into `d_tokens` (overwritten); gradients of parameters are added.
+    // Queries and keys of all tokens, absent ones too.
+    fn project(&self, params: &Params, tokens: &[f32], cache: &mut FusionCache) {
+        let FusionShape { n_tokens: m, width, n_key } = self.shape();
+        let n = tokens.len() / (m * width);
+        let FusionCache { typed, queries, keys, .. } = cache;
+        typed.resize(tokens.len(), 0.0);
+        queries.resize(n * m * n_key, 0.0);
+        keys.resize(n * m * n_key, 0.0);
+        let kinds = params.get(self.kinds);
+        let block = m * width;
+        typed.par_chunks_mut(ROWS * block).zip(tokens.par_chunks(ROWS * block)).for_each(
+            |(typed, tokens)| {
+                typed.copy_from_slice(tokens);
+                typed.chunks_exact_mut(block).for_each(|row| crate::simd::add(row, kinds));
+            },
+        );
+        for (part, out) in [(&self.query, &mut *queries), (&self.key, &mut *keys)] {
+            let weight = Matrix::new(params.get(part.weight), n_key, width, width);
+            matmul_parallel(out, Matrix::new(typed, n * m, width, width), weight.t());
+        }
+    }
+
+    /// The gradient of the tokens, `[N, n_tokens, width]`, from that of `y` (`[N, width]`); gradients of parameters are added.
     ///
     /// # Panics
     /// When the shapes do not fit.
     pub fn backward(
         &self,
         params: &Params,
-        (tokens, present): (&[f32], &[bool]),
-        (dy, cache): (&[f32], &FusionCache),
-        d_tokens: &mut [f32],
+        pass: FusionPass<'_>,
+        dy: &[f32],
         gradients: &mut Gradients,
-    ) {
-        let (n, m, width) = (self.n_rows(tokens, present, dy), self.n_tokens, self.width);
-        assert_eq!(d_tokens.len(), tokens.len(), "gradient of the tokens");
-        let n_key = self.query.n_out;
+    ) -> Vec<f32> {
+        let FusionPass { tokens, cache } = pass;
+        let n = self.n_rows(tokens, dy);
+        let shape = self.shape();
+        let FusionShape { n_tokens: m, width, n_key } = shape;
         let block = m * width;
+        let mut d_tokens = vec![0.0; tokens.values.len()]; // [N, n_tokens, width]
         let mut d_queries = vec![0.0; n * m * n_key]; // [N, n_tokens, n_key]
         let mut d_keys = vec![0.0; n * m * n_key]; // [N, n_tokens, n_key]
-        let room = d_queries.par_chunks_mut(ROWS * m * n_key).zip(d_keys.par_chunks_mut(ROWS * m * n_key));
-        d_tokens.par_chunks_mut(ROWS * block).zip(room).enumerate().for_each(
+        let d_parts = d_queries.par_chunks_mut(ROWS * m * n_key).zip(d_keys.par_chunks_mut(ROWS * m * n_key));
+        d_tokens.par_chunks_mut(ROWS * block).zip(d_parts).enumerate().for_each(
             |(part, (d_tokens, (d_queries, d_keys)))| {
                 let first = part * ROWS;
-                vectorized(AttendBack {
-                    shape: (m, width, n_key),
-                    tokens: &tokens[first * block..],
-                    present: &present[first * m..],
+                vectorized(AttendBackward {
+                    shape,
+                    tokens: &tokens.values[first * block..],
+                    present: &tokens.present[first * m..],
                     queries: &cache.queries[first * m * n_key..],
                     keys: &cache.keys[first * m * n_key..],
                     attention: &cache.attention[first * m * m..],
                     weights: &cache.weights[first * m..],
                     dy: &dy[first * width..],
-                    out: (d_tokens, d_queries, d_keys),
+                    d_tokens,
+                    d_queries,
+                    d_keys,
                 });
             },
         );
-        let mut d_known = vec![0.0; tokens.len()]; // [N, n_tokens, width]
-        for (part, d_out) in [(&self.query, &d_queries), (&self.key, &d_keys)] {
-            let weight = Matrix::new(params.get(part.weight), n_key, width, width);
-            let mut own = vec![0.0; tokens.len()]; // [N, n_tokens, width]
-            matmul_parallel(&mut own, Matrix::new(d_out, n * m, n_key, n_key), weight);
-            add_parallel(&mut d_known, &own);
-            if let Some(d_weight) = gradients.get_mut(part.weight) {
-                add_weight_gradient(d_weight, (d_out, n_key), (&cache.known, width));
-            }
-        }
-        add_parallel(d_tokens, &d_known);
-        if let Some(d_kinds) = gradients.get_mut(self.kinds) {
-            d_known.chunks_exact(block).for_each(|row| crate::simd::add(d_kinds, row));
-        }
+        let d_typed = self.project_backward(params, [&d_queries, &d_keys], cache, gradients);
+        add_parallel(&mut d_tokens, &d_typed);
+        d_tokens
     }
 
-    fn n_rows(&self, tokens: &[f32], present: &[bool], y: &[f32]) -> usize {
+    // From the gradients of queries and keys, that of the tokens with their kinds, `[N, n_tokens, width]`.
+    fn project_backward(
+        &self,
+        params: &Params,
+        d_outs: [&[f32]; 2],
+        cache: &FusionCache,
+        gradients: &mut Gradients,
+    ) -> Vec<f32> {
+        let FusionShape { n_tokens: m, width, n_key } = self.shape();
+        let mut d_typed = vec![0.0; cache.typed.len()]; // [N, n_tokens, width]
+        for (part, d_out) in [&self.query, &self.key].into_iter().zip(d_outs) {
+            let weight = Matrix::new(params.get(part.weight), n_key, width, width);
+            let mut own = vec![0.0; d_typed.len()]; // [N, n_tokens, width]
+            matmul_parallel(&mut own, Matrix::new(d_out, d_out.len() / n_key, n_key, n_key), weight);
+            add_parallel(&mut d_typed, &own);
+            if let Some(d_weight) = gradients.get_mut(part.weight) {
+                add_weight_gradient(d_weight, d_out, n_key, &cache.typed, width);
+            }
+        }
+        if let Some(d_kinds) = gradients.get_mut(self.kinds) {
+            d_typed.chunks_exact(m * width).for_each(|row| crate::simd::add(d_kinds, row));
+        }
+        d_typed
+    }
+
+    fn shape(&self) -> FusionShape {
+        FusionShape { n_tokens: self.n_tokens, width: self.width, n_key: self.query.n_out }
+    }
+
+    fn n_rows(&self, tokens: Tokens<'_>, y: &[f32]) -> usize {
         let n = y.len() / self.width;
         assert_eq!(
-            [y.len(), present.len(), tokens.len()],
+            [y.len(), tokens.present.len(), tokens.values.len()],
             [n * self.width, n * self.n_tokens, n * self.n_tokens * self.width],
             "rows of {} tokens of width {}",
             self.n_tokens,
@@ -187,7 +237,7 @@ fn add_parallel(sums: &mut [f32], values: &[f32]) {
 }
 
 // `d_weight: [n_out, n_in] += d_outᵀ x`, in parts of fixed size that are added one after the other.
-fn add_weight_gradient(d_weight: &mut [f32], (d_out, n_out): (&[f32], usize), (x, n_in): (&[f32], usize)) {
+fn add_weight_gradient(d_weight: &mut [f32], d_out: &[f32], n_out: usize, x: &[f32], n_in: usize) {
     let parts: Vec<Vec<f32>> = d_out
         .par_chunks(TOKENS * n_out)
         .zip(x.par_chunks(TOKENS * n_in))
@@ -195,7 +245,7 @@ fn add_weight_gradient(d_weight: &mut [f32], (d_out, n_out): (&[f32], usize), (x
             let n = x.len() / n_in;
             let mut sum = vec![0.0; n_out * n_in]; // [n_out, n_in]
             let d_out = Matrix::new(d_out, n, n_out, n_out);
-            matmul(0.0, &mut sum, n_in, 1.0, d_out.t(), Matrix::new(x, n, n_in, n_in));
+            matmul(MatrixMut::new(&mut sum, n_in), 1.0, d_out.t(), Matrix::new(x, n, n_in, n_in));
             sum
         })
         .collect();
@@ -203,19 +253,21 @@ fn add_weight_gradient(d_weight: &mut [f32], (d_out, n_out): (&[f32], usize), (x
 }
 
 struct Attend<'a> {
-    shape: (usize, usize, usize), // n_tokens, width, n_key
+    shape: FusionShape,
     tokens: &'a [f32],
     present: &'a [bool],
     queries: &'a [f32],
     keys: &'a [f32],
-    out: (&'a mut [f32], &'a mut [f32], &'a mut [f32]), // y, weights, attention
+    y: &'a mut [f32],
+    weights: &'a mut [f32],
+    attention: &'a mut [f32],
 }
 
 impl Kernel for Attend<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self { shape: (m, width, n_key), tokens, present, queries, keys, out: (y, weights, attention) } =
-            self;
+        let Self { shape, tokens, present, queries, keys, y, weights, attention } = self;
+        let FusionShape { n_tokens: m, width, n_key } = shape;
         let scale = 1.0 / (n_key as f32).sqrt();
         weights.fill(0.0);
         attention.fill(0.0);
@@ -253,8 +305,8 @@ impl Kernel for Attend<'_> {
     }
 }
 
-struct AttendBack<'a> {
-    shape: (usize, usize, usize), // n_tokens, width, n_key
+struct AttendBackward<'a> {
+    shape: FusionShape,
     tokens: &'a [f32],
     present: &'a [bool],
     queries: &'a [f32],
@@ -262,14 +314,16 @@ struct AttendBack<'a> {
     attention: &'a [f32],
     weights: &'a [f32],
     dy: &'a [f32],
-    out: (&'a mut [f32], &'a mut [f32], &'a mut [f32]), // d_tokens, d_queries, d_keys
+    d_tokens: &'a mut [f32],
+    d_queries: &'a mut [f32],
+    d_keys: &'a mut [f32],
 }
 
-impl Kernel for AttendBack<'_> {
+impl Kernel for AttendBackward<'_> {
     #[inline(always)]
     fn run(self) {
-        let (m, width, n_key) = self.shape;
-        let (d_tokens, d_queries, d_keys) = self.out;
+        let FusionShape { n_tokens: m, width, n_key } = self.shape;
+        let Self { d_tokens, d_queries, d_keys, .. } = self;
         let scale = 1.0 / (n_key as f32).sqrt();
         let n_rows = d_tokens.len() / (m * width);
         d_tokens.fill(0.0);

@@ -16,7 +16,7 @@ pub enum Directions {
 /// Scores are products over the temperature; for cosines, give rows of length 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InfoNce<'a> {
-    /// Width of a row.
+    /// Values of a row.
     pub width: usize,
     /// Divides scores; positive.
     pub temperature: f32,
@@ -31,19 +31,20 @@ impl InfoNce<'_> {
     ///
     /// # Panics
     /// When the shapes do not fit, or the temperature is not positive.
-    pub fn run(&self, queries: &[f32], keys: &[f32], (d_queries, d_keys): (&mut [f32], &mut [f32])) -> f64 {
+    pub fn run(&self, queries: &[f32], keys: &[f32], d_queries: &mut [f32], d_keys: &mut [f32]) -> f64 {
         let n = queries.len() / self.width;
         assert!(self.temperature > 0.0, "temperature {}", self.temperature);
         assert_eq!(queries.len(), n * self.width, "whole rows");
         let lens = [keys.len(), d_queries.len(), d_keys.len()];
         assert_eq!(lens, [queries.len(); 3], "queries, keys and their gradients");
         assert!(self.false_negatives.is_none_or(|mask| mask.len() == n * n), "mask of {n} rows");
-        let hidden = |i: usize, j: usize| i == j || self.false_negatives.is_some_and(|mask| mask[i * n + j]);
-        let mut loss = self.one_way([queries, keys], hidden, [d_queries, d_keys]);
+        let excluded =
+            |i: usize, j: usize| i == j || self.false_negatives.is_some_and(|mask| mask[i * n + j]);
+        let mut loss = self.one_way([queries, keys], excluded, [d_queries, d_keys]);
         if self.directions == Directions::Both {
             let mut back = [vec![0.0; keys.len()], vec![0.0; queries.len()]];
             let [d_keys_back, d_queries_back] = &mut back;
-            loss += self.one_way([keys, queries], |i, j| hidden(j, i), [d_keys_back, d_queries_back]);
+            loss += self.one_way([keys, queries], |i, j| excluded(j, i), [d_keys_back, d_queries_back]);
             add(d_keys, d_keys_back);
             add(d_queries, d_queries_back);
         }
@@ -64,7 +65,6 @@ impl InfoNce<'_> {
             rows: queries,
             positives: keys,
             candidates: keys,
-            corrections: None,
         };
         let mut d_own = vec![0.0; keys.len()]; // [N, width], of the keys as positives
         let gradients = ContrastGradients { rows: d_queries, positives: &mut d_own, candidates: d_keys };

@@ -12,14 +12,23 @@ pub struct LayerNorm {
     pub gain: ParamId,
     /// `[width]`.
     pub bias: ParamId,
-    /// Width of a row.
+    /// Values of a row.
     pub width: usize,
-    /// Added to the variance.
+    /// Added to the variance, so that equal values do not divide by zero.
     pub epsilon: f32,
 }
 
 /// Mean and 1 / deviation of each row, for the backward pass.
 pub type RowStats = Vec<[f32; 2]>;
+
+/// What a forward pass read, with what it left: the way back starts from both.
+#[derive(Clone, Copy, Debug)]
+pub struct NormInput<'a> {
+    /// `[N, width]`.
+    pub x: &'a [f32],
+    /// `[N]`, of these rows.
+    pub stats: &'a RowStats,
+}
 
 impl LayerNorm {
     /// A layer that starts as plain standardization.
@@ -38,42 +47,52 @@ impl LayerNorm {
         stats.clear();
         let (gain, bias) = (params.get(self.gain), params.get(self.bias));
         stats.resize(x.len() / self.width, [0.0; 2]);
-        vectorized(NormalizeRows(self.epsilon, (gain, bias), x, y, stats.as_mut_slice()));
+        vectorized(NormalizeRows { epsilon: self.epsilon, gain, bias, x, y, stats });
     }
 
-    /// Adds the gradients of gain and bias, and **adds** the gradient of the input to `dx`.
+    /// Adds the gradients of gain and bias, given that of the output.
     ///
     /// # Panics
     /// When the shapes do not fit.
-    pub fn backward(
-        &self,
-        params: &Params,
-        (x, stats): (&[f32], &RowStats),
-        dy: &[f32],
-        dx: &mut [f32],
-        gradients: &mut Gradients,
-    ) {
-        assert!(
-            x.len() == dy.len() && x.len() == dx.len() && stats.len() * self.width == x.len(),
-            "rows of layer norm"
-        );
-        let gain = params.get(self.gain);
+    pub fn parameter_gradients(&self, input: NormInput<'_>, dy: &[f32], gradients: &mut Gradients) {
+        self.check(input, dy);
         if let Some(d_gain) = gradients.get_mut(self.gain) {
-            vectorized(AddGainGradient((x, stats), dy, d_gain));
+            vectorized(AddGainGradient { input, dy, d_gain });
         }
         if let Some(d_bias) = gradients.get_mut(self.bias) {
             crate::linear::add_column_sums(dy, d_bias);
         }
-        vectorized(AddInputGradient(gain, (x, stats), dy, dx));
+    }
+
+    /// **Adds** the gradient of the input to `dx`, given that of the output: the stream around a block goes back both ways.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    pub fn add_input_gradient(&self, params: &Params, input: NormInput<'_>, dy: &[f32], dx: &mut [f32]) {
+        self.check(input, dy);
+        self.check(input, dx);
+        vectorized(AddInputGradient { gain: params.get(self.gain), input, dy, dx });
+    }
+
+    fn check(&self, input: NormInput<'_>, rows: &[f32]) {
+        let n = input.x.len();
+        assert!(n == rows.len() && input.stats.len() * self.width == n, "rows of layer norm");
     }
 }
 
-struct NormalizeRows<'a>(f32, (&'a [f32], &'a [f32]), &'a [f32], &'a mut [f32], &'a mut [[f32; 2]]);
+struct NormalizeRows<'a> {
+    epsilon: f32,
+    gain: &'a [f32],
+    bias: &'a [f32],
+    x: &'a [f32],
+    y: &'a mut [f32],
+    stats: &'a mut [[f32; 2]],
+}
 
 impl Kernel for NormalizeRows<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self(epsilon, (gain, bias), x, y, stats) = self;
+        let Self { epsilon, gain, bias, x, y, stats } = self;
         let width = gain.len();
         let n = width as f32;
         for ((x, y), stats) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(stats) {
@@ -88,12 +107,16 @@ impl Kernel for NormalizeRows<'_> {
     }
 }
 
-struct AddGainGradient<'a>((&'a [f32], &'a RowStats), &'a [f32], &'a mut [f32]);
+struct AddGainGradient<'a> {
+    input: NormInput<'a>,
+    dy: &'a [f32],
+    d_gain: &'a mut [f32],
+}
 
 impl Kernel for AddGainGradient<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self((x, stats), dy, d_gain) = self;
+        let Self { input: NormInput { x, stats }, dy, d_gain } = self;
         let width = d_gain.len();
         for ((x, dy), &[mean, inverse]) in x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(stats) {
             for ((sum, x), dy) in d_gain.iter_mut().zip(x).zip(dy) {
@@ -103,12 +126,17 @@ impl Kernel for AddGainGradient<'_> {
     }
 }
 
-struct AddInputGradient<'a>(&'a [f32], (&'a [f32], &'a RowStats), &'a [f32], &'a mut [f32]);
+struct AddInputGradient<'a> {
+    gain: &'a [f32],
+    input: NormInput<'a>,
+    dy: &'a [f32],
+    dx: &'a mut [f32],
+}
 
 impl Kernel for AddInputGradient<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self(gain, (x, stats), dy, dx) = self;
+        let Self { gain, input: NormInput { x, stats }, dy, dx } = self;
         let width = gain.len();
         let n = width as f32;
         let rows = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(stats);

@@ -1,4 +1,4 @@
-//! Dense f32 kernels. This crate does not know what an item is.
+//! Dense f32 kernels, layers with their way back, losses and optimizers. This crate does not know what an item is.
 //!
 //! Matrices are row-major slices with explicit shapes. Results are equal at any thread count: work is cut into
 //! tiles of fixed size, and each tile is computed by one thread.
@@ -29,7 +29,6 @@ pub mod neighborhood;
 pub mod adamw;
 pub mod adagrad;
 pub mod optimizer;
-pub mod schedule;
 pub mod clip;
 pub mod checkpoint;
 pub mod training_state;
@@ -43,8 +42,8 @@ mod solve;
 mod sparse_inverse;
 
 pub use eigen::symmetric_eigen;
-pub use inverse::{NotPositiveDefinite, invert_spd};
-pub use matmul::{Matrix, dot, dot_rows, matmul, matmul_parallel};
+pub use inverse::NotPositiveDefinite;
+pub use matmul::{Matrix, MatrixMut, add_matmul, dot, dot_rows, matmul, matmul_parallel};
 pub use params::{Gradients, Init, Param, ParamId, Params};
 pub use row_gradients::RowGradients;
 pub use row_table::{LazyAdamW, RowTable};

@@ -1,13 +1,20 @@
 //! `y = x · Wᵀ + b`, with low-rank deltas where a frozen weight is adapted.
 
-use std::ops::Range;
-
 use rand::Rng;
 
-use crate::low_rank::LowRank;
-use crate::matmul::{Matrix, matmul};
+use crate::low_rank::{LowRank, LowRankConfig};
+use crate::matmul::{Matrix, MatrixMut, add_matmul, matmul};
 use crate::params::{Gradients, Init, ParamId, Params};
 use crate::simd::{Kernel, vectorized};
+
+/// How wide a linear layer is on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinearShape {
+    /// Values of an input row.
+    pub n_in: usize,
+    /// Values of an output row.
+    pub n_out: usize,
+}
 
 /// A linear layer; `W` is `[n_out, n_in]` as in `PyTorch`.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,11 +23,11 @@ pub struct Linear {
     pub weight: ParamId,
     /// `[n_out]`.
     pub bias: Option<ParamId>,
-    /// Width of the input.
+    /// Values of an input row.
     pub n_in: usize,
-    /// Width of the output.
+    /// Values of an output row.
     pub n_out: usize,
-    /// Additions to parts of the output.
+    /// Low-rank additions to parts of the output; empty where the layer is not adapted.
     pub deltas: Vec<LowRank>,
 }
 
@@ -29,25 +36,25 @@ impl Linear {
     pub fn new(
         params: &mut Params,
         name: &str,
-        (n_in, n_out): (usize, usize),
+        shape: LinearShape,
         deviation: f32,
         rng: &mut impl Rng,
     ) -> Self {
+        let LinearShape { n_in, n_out } = shape;
         let weight = params.add(format!("{name}.weight"), &[n_out, n_in], Init::Normal(deviation), rng);
         let bias = Some(params.add(format!("{name}.bias"), &[n_out], Init::Zeros, rng));
         Self { weight, bias, n_in, n_out, deltas: Vec::new() }
     }
 
-    /// Adds a low-rank delta to the outputs `rows`; it changes nothing until `B` is trained.
+    /// Adds a low-rank delta; it changes nothing until `B` is trained.
     pub fn add_low_rank(
         &mut self,
         params: &mut Params,
         name: &str,
-        (rank, scale): (usize, f32),
-        rows: Range<usize>,
+        config: LowRankConfig,
         rng: &mut impl Rng,
     ) {
-        self.deltas.push(LowRank::new(params, name, (rank, scale), (self.n_in, rows), rng));
+        self.deltas.push(LowRank::new(params, name, self.n_in, config, rng));
     }
 
     /// As [`add_low_rank`](Self::add_low_rank), with singular values (`AdaLoRA`); it changes nothing until they are trained.
@@ -55,11 +62,10 @@ impl Linear {
         &mut self,
         params: &mut Params,
         name: &str,
-        (rank, scale): (usize, f32),
-        rows: Range<usize>,
+        config: LowRankConfig,
         rng: &mut impl Rng,
     ) {
-        self.deltas.push(LowRank::with_singular_values(params, name, (rank, scale), (self.n_in, rows), rng));
+        self.deltas.push(LowRank::with_singular_values(params, name, self.n_in, config, rng));
     }
 
     /// Adds the low-rank deltas to the weight and drops them.
@@ -75,37 +81,31 @@ impl Linear {
     /// When the shapes do not fit.
     pub fn forward(&self, params: &Params, x: &[f32], y: &mut [f32]) {
         let n = self.n_rows(x, y);
-        let mut keep = 0.0;
+        let weight = Matrix::new(params.get(self.weight), self.n_out, self.n_in, self.n_in);
+        let x = Matrix::new(x, n, self.n_in, self.n_in);
         if let Some(bias) = self.bias {
             let bias = params.get(bias);
             y.chunks_exact_mut(self.n_out).for_each(|row| row.copy_from_slice(bias));
-            keep = 1.0;
+            add_matmul(MatrixMut::new(y, self.n_out), 1.0, x, weight.t());
+        } else {
+            matmul(MatrixMut::new(y, self.n_out), 1.0, x, weight.t());
         }
-        let weight = Matrix::new(params.get(self.weight), self.n_out, self.n_in, self.n_in);
-        let x = Matrix::new(x, n, self.n_in, self.n_in);
-        matmul(keep, y, self.n_out, 1.0, x, weight.t());
         for delta in &self.deltas {
             delta.forward(params, x, y, self.n_out);
         }
     }
 
-    /// Adds the gradients of the parameters; `dx`, if wanted, is overwritten.
+    /// Adds the gradients of the parameters, given the input and the gradient of the output. The other half of the way
+    /// back is [`input_gradient`](Self::input_gradient), which a first layer does not need.
     ///
     /// # Panics
     /// When the shapes do not fit.
-    pub fn backward(
-        &self,
-        params: &Params,
-        x: &[f32],
-        dy: &[f32],
-        dx: Option<&mut [f32]>,
-        gradients: &mut Gradients,
-    ) {
+    pub fn parameter_gradients(&self, params: &Params, x: &[f32], dy: &[f32], gradients: &mut Gradients) {
         let n = self.n_rows(x, dy);
         let x = Matrix::new(x, n, self.n_in, self.n_in);
         let dy_matrix = Matrix::new(dy, n, self.n_out, self.n_out);
         if let Some(gradient) = gradients.get_mut(self.weight) {
-            matmul(1.0, gradient, self.n_in, 1.0, dy_matrix.t(), x);
+            add_matmul(MatrixMut::new(gradient, self.n_in), 1.0, dy_matrix.t(), x);
         }
         if let Some(gradient) = self.bias.and_then(|bias| gradients.get_mut(bias)) {
             add_column_sums(dy, gradient);
@@ -113,12 +113,9 @@ impl Linear {
         for delta in &self.deltas {
             delta.backward(params, x, dy_matrix.columns(delta.rows.clone()), gradients);
         }
-        if let Some(dx) = dx {
-            self.input_gradient(params, dy, dx);
-        }
     }
 
-    /// The gradient of the input alone, into `dx`.
+    /// The gradient of the input into `dx`, which is overwritten.
     ///
     /// # Panics
     /// When the shapes do not fit.
@@ -126,9 +123,7 @@ impl Linear {
         let n = self.n_rows(dx, dy);
         let dy = Matrix::new(dy, n, self.n_out, self.n_out);
         matmul(
-            0.0,
-            dx,
-            self.n_in,
+            MatrixMut::new(dx, self.n_in),
             1.0,
             dy,
             Matrix::new(params.get(self.weight), self.n_out, self.n_in, self.n_in),

@@ -69,11 +69,38 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// `c ← keep · c + scale · a · b` on one thread; `c` is row-major `[a.n_rows, b.n_cols]` with rows `c_stride` apart.
+/// Where a product goes: row-major, of the shape that the product has.
+#[derive(Debug)]
+pub struct MatrixMut<'a> {
+    values: &'a mut [f32],
+    stride: usize,
+}
+
+impl<'a> MatrixMut<'a> {
+    /// Rows that are `stride` values apart.
+    pub fn new(values: &'a mut [f32], stride: usize) -> Self {
+        Self { values, stride }
+    }
+}
+
+/// `c ← scale · a · b` on one thread; `c` is `[a.n_rows, b.n_cols]`, and what stood in it is not read.
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub fn matmul(keep: f32, c: &mut [f32], c_stride: usize, scale: f32, a: Matrix<'_>, b: Matrix<'_>) {
+pub fn matmul(c: MatrixMut<'_>, scale: f32, a: Matrix<'_>, b: Matrix<'_>) {
+    product(0.0, c, scale, a, b);
+}
+
+/// `c ← c + scale · a · b` on one thread; `c` is `[a.n_rows, b.n_cols]`.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn add_matmul(c: MatrixMut<'_>, scale: f32, a: Matrix<'_>, b: Matrix<'_>) {
+    product(1.0, c, scale, a, b);
+}
+
+fn product(keep: f32, c: MatrixMut<'_>, scale: f32, a: Matrix<'_>, b: Matrix<'_>) {
+    let MatrixMut { values: c, stride: c_stride } = c;
     let (m, n, k) = (a.n_rows, b.n_cols, a.n_cols);
     assert_eq!(k, b.n_rows, "inner dimensions");
     assert!(c_stride >= n && (m == 0 || c.len() >= (m - 1) * c_stride + n), "output too small for {m}x{n}");
@@ -123,7 +150,7 @@ pub fn matmul_parallel(c: &mut [f32], a: Matrix<'_>, b: Matrix<'_>) {
     c.par_chunks_mut(ROWS_PER_TILE * n).enumerate().for_each(|(tile, rows)| {
         let first = tile * ROWS_PER_TILE;
         let part = Matrix { data: &a.data[first * a.row_stride..], n_rows: rows.len() / n, ..a };
-        matmul(0.0, rows, n, 1.0, part, b);
+        matmul(MatrixMut::new(rows, n), 1.0, part, b);
     });
 }
 
@@ -182,7 +209,7 @@ mod tests {
         matmul_parallel(&mut c, a, b);
         assert!(c.iter().zip(&expected).all(|(x, y)| (x - y).abs() < 1e-4));
         let mut twice = c.clone();
-        matmul(1.0, &mut twice, 5, 1.0, a, b);
+        add_matmul(MatrixMut::new(&mut twice, 5), 1.0, a, b);
         assert!(twice.iter().zip(&expected).all(|(x, y)| (x - 2.0 * y).abs() < 1e-4));
     }
 }

@@ -12,7 +12,7 @@ use crate::simd::{Kernel, exp, sum_of, vectorized};
 /// Nodes that one task computes.
 const NODES: usize = 64;
 
-/// The layer.
+/// Weights and width; the arrays stand in a [`Params`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Neighborhood {
     /// Length of a node's vector.
@@ -34,12 +34,31 @@ pub struct Edges<'a> {
     pub relations: &'a [u32],
 }
 
+/// What a layer reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Nodes<'a> {
+    /// `[n_in, width]`.
+    pub vectors: &'a [f32],
+    /// From these rows to those of the output.
+    pub edges: Edges<'a>,
+}
+
+/// What a forward pass read, with what it left: the way back starts from both.
+#[derive(Clone, Copy, Debug)]
+pub struct NeighborhoodPass<'a> {
+    /// The nodes it read.
+    pub nodes: Nodes<'a>,
+    /// `[n_edges]`, its attention.
+    pub attention: &'a [f32],
+}
+
 impl Neighborhood {
     /// A layer whose relations leave messages nearly as they are.
     pub fn new(
         params: &mut Params,
         name: &str,
-        (n_relations, width): (usize, usize),
+        n_relations: usize,
+        width: usize,
         rng: &mut impl Rng,
     ) -> Self {
         let relations =
@@ -48,42 +67,44 @@ impl Neighborhood {
         Self { width, relations }
     }
 
-    /// `x: [n_in, width]` → `y: [n_out, width]`; leaves the attention of every edge in `attention` (`[n_edges]`).
+    /// `y: [n_out, width]` is overwritten; leaves the attention of every edge in `attention` (`[n_edges]`).
     ///
     /// # Panics
     /// When the shapes do not fit.
-    pub fn forward(
-        self,
-        params: &Params,
-        (x, edges): (&[f32], Edges<'_>),
-        y: &mut [f32],
-        attention: &mut Vec<f32>,
-    ) {
+    pub fn forward(self, params: &Params, nodes: Nodes<'_>, y: &mut [f32], attention: &mut Vec<f32>) {
+        let Nodes { vectors: x, edges } = nodes;
         edges.check(self.width, y);
         attention.clear();
         attention.resize(edges.neighbors.len(), 0.0);
         let relations = params.get(self.relations);
         let parts = split_by_nodes(attention, edges.offsets);
         y.par_chunks_mut(NODES * self.width).zip(parts).enumerate().for_each(|(part, (y, attention))| {
-            vectorized(Take { width: self.width, x, edges, relations, first: part * NODES, y, attention });
+            vectorized(Aggregate {
+                width: self.width,
+                x,
+                edges,
+                relations,
+                first: part * NODES,
+                y,
+                attention,
+            });
         });
     }
 
-    /// Adds the gradient of the input to `dx` (`[n_in, width]`), given that of the output (`[n_out, width]`); gradients of
-    /// the relations are added.
+    /// The gradient of the input, `[n_in, width]`, from that of the output (`[n_out, width]`); gradients of the relations are
+    /// added.
     ///
     /// # Panics
     /// When the shapes do not fit.
     pub fn backward(
         self,
         params: &Params,
-        (x, edges, attention): (&[f32], Edges<'_>, &[f32]),
+        pass: NeighborhoodPass<'_>,
         dy: &[f32],
-        dx: &mut [f32],
         gradients: &mut Gradients,
-    ) {
+    ) -> Vec<f32> {
+        let NeighborhoodPass { nodes: Nodes { vectors: x, edges }, attention } = pass;
         edges.check(self.width, dy);
-        assert_eq!(dx.len(), x.len(), "gradient of the input");
         let (width, relations) = (self.width, params.get(self.relations));
         let mut d_messages = vec![0.0; edges.neighbors.len() * width]; // [n_edges, width]
         let mut d_own = dy.to_vec(); // [n_out, width]
@@ -91,13 +112,25 @@ impl Neighborhood {
         let parts = split_by_nodes(&mut d_messages, &ends);
         d_own.par_chunks_mut(NODES * width).zip(parts).enumerate().for_each(|(part, (d_own, d_messages))| {
             let first = part * NODES;
-            vectorized(TakeBack { width, x, edges, relations, attention, first, dy, d_own, d_messages });
+            vectorized(AggregateBackward {
+                width,
+                x,
+                edges,
+                relations,
+                attention,
+                first,
+                dy,
+                d_own,
+                d_messages,
+            });
         });
-        let spread = Spread { width, edges, d_messages: &d_messages, d_own: &d_own };
-        spread.to_nodes(relations, dx);
+        let messages = MessageGradients { width, edges, d_messages: &d_messages, d_own: &d_own };
+        let mut dx = vec![0.0; x.len()]; // [n_in, width]
+        messages.to_nodes(relations, &mut dx);
         if let Some(d_relations) = gradients.get_mut(self.relations) {
-            spread.to_relations(x, d_relations);
+            messages.to_relations(x, d_relations);
         }
+        dx
     }
 }
 
@@ -124,7 +157,7 @@ fn split_by_nodes<'a>(values: &'a mut [f32], offsets: &[usize]) -> Vec<&'a mut [
     parts
 }
 
-struct Take<'a> {
+struct Aggregate<'a> {
     width: usize,
     x: &'a [f32],
     edges: Edges<'a>,
@@ -134,7 +167,7 @@ struct Take<'a> {
     attention: &'a mut [f32],
 }
 
-impl Kernel for Take<'_> {
+impl Kernel for Aggregate<'_> {
     #[inline(always)]
     fn run(self) {
         let Self { width, x, edges, relations, first, y, attention } = self;
@@ -148,9 +181,9 @@ impl Kernel for Take<'_> {
             let weights = &mut attention[range.start - from..range.end - from];
             let mut largest = f32::NEG_INFINITY;
             for (weight, edge) in weights.iter_mut().zip(range.clone()) {
-                let said = &x[edges.neighbors[edge] as usize * width..][..width];
-                let by = &relations[edges.relations[edge] as usize * width..][..width];
-                *weight = scale * sum_of(width, |k| own[k] * said[k] * by[k]);
+                let other = &x[edges.neighbors[edge] as usize * width..][..width];
+                let relation = &relations[edges.relations[edge] as usize * width..][..width];
+                *weight = scale * sum_of(width, |k| own[k] * other[k] * relation[k]);
                 largest = largest.max(*weight);
             }
             let mut sum = 0.0;
@@ -160,17 +193,17 @@ impl Kernel for Take<'_> {
             }
             for (weight, edge) in weights.iter_mut().zip(range) {
                 *weight /= sum;
-                let said = &x[edges.neighbors[edge] as usize * width..][..width];
-                let by = &relations[edges.relations[edge] as usize * width..][..width];
+                let other = &x[edges.neighbors[edge] as usize * width..][..width];
+                let relation = &relations[edges.relations[edge] as usize * width..][..width];
                 for k in 0..width {
-                    y[k] = (*weight * said[k]).mul_add(by[k], y[k]);
+                    y[k] = (*weight * other[k]).mul_add(relation[k], y[k]);
                 }
             }
         }
     }
 }
 
-struct TakeBack<'a> {
+struct AggregateBackward<'a> {
     width: usize,
     x: &'a [f32],
     edges: Edges<'a>,
@@ -182,7 +215,7 @@ struct TakeBack<'a> {
     d_messages: &'a mut [f32], // of the edges of these nodes
 }
 
-impl Kernel for TakeBack<'_> {
+impl Kernel for AggregateBackward<'_> {
     #[inline(always)]
     fn run(self) {
         let Self { width, x, edges, relations, attention, first, dy, d_own, d_messages } = self;
@@ -196,20 +229,20 @@ impl Kernel for TakeBack<'_> {
             // `Σ_e a_e (dy · message_e)`, which the softmax takes from every score.
             let mut mean = 0.0;
             for edge in range.clone() {
-                let said = &x[edges.neighbors[edge] as usize * width..][..width];
-                let by = &relations[edges.relations[edge] as usize * width..][..width];
-                mean += attention[edge] * sum_of(width, |k| dy[k] * said[k] * by[k]);
+                let other = &x[edges.neighbors[edge] as usize * width..][..width];
+                let relation = &relations[edges.relations[edge] as usize * width..][..width];
+                mean += attention[edge] * sum_of(width, |k| dy[k] * other[k] * relation[k]);
             }
             for edge in range {
-                let said = &x[edges.neighbors[edge] as usize * width..][..width];
-                let by = &relations[edges.relations[edge] as usize * width..][..width];
-                let product = sum_of(width, |k| dy[k] * said[k] * by[k]);
+                let other = &x[edges.neighbors[edge] as usize * width..][..width];
+                let relation = &relations[edges.relations[edge] as usize * width..][..width];
+                let product = sum_of(width, |k| dy[k] * other[k] * relation[k]);
                 let weight = attention[edge];
                 let d_score = scale * weight * (product - mean);
                 let d_message = &mut d_messages[(edge - from) * width..][..width];
                 for k in 0..width {
                     d_message[k] = weight.mul_add(dy[k], d_score * own[k]);
-                    d_own[k] = (d_score * said[k]).mul_add(by[k], d_own[k]);
+                    d_own[k] = (d_score * other[k]).mul_add(relation[k], d_own[k]);
                 }
             }
         }
@@ -217,18 +250,18 @@ impl Kernel for TakeBack<'_> {
 }
 
 /// Gradients of messages and own rows, to be brought where they came from.
-struct Spread<'a> {
+struct MessageGradients<'a> {
     width: usize,
     edges: Edges<'a>,
     d_messages: &'a [f32], // [n_edges, width]
     d_own: &'a [f32],      // [n_out, width]
 }
 
-impl Spread<'_> {
+impl MessageGradients<'_> {
     fn to_nodes(&self, relations: &[f32], dx: &mut [f32]) {
         let width = self.width;
-        let by_node = Buckets::of(self.edges.neighbors, dx.len() / width);
-        let owners = Buckets::of(self.edges.own, dx.len() / width);
+        let by_node = Buckets::new(self.edges.neighbors, dx.len() / width);
+        let owners = Buckets::new(self.edges.own, dx.len() / width);
         dx.par_chunks_mut(NODES * width).enumerate().for_each(|(part, dx)| {
             for (node, dx) in dx.chunks_exact_mut(width).enumerate() {
                 let node = part * NODES + node;
@@ -241,7 +274,7 @@ impl Spread<'_> {
                     edges,
                     of: self.edges.relations,
                     factors: relations,
-                    spread: self,
+                    messages: self,
                     out: dx,
                 });
             }
@@ -250,10 +283,10 @@ impl Spread<'_> {
 
     fn to_relations(&self, x: &[f32], d_relations: &mut [f32]) {
         let width = self.width;
-        let by_relation = Buckets::of(self.edges.relations, d_relations.len() / width);
+        let by_relation = Buckets::new(self.edges.relations, d_relations.len() / width);
         d_relations.par_chunks_mut(width).enumerate().for_each(|(relation, out)| {
             let edges = by_relation.get(relation);
-            vectorized(Gather { width, edges, of: self.edges.neighbors, factors: x, spread: self, out });
+            vectorized(Gather { width, edges, of: self.edges.neighbors, factors: x, messages: self, out });
         });
     }
 }
@@ -264,16 +297,16 @@ struct Gather<'a> {
     edges: &'a [u32],
     of: &'a [u32],
     factors: &'a [f32],
-    spread: &'a Spread<'a>,
+    messages: &'a MessageGradients<'a>,
     out: &'a mut [f32],
 }
 
 impl Kernel for Gather<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self { width, edges, of, factors, spread, out } = self;
+        let Self { width, edges, of, factors, messages, out } = self;
         for &edge in edges {
-            let d = &spread.d_messages[edge as usize * width..][..width];
+            let d = &messages.d_messages[edge as usize * width..][..width];
             let factor = &factors[of[edge as usize] as usize * width..][..width];
             for k in 0..width {
                 out[k] = d[k].mul_add(factor[k], out[k]);
@@ -289,7 +322,7 @@ struct Buckets {
 }
 
 impl Buckets {
-    fn of(numbers: &[u32], n: usize) -> Self {
+    fn new(numbers: &[u32], n: usize) -> Self {
         let mut offsets = vec![0usize; n + 1];
         numbers.iter().for_each(|&number| offsets[number as usize + 1] += 1);
         for at in 0..n {

@@ -16,7 +16,7 @@ pub struct Param {
     pub name: String,
     /// Row-major shape.
     pub shape: Vec<usize>,
-    /// The numbers.
+    /// Row-major, as many as the shape says.
     pub values: Vec<f32>,
     /// Whether it is trained; a frozen array has no gradient.
     pub trainable: bool,
@@ -30,7 +30,7 @@ pub struct Params {
     arrays: Vec<Param>,
 }
 
-/// How an array starts.
+/// The values of an array before training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
     /// All zero; no weight decay.
@@ -42,7 +42,7 @@ pub enum Init {
 }
 
 impl Params {
-    /// No arrays.
+    /// A model without arrays yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -89,17 +89,17 @@ impl Params {
         ParamId(self.arrays.len() - 1)
     }
 
-    /// The values of an array.
+    /// What an array holds, row-major.
     pub fn get(&self, id: ParamId) -> &[f32] {
         &self.arrays[id.0].values
     }
 
-    /// The values of an array, to change.
+    /// The same, to change.
     pub fn get_mut(&mut self, id: ParamId) -> &mut [f32] {
         &mut self.arrays[id.0].values
     }
 
-    /// The array of a name.
+    /// Finds an array by its name, which is compared with all: not for inner loops.
     pub fn id(&self, name: &str) -> Option<ParamId> {
         self.arrays.iter().position(|array| array.name == name).map(ParamId)
     }
@@ -129,7 +129,7 @@ impl Params {
         self.arrays.truncate(n);
     }
 
-    /// Number of trained values.
+    /// How many values training may change.
     pub fn n_trainable(&self) -> usize {
         self.arrays.iter().filter(|array| array.trainable).map(|array| array.values.len()).sum()
     }

@@ -1,4 +1,4 @@
-//! Gradients of some rows of a table.
+//! Gradients of some rows of a table: as much memory as rows were used, however long the table is.
 
 use rayon::prelude::*;
 
@@ -17,7 +17,7 @@ pub struct RowGradients {
 }
 
 impl RowGradients {
-    /// Width of a row; 0 when there is none.
+    /// Values of a row; 0 when there is none.
     ///
     /// # Panics
     /// When the values are not whole rows.

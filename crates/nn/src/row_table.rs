@@ -104,7 +104,7 @@ impl RowTable {
         }
     }
 
-    /// Width of a row.
+    /// Values of a row.
     pub fn width(&self) -> usize {
         self.width
     }

@@ -4,28 +4,18 @@ use crate::contrast::{Contrast, ContrastGradients};
 use crate::row_gradients::RowGradients;
 
 /// Cross-entropy of each position's row among its own and `S` negatives that all positions share (Jean et al., 2015). A
-/// negative that is a position's positive does not count for that position.
+/// negative that is a position's positive does not count for that position. Negatives are drawn uniformly: draws that
+/// prefer some rows would need a correction of the scores.
 #[derive(Clone, Copy, Debug)]
 pub struct SampledSoftmax<'a> {
-    /// Width of a row.
+    /// Values of a row.
     pub width: usize,
     /// `[n_rows, width]`.
     pub table: &'a [f32],
     /// The right row of each position, `[N]`.
     pub positives: &'a [u32],
-    /// Sampled rows, `[S]`.
+    /// Uniformly sampled rows, `[S]`.
     pub negatives: &'a [u32],
-    /// Corrects for rows that are sampled more often than others; uniform sampling needs no correction.
-    pub log_q: Option<LogQ<'a>>,
-}
-
-/// Natural logarithms of the probability that a row is sampled, subtracted from its score (Yi et al., 2019, equation 3).
-#[derive(Clone, Copy, Debug)]
-pub struct LogQ<'a> {
-    /// `[N]`, of the positives. Zeros leave them as they are, for positives that are there with certainty.
-    pub positives: &'a [f32],
-    /// `[S]`, of the negatives.
-    pub negatives: &'a [f32],
 }
 
 impl SampledSoftmax<'_> {
@@ -37,24 +27,13 @@ impl SampledSoftmax<'_> {
     pub fn run(&self, h: &[f32], d_h: &mut [f32]) -> (f64, RowGradients) {
         let (n, width) = (self.positives.len(), self.width);
         assert!(h.len() == n * width && d_h.len() == h.len(), "{n} positions of width {width}");
-        if let Some(log_q) = self.log_q {
-            let lens = [log_q.positives.len(), log_q.negatives.len()];
-            assert_eq!(lens, [n, self.negatives.len()], "log-probabilities of positives and negatives");
-        }
         let positives = self.gathered(self.positives); // [N, width]
         let negatives = self.gathered(self.negatives); // [S, width]
         let mut gradients =
             RowGradients { rows: [self.positives, self.negatives].concat(), values: Vec::new() };
         gradients.values.resize(gradients.rows.len() * width, 0.0);
         let (d_positives, d_negatives) = gradients.values.split_at_mut(n * width);
-        let contrast = Contrast {
-            width,
-            scale: 1.0,
-            rows: h,
-            positives: &positives,
-            candidates: &negatives,
-            corrections: self.log_q.map(|log_q| [log_q.positives, log_q.negatives]),
-        };
+        let contrast = Contrast { width, scale: 1.0, rows: h, positives: &positives, candidates: &negatives };
         let loss = contrast.run(
             1.0 / n.max(1) as f32,
             |i, j| self.positives[i] == self.negatives[j],

@@ -1,9 +1,9 @@
 //! Element-wise work compiled for the vectors of the machine it runs on.
 
-/// A piece of element-wise work. `run`, and what it calls, must be `#[inline(always)]`: what is not inlined is compiled for
+/// An element-wise computation. `run`, and what it calls, must be `#[inline(always)]`: what is not inlined is compiled for
 /// the portable instruction set, where a fused multiply-add is a call of the C library. (A closure cannot be marked so.)
 pub(crate) trait Kernel {
-    /// Does the work.
+    /// Computes it.
     fn run(self);
 }
 

@@ -1,4 +1,4 @@
-//! Small symmetric positive definite systems.
+//! Small symmetric positive definite systems, each solved on one thread: callers have many of them.
 
 /// Solves `A x = b` by Cholesky in place: `a` (`[k, k]`, row-major, only the lower triangle is read) is overwritten by
 /// its factor and `b` (`[k]`) by the solution. Returns whether `A` was positive definite; if not, `b` is unspecified.

@@ -11,7 +11,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::inverse::{NotPositiveDefinite, invert_trailing};
-use crate::matmul::{Matrix, matmul};
+use crate::matmul::{Matrix, MatrixMut, matmul};
 
 /// Rows with more than this share of the remaining rows as neighbors stay for the dense sweep.
 ///
@@ -19,7 +19,7 @@ use crate::matmul::{Matrix, matmul};
 /// products, which are some ten times faster.
 const MAX_DEGREE_SHARE: usize = 8;
 
-/// Early rows that are put back together; the later ones share most of the rows that they read.
+/// Early rows that enter the inverse together; the later ones share most of the rows that they read.
 const GROUP: usize = 16;
 
 /// Columns of one parallel piece.
@@ -43,17 +43,17 @@ impl Elimination {
     /// # Panics
     /// When a clique names a row outside `0..n`.
     pub fn plan(n: usize, cliques: &[Vec<u32>]) -> Self {
-        let mut graph = Graph::of_cliques(n, cliques);
+        let mut pattern = Pattern::of_cliques(n, cliques);
         let mut order = Vec::with_capacity(n);
         let mut neighbors = Vec::new();
-        while let Some((row, degree)) = graph.lowest_degree() {
+        while let Some((row, degree)) = pattern.lowest_degree() {
             if degree as usize * MAX_DEGREE_SHARE > n - order.len() {
                 break;
             }
-            neighbors.push(graph.eliminate(row));
+            neighbors.push(pattern.eliminate(row));
             order.push(row as u32);
         }
-        order.extend((0..n).filter(|&row| graph.degrees[row] != GONE).map(|row| row as u32));
+        order.extend((0..n).filter(|&row| pattern.degrees[row] != GONE).map(|row| row as u32));
         let mut place = vec![0; n];
         for (at, &row) in order.iter().enumerate() {
             place[row as usize] = at as u32;
@@ -96,14 +96,14 @@ impl Elimination {
             if !(pivot > 0.0 && pivot.is_finite()) {
                 return Err(NotPositiveDefinite { row: e });
             }
-            let factors = take_out(a, n, e, neighbors);
+            let factors = eliminate(a, n, e, neighbors);
             columns.push(Column { pivot, neighbors, factors });
         }
         invert_trailing(a, n, n_early)?;
         let mut end = n_early;
         while end > 0 {
             let start = end.saturating_sub(GROUP);
-            put_back(a, n, start..end, &columns);
+            extend_inverse(a, n, start..end, &columns);
             end = start;
         }
         Ok(())
@@ -111,7 +111,7 @@ impl Elimination {
 }
 
 // Subtracts what row `e` explains of its neighbors, in the lower triangle; L[k, e] for the neighbors k.
-fn take_out(a: &mut [f32], n: usize, e: usize, neighbors: &[u32]) -> Vec<f32> {
+fn eliminate(a: &mut [f32], n: usize, e: usize, neighbors: &[u32]) -> Vec<f32> {
     let pivot = a[e * n + e];
     let column: Vec<f32> = neighbors.iter().map(|&k| a[k as usize * n + e]).collect();
     let factors: Vec<f32> = column.iter().map(|value| value / pivot).collect();
@@ -139,39 +139,13 @@ impl Column<'_> {
 }
 
 // Rows and columns of `group` of the inverse, given all rows and columns behind the group.
-fn put_back(a: &mut [f32], n: usize, group: Range<usize>, columns: &[Column<'_>]) {
-    let (start, end) = (group.start, group.end);
-    let (before, behind) = a.split_at_mut(end * n);
-    let (read, factors) = behind_group(group.clone(), columns); // [n_read], [group, n_read]
-    let n_factors: usize = group.clone().map(|e| columns[e].factors.len()).sum();
-    let dense = n_factors * DENSE >= factors.len();
-    let factors = Matrix::new(&factors, group.len(), read.len(), read.len());
-    let mut pieces = vec![0.0; (n - end).div_ceil(PIECE) * group.len() * PIECE]; // [piece, group, PIECE]
-    pieces.par_chunks_mut(group.len() * PIECE).enumerate().for_each_init(
-        Vec::new,
-        |gathered, (piece, rows)| {
-            let first = end + piece * PIECE;
-            let width = PIECE.min(n - first);
-            let stored = |k: usize| &behind[(k - end) * n + first..][..width];
-            if dense {
-                gathered.clear(); // [n_read, width]
-                read.iter().for_each(|&k| gathered.extend_from_slice(stored(k)));
-                matmul(0.0, rows, PIECE, -1.0, factors, Matrix::new(gathered, read.len(), width, width));
-            }
-            for e in group.clone().rev() {
-                let (row, later) = rows[(e - start) * PIECE..].split_at_mut(PIECE);
-                for (k, factor) in columns[e].entries().take_while(|&(k, _)| k < end || !dense) {
-                    let values = if k < end { &later[(k - e - 1) * PIECE..][..width] } else { stored(k) };
-                    for (sum, value) in row.iter_mut().zip(values) {
-                        *sum -= factor * value;
-                    }
-                }
-            }
-        },
-    );
-    let piece_row = |e: usize, piece: usize| &pieces[(piece * group.len() + e - start) * PIECE..][..PIECE];
+fn extend_inverse(a: &mut [f32], n: usize, group: Range<usize>, columns: &[Column<'_>]) {
+    let (before, behind) = a.split_at_mut(group.end * n);
+    let pieces = pieces_behind(behind, n, &group, columns);
+    let piece_row =
+        |e: usize, piece: usize| &pieces[(piece * group.len() + e - group.start) * PIECE..][..PIECE];
     for e in group.clone() {
-        for (piece, part) in before[e * n + end..(e + 1) * n].chunks_mut(PIECE).enumerate() {
+        for (piece, part) in before[e * n + group.end..(e + 1) * n].chunks_mut(PIECE).enumerate() {
             part.copy_from_slice(&piece_row(e, piece)[..part.len()]);
         }
     }
@@ -181,13 +155,45 @@ fn put_back(a: &mut [f32], n: usize, group: Range<usize>, columns: &[Column<'_>]
         }
     });
     for e in group.clone().rev() {
-        for j in (e..end).rev() {
+        for j in (e..group.end).rev() {
             let explained: f32 = columns[e].entries().map(|(k, factor)| factor * before[j * n + k]).sum();
             let own = if e == j { 1.0 / columns[e].pivot } else { 0.0 };
             before[e * n + j] = own - explained;
             before[j * n + e] = own - explained;
         }
     }
+}
+
+// The rows of a group in the columns behind it, `[piece, group, PIECE]`, from the rows behind the group.
+fn pieces_behind(behind: &[f32], n: usize, group: &Range<usize>, columns: &[Column<'_>]) -> Vec<f32> {
+    let (start, end) = (group.start, group.end);
+    let (read, factors) = behind_group(group.clone(), columns); // [n_read], [group, n_read]
+    let n_factors: usize = group.clone().map(|e| columns[e].factors.len()).sum();
+    let dense = n_factors * DENSE >= factors.len();
+    let factors = Matrix::new(&factors, group.len(), read.len(), read.len());
+    let mut pieces = vec![0.0; (n - end).div_ceil(PIECE) * group.len() * PIECE];
+    let fill = |gathered: &mut Vec<f32>, (piece, rows): (usize, &mut [f32])| {
+        let first = end + piece * PIECE;
+        let width = PIECE.min(n - first);
+        let stored = |k: usize| &behind[(k - end) * n + first..][..width];
+        if dense {
+            gathered.clear(); // [n_read, width]
+            read.iter().for_each(|&k| gathered.extend_from_slice(stored(k)));
+            let gathered = Matrix::new(gathered, read.len(), width, width);
+            matmul(MatrixMut::new(rows, PIECE), -1.0, factors, gathered);
+        }
+        for e in group.clone().rev() {
+            let (row, later) = rows[(e - start) * PIECE..].split_at_mut(PIECE);
+            for (k, factor) in columns[e].entries().take_while(|&(k, _)| k < end || !dense) {
+                let values = if k < end { &later[(k - e - 1) * PIECE..][..width] } else { stored(k) };
+                for (sum, value) in row.iter_mut().zip(values) {
+                    *sum -= factor * value;
+                }
+            }
+        }
+    };
+    pieces.par_chunks_mut(group.len() * PIECE).enumerate().for_each_init(Vec::new, fill);
+    pieces
 }
 
 // The rows behind a group that any of its columns of `L` names, and those columns, dense: [group, n_read].
@@ -210,14 +216,14 @@ fn behind_group(group: Range<usize>, columns: &[Column<'_>]) -> (Vec<usize>, Vec
 /// The degree of a row that has left.
 const GONE: u32 = u32::MAX;
 
-/// Which rows have an entry in common, one bit for each pair.
-struct Graph {
+/// Which entries of the matrix may differ from zero, one bit for each pair of rows.
+struct Pattern {
     bits: Vec<u64>,
     n_words: usize,
     degrees: Vec<u32>,
 }
 
-impl Graph {
+impl Pattern {
     fn of_cliques(n: usize, cliques: &[Vec<u32>]) -> Self {
         let n_words = n.div_ceil(64);
         let mut bits = vec![0; n * n_words];
@@ -234,11 +240,11 @@ impl Graph {
                 members[row as usize / 64] = 0;
             }
         }
-        let mut graph = Self { bits, n_words, degrees: vec![0; n] };
+        let mut pattern = Self { bits, n_words, degrees: vec![0; n] };
         for row in 0..n {
-            graph.leave(row, row);
+            pattern.leave(row, row);
         }
-        graph
+        pattern
     }
 
     // The row with the fewest neighbors, the first of them, and their number.
@@ -285,7 +291,6 @@ fn or_into(words: &mut [u64], other: &[u64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::invert_spd;
 
     // Cliques of a power law: few rows are in most of them, most rows in few.
     fn cliques(n: usize, n_cliques: usize) -> Vec<Vec<u32>> {
@@ -329,7 +334,7 @@ mod tests {
             let plan = Elimination::plan(n, &cliques);
             let mut expected = gram(n, &cliques, plan.order());
             let mut received = expected.clone();
-            invert_spd(&mut expected, n).unwrap();
+            invert_trailing(&mut expected, n, 0).unwrap();
             plan.invert(&mut received).unwrap();
             let worst = expected.iter().zip(&received).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
             assert!(worst < 1e-5, "n {n}, {} early: {worst}", plan.n_early());

@@ -10,7 +10,7 @@ use crate::optimizer::Optimizer;
 use crate::params::{Gradients, Param, Params};
 use crate::row_table::RowTable;
 
-/// What stands in a checkpoint beside parameters and moments; by name.
+/// What stands in a checkpoint beside parameters and moments, by name.
 #[derive(Debug, Default)]
 pub struct Besides<'a> {
     /// Tables whose rows are trained one by one.
@@ -19,7 +19,7 @@ pub struct Besides<'a> {
     pub memory: Vec<(String, &'a [f32])>,
 }
 
-/// Room for [`Besides`], to be filled from a checkpoint.
+/// Where what stood in [`Besides`] goes when a checkpoint is read.
 #[derive(Debug, Default)]
 pub struct BesidesMut<'a> {
     /// Tables of the same sizes.
@@ -28,7 +28,7 @@ pub struct BesidesMut<'a> {
     pub memory: Vec<(String, &'a mut [f32])>,
 }
 
-/// Writes all that a training needs to go on as if it had not stopped. Configurations are not stored: who loads has them.
+/// Writes all that a training needs to resume as if it had not stopped. Configurations are not stored: who loads has them.
 ///
 /// Names in the file: `params.NAME`, of trained arrays `adamw.first.NAME` and `adamw.second.NAME` or `adagrad.sums.NAME`, and of each
 /// table `tables.NAME.{values, touched, moments, decay}`; `memory.NAME`. Numbers: `adamw.step` or `adagrad.step`, `tables.NAME.{steps, decay, others}`, and
@@ -41,7 +41,8 @@ pub struct BesidesMut<'a> {
 /// When two tables or two arrays have one name.
 pub fn save_training(
     path: &Path,
-    (params, optimizer): (&Params, &Optimizer),
+    params: &Params,
+    optimizer: &Optimizer,
     besides: &Besides<'_>,
     trainer: &Scalars,
 ) -> Result<(), CheckpointError> {
@@ -78,7 +79,8 @@ fn stored<'a>(state: &str, array: &Param, values: &'a [f32]) -> Array<'a> {
 /// When the system refuses, the file is damaged, or it has other arrays: then nothing is changed unless reading itself fails.
 pub fn load_training(
     path: &Path,
-    (params, optimizer): (&mut Params, &mut Optimizer),
+    params: &mut Params,
+    optimizer: &mut Optimizer,
     besides: &mut BesidesMut<'_>,
 ) -> Result<Scalars, CheckpointError> {
     let BesidesMut { tables, memory } = besides;
@@ -88,7 +90,7 @@ pub fn load_training(
         expected.extend(table.expected(&format!("tables.{name}"), &file)?);
     }
     let remembered =
-        memory.iter().map(|(name, room)| (format!("memory.{name}"), vec![room.len()], Dtype::F32));
+        memory.iter().map(|(name, values)| (format!("memory.{name}"), vec![values.len()], Dtype::F32));
     expected.extend(remembered);
     file.expect(&expected)?;
     let name = optimizer.name();
@@ -107,8 +109,8 @@ pub fn load_training(
             }
         }
     }
-    for (name, room) in memory.iter_mut() {
-        file.read_f32(&format!("memory.{name}"), [&mut **room])?;
+    for (name, values) in memory.iter_mut() {
+        file.read_f32(&format!("memory.{name}"), [&mut **values])?;
     }
     optimizer.set_n_steps(n_steps);
     tables.iter_mut().zip(restored).for_each(|((_, table), restored)| **table = restored);
@@ -157,13 +159,13 @@ impl Checkpoint {
 impl RowTable {
     fn store<'a>(&'a self, name: &str, arrays: &mut Vec<Array<'a>>, scalars: &mut Scalars) {
         let (n_rows, n_slots) = (self.n_rows(), self.n_touched());
-        let mut put = |part: &str, shape: &[usize], values| {
+        let mut push = |part: &str, shape: &[usize], values| {
             arrays.push(Array { name: format!("{name}.{part}"), shape: shape.to_vec(), values });
         };
-        put("values", &[n_rows, self.width], Values::F32(vec![&self.values]));
-        put("touched", &[n_slots], Values::U32(&self.touched));
-        put("moments", &[n_slots, 2, self.width], Values::F32(self.moments()));
-        put("decay", &[n_slots], Values::F64(&self.decay_of_slots));
+        push("values", &[n_rows, self.width], Values::F32(vec![&self.values]));
+        push("touched", &[n_slots], Values::U32(&self.touched));
+        push("moments", &[n_slots, 2, self.width], Values::F32(self.moments()));
+        push("decay", &[n_slots], Values::F64(&self.decay_of_slots));
         let counters = self.counters;
         scalars.insert(format!("{name}.steps"), Scalar::U64(counters.n_steps));
         scalars.insert(format!("{name}.decay"), Scalar::F64(counters.decay));

@@ -73,7 +73,7 @@ impl<'a> Problem<'a> {
     /// # Errors
     /// When the target has none.
     pub fn test(&self) -> Result<Judge<'a>> {
-        let cases = &self.split.test.0;
+        let cases = self.split.test.open_for_measurement();
         Judge::new(cases, self.items, self.target, self.rule.mask, self.rule.sampled)
             .with_context(|| format!("test cases of domain `{}`", self.target_name()))
     }

@@ -52,8 +52,8 @@ pub struct ColdUserRow {
 
 /// Holds users out, fits and measures.
 pub fn study(study: &Study<'_>) -> Result<ColdUsers> {
-    let held = (study.problem.target, PERCENT);
-    let (split, rows) = hold_out_users(study.problem.split, study.problem.items, held, study.plan().seed);
+    let (problem, seed) = (&study.problem, study.plan().seed);
+    let (split, rows) = hold_out_users(problem.split, problem.items, problem.target, PERCENT, seed);
     let study = &Study { problem: study.problem.with_split(&split), ..*study };
     let (cases, n_without_history) = their_cases(study, &rows);
     let test = judge(study, &cases).context("no user of the domain has an event elsewhere before test")?;
@@ -84,7 +84,7 @@ pub fn study(study: &Study<'_>) -> Result<ColdUsers> {
 
 // Test cases of the users that were held out; and how many were left out, since nothing is known before them.
 fn their_cases(study: &Study<'_>, rows: &[u32]) -> (CaseSet, usize) {
-    let test = study.problem.split.test.0.of_domain(study.problem.target);
+    let test = study.problem.split.test.open_for_measurement().of_domain(study.problem.target);
     let theirs: Vec<usize> =
         (0..test.len()).filter(|&at| rows.binary_search(&test.cases()[at].row).is_ok()).collect();
     let theirs = test.select(&theirs);

@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for scope in if items.n_domains() > 1 { vec![Scope::Target, Scope::All] } else { vec![Scope::Target] }
         {
             let judge = Judge::new(&data.split.valid.0, items, domain, mask, sampled)?.sample(4000);
-            let test = Judge::new(&data.split.test.0, items, domain, mask, sampled)?;
+            let test = Judge::new(data.split.test.open_for_measurement(), items, domain, mask, sampled)?;
             let id = ExpertId { kind: ExpertKind::Behavior, scope };
             let start = Instant::now();
             let valid = Some(Validation { judge: &judge, objective });

@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let controlled = split.clone().with_profiles(&of_others);
     let split = split.with_profiles(&dataset.profiles);
     let (items, domain) = (&dataset.items, DomainIdx(0));
-    let test = Judge::new(&split.test.0, items, domain, MaskRule::Seen, None)?;
+    let test = Judge::new(split.test.open_for_measurement(), items, domain, MaskRule::Seen, None)?;
     let objective = Objective::Masked;
     let ndcg = |expert: &Expert, test: &Judge<'_>| {
         test.ndcg(objective, |query, scores| expert.score(query, items, scores))
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         [("without", false, &split), ("with", true, &split), ("control", true, &controlled)]
     {
         let judge = Judge::new(&split.valid.0, items, domain, MaskRule::Seen, None)?.sample(4000);
-        let test = Judge::new(&split.test.0, items, domain, MaskRule::Seen, None)?;
+        let test = Judge::new(split.test.open_for_measurement(), items, domain, MaskRule::Seen, None)?;
         let config = ExpertConfig::Behavior(BehaviorConfig { profile_tokens, ..config.clone() });
         let id = ExpertId { kind: ExpertKind::Behavior, scope: Scope::Target };
         let valid = Some(Validation { judge: &judge, objective });

@@ -12,7 +12,7 @@ use segue_data::{DomainIdx, Event, ItemCatalog, ItemIdx, Sequences, TrainSet, Vo
 use segue_eval::full_ranking::{RankingCase, RankingPlan, rank_blocks};
 use segue_eval::rank::TieRule;
 use segue_models::linear::{Linear, LinearConfig};
-use segue_models::nn::{Matrix, matmul};
+use segue_models::nn::{Matrix, MatrixMut, matmul};
 use segue_models::query::Scope;
 use segue_models::similarity::ItemSimilarity;
 use segue_models::window::{Window, WindowConfig};
@@ -86,7 +86,7 @@ fn evaluate(data: &Data, folder: &Path, (list_len, repeats): (usize, usize)) -> 
     let (metrics, spent) = measure(repeats, || -> Outcome<[f64; 3]> {
         let rankings = rank_blocks(plan, &cases, |range, scores| {
             let users = Matrix::new(&users[range.start * FACTORS..], range.len(), FACTORS, FACTORS);
-            matmul(0.0, scores, n_items, 1.0, users, items.t());
+            matmul(MatrixMut::new(scores, n_items), 1.0, users, items.t());
         })?;
         let mut sums = [0.0; 3];
         for rank in &rankings.masked {

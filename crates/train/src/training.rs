@@ -90,7 +90,7 @@ impl Training {
         }
         let memory = state.memory.iter().map(|(name, values)| (name.clone(), &**values)).collect();
         let (path, besides) = (folder.join(STATE_FILE), Besides { memory, ..Besides::default() });
-        save_training(&path, (&*state.params, &self.optimizer), &besides, &self.numbers(plan))?;
+        save_training(&path, state.params, &self.optimizer, &besides, &self.numbers(plan))?;
         let best = self.best.as_ref().map(|best| best_file(best.epoch));
         remove_others(folder, best.as_deref())
     }
@@ -108,7 +108,7 @@ impl Training {
         }
         let start = params.clone();
         let mut besides = BesidesMut { memory, ..BesidesMut::default() };
-        let numbers = load_training(&path, (&mut *params, &mut self.optimizer), &mut besides)?;
+        let numbers = load_training(&path, params, &mut self.optimizer, &mut besides)?;
         let best = self.take(&numbers, plan).map_err(|difference| {
             params.clone_from(&start);
             CheckpointError::Different { path, difference }

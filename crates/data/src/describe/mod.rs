@@ -105,7 +105,7 @@ pub struct Overlap {
 /// A column about users as an attribute that models read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AttributePart {
-    /// The column.
+    /// Name of the column in the source.
     pub name: String,
     /// Its values, or ranges of numbers, that enough users have.
     pub values: Vec<String>,

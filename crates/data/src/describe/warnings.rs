@@ -20,19 +20,7 @@ pub(super) fn of(description: &Description) -> Vec<String> {
         warnings.push("there are no events: only the graph can be used".to_owned());
         return warnings;
     }
-    if let Some((first, last)) = total.time_range {
-        if first < 0 {
-            warnings.push(format!("the first event is dated {}: check the time column", day(first)));
-        }
-        if last > LATEST {
-            warnings
-                .push(format!("the last event is dated {}: check the time column and its unit", day(last)));
-        }
-    } else {
-        warnings.push(
-            "no times: only the order of events counts, and a split by time is not possible".to_owned(),
-        );
-    }
+    warnings.extend(of_times(total.time_range));
     if total.n_ties * 10 > n as u64 {
         let share = percent(total.n_ties as usize, n);
         warnings.push(format!(
@@ -49,6 +37,22 @@ pub(super) fn of(description: &Description) -> Vec<String> {
         let text =
             format!("no user has events in both `{first}` and `{second}`: only content can carry over");
         warnings.push(text);
+    }
+    warnings
+}
+
+fn of_times(range: Option<(i64, i64)>) -> Vec<String> {
+    let Some((first, last)) = range else {
+        return vec![
+            "no times: only the order of events counts, and a split by time is not possible".to_owned(),
+        ];
+    };
+    let mut warnings = Vec::new();
+    if first < 0 {
+        warnings.push(format!("the first event is dated {}: check the time column", day(first)));
+    }
+    if last > LATEST {
+        warnings.push(format!("the last event is dated {}: check the time column and its unit", day(last)));
     }
     warnings
 }

@@ -31,6 +31,19 @@ pub(super) struct Batch {
     n_rejected: u64,
 }
 
+/// One row of a batch.
+#[derive(Clone, Copy)]
+pub(super) struct BatchRow<'a> {
+    pub(super) batch: &'a Batch,
+    pub(super) row: usize,
+}
+
+impl<'a> BatchRow<'a> {
+    pub(super) fn cell(self, column: usize) -> &'a str {
+        self.batch.cell(self.row, column)
+    }
+}
+
 impl Batch {
     /// In place of the line of a row that was rejected after parsing.
     pub(super) const REJECTED: u32 = u32::MAX;

@@ -85,8 +85,7 @@ impl ColumnarReader {
         let mut batch = Batch::new(self.wanted.len());
         batch.spans = vec![Span::EMPTY; n * self.wanted.len()];
         for (slot, (reader, &at)) in self.columns.iter_mut().zip(&self.wanted).enumerate() {
-            let form = CellForm::of(&schema.column(at));
-            read_cells(reader, n, (&schema.column(at), form), (&mut batch, slot))?;
+            read_cells(reader, n, &schema.column(at), Slot { batch: &mut batch, at: slot })?;
         }
         // Rows are counted from 1 like the lines of text.
         batch.lines = (0..n as u32).collect();
@@ -147,12 +146,19 @@ impl CellForm {
     }
 }
 
+// A column of a batch that is being filled.
+struct Slot<'a> {
+    batch: &'a mut Batch,
+    at: usize,
+}
+
 fn read_cells(
     reader: &mut ColumnReader,
     n: usize,
-    (column, form): (&ColumnDescriptor, CellForm),
-    into: (&mut Batch, usize),
+    column: &ColumnDescriptor,
+    into: Slot<'_>,
 ) -> ParquetResult<()> {
+    let form = CellForm::of(column);
     let bad_text = || ParquetError::General(format!("column `{}` has text that is not UTF-8", column.name()));
     match reader {
         _ if form == CellForm::Unsupported => Ok(()),
@@ -186,9 +192,10 @@ fn cells<T: DataType>(
     reader: &mut ColumnReaderImpl<T>,
     n: usize,
     column: &ColumnDescriptor,
-    (batch, slot): (&mut Batch, usize),
+    into: Slot<'_>,
     push: impl Fn(&T::T, &mut String) -> ParquetResult<()>,
 ) -> ParquetResult<()> {
+    let Slot { batch, at: slot } = into;
     let (mut definitions, mut repetitions, mut values) = (Vec::new(), Vec::new(), Vec::new());
     let (n_read, ..) = reader.read_records(n, Some(&mut definitions), Some(&mut repetitions), &mut values)?;
     if n_read != n {

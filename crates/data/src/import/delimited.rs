@@ -43,7 +43,7 @@ impl Separator {
         }
     }
 
-    /// The name in reports.
+    /// As a person would call it: `tab`, `comma`.
     pub fn in_words(self) -> String {
         match self {
             Self::Char('\t') => "tab".to_owned(),
@@ -95,7 +95,7 @@ impl DelimitedParser {
         Self { dialect, wanted, header }
     }
 
-    /// The cells of a block.
+    /// Finds the cells of a block; lines that cannot be cut into cells are in the batch as bad ones.
     pub(super) fn parse(&self, block: Block) -> Batch {
         let mut rows = Rows::new(block, self);
         if rows.is_overlong {

@@ -28,7 +28,7 @@ pub(super) struct DomainRule {
 }
 
 impl DomainRule {
-    /// The rule of the options.
+    /// Groups of values become domains; without groups every value is one.
     ///
     /// # Errors
     /// When two groups have the same name or claim the same value.
@@ -110,7 +110,11 @@ impl Placement {
     }
 
     /// The domain of an item of an event.
-    pub(super) fn of(&mut self, item: &str, builder: &mut DatasetBuilder) -> Result<DomainIdx, DataError> {
+    pub(super) fn domain_of(
+        &mut self,
+        item: &str,
+        builder: &mut DatasetBuilder,
+    ) -> Result<DomainIdx, DataError> {
         if let Some(at) = self.items.get(item) {
             return Ok(self.domains[at as usize]);
         }

@@ -1,4 +1,4 @@
-//! From files that people have to a [`Dataset`]: sniff the layout, read everything, then build.
+//! From files that people have to a [`Dataset`](crate::Dataset): sniff the layout, read everything, then build.
 //!
 //! Nothing is written before everything was read; a file that cannot be read in full imports nothing. Rows that
 //! cannot be used are counted by reason and listed with their line. Modules in reading order:
@@ -7,6 +7,7 @@ mod batch;
 mod blocks;
 mod bytes;
 pub(crate) mod columnar;
+mod consumer;
 mod delimited;
 mod domains;
 mod events;

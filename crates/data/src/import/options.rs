@@ -173,7 +173,7 @@ impl ImportOptions {
     }
 }
 
-/// How far an import is.
+/// What was read so far, for a progress bar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ImportProgress {
     /// Bytes read of all source files (as stored, before decompression).

@@ -131,69 +131,70 @@ pub(super) fn table(
 /// What a user should know about what was read.
 pub(super) fn warnings(
     dataset: &Dataset,
-    counts: &ReadCounts,
-    built: &BuildCounts,
-    (reports, options): (&[SniffReport], &ImportOptions),
+    counts: ReadCounts,
+    built: BuildCounts,
+    reports: &[SniffReport],
+    options: &ImportOptions,
 ) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let mut warn = |n: u64, text: String| {
-        if n > 0 {
-            warnings.push(text);
-        }
-    };
-    let n = counts.n_before_1970;
-    warn(n, format!("{n} events are dated before 1970: check the time column and its unit"));
-    let n = counts.n_after_2100;
-    warn(n, format!("{n} events are dated after 2100: check the time column and its unit"));
-    let n = counts.n_undated;
-    warn(
-        n,
-        format!(
-            "{n} events of histories have no time: they are dated one second before the impression that shows them"
-        ),
-    );
-    let n = counts.n_not_chosen;
-    warn(n, format!("{n} items were shown and not clicked: they were counted and left out"));
-    let n = counts.n_not_known_chosen;
-    warn(
-        n,
-        format!(
-            "{n} items were shown, and the file does not say whether they were clicked: they were left out"
-        ),
-    );
-    let n = counts.n_undescribed;
-    warn(
-        n,
-        format!(
-            "{n} events are of items that the table of items does not have: they were kept, without text"
-        ),
-    );
-    let n = built.n_duplicate_items;
-    warn(n, format!("{n} rows describe an item again: the first description was kept"));
-    let n = built.n_links_without_item;
-    warn(n, format!("{n} links name an item that is not in the data: they were left out"));
-    let n = counts.n_below_min_rating;
-    warn(n, format!("{n} events are below the minimum rating: they were left out"));
-    if options.domain_by.is_some() {
-        let n = dataset.domain(super::OTHER).map_or(0, |other| dataset.items.range(other).len()) as u64;
-        warn(
-            n,
-            format!("{n} items belong to none of the domains: they are in the domain `{}`", super::OTHER),
-        );
-    }
-    let has_made_ids = |report: &&SniffReport| {
-        matches!(report.format, Format::S3rec | Format::Abxi | Format::Minionerec | Format::Llmcdsr)
-    };
-    if !options.disjoint_users && reports.len() > 1 && reports.iter().filter(has_made_ids).count() > 1 {
-        warnings.push(
-            "these formats number users anew in each file: equal ids were joined, though they may be different \
-             people (--disjoint-users keeps them apart)"
+    let mut counted = vec![
+        (counts.n_before_1970, "events are dated before 1970: check the time column and its unit".to_owned()),
+        (counts.n_after_2100, "events are dated after 2100: check the time column and its unit".to_owned()),
+        (
+            counts.n_undated,
+            "events of histories have no time: they are dated one second before the impression that shows them"
                 .to_owned(),
-        );
+        ),
+        (
+            counts.n_not_chosen,
+            "items were shown and not clicked: they were counted and left out".to_owned(),
+        ),
+        (
+            counts.n_not_known_chosen,
+            "items were shown, and the file does not say whether they were clicked: they were left out"
+                .to_owned(),
+        ),
+        (
+            counts.n_undescribed,
+            "events are of items that the table of items does not have: they were kept, without text"
+                .to_owned(),
+        ),
+        (
+            built.n_duplicate_items,
+            "rows describe an item again: the first description was kept".to_owned(),
+        ),
+        (
+            built.n_links_without_item,
+            "links name an item that is not in the data: they were left out".to_owned(),
+        ),
+        (
+            counts.n_below_min_rating,
+            "events are below the minimum rating: they were left out".to_owned(),
+        ),
+    ];
+    if options.domain_by.is_some() {
+        let other = super::OTHER;
+        let n = dataset.domain(other).map_or(0, |domain| dataset.items.range(domain).len()) as u64;
+        counted.push((n, format!("items belong to none of the domains: they are in the domain `{other}`")));
     }
+    let said = counted.into_iter().filter(|(n, _)| *n > 0).map(|(n, text)| format!("{n} {text}"));
+    let mut warnings: Vec<String> = said.collect();
+    warnings.extend(numbered_anew(reports, options));
     let counts = dataset.sequences.item_counts(dataset.n_items());
     warnings.extend(dataset.domain_indexes().filter_map(|domain| ids_disagree(dataset, &counts, domain)));
     warnings
+}
+
+// Several sources whose formats number users from 1 on, joined by these numbers.
+fn numbered_anew(reports: &[SniffReport], options: &ImportOptions) -> Option<String> {
+    let numbers_users = |report: &&SniffReport| {
+        matches!(report.format, Format::S3rec | Format::Abxi | Format::Minionerec | Format::Llmcdsr)
+    };
+    let is_joined = !options.disjoint_users && reports.iter().filter(numbers_users).count() > 1;
+    is_joined.then(|| {
+        "these formats number users anew in each file: equal ids were joined, though they may be different \
+         people (--disjoint-users keeps them apart)"
+            .to_owned()
+    })
 }
 
 // Items with text and items with events, and none with both: their ids are not the same.

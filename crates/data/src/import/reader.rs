@@ -12,7 +12,7 @@ use crate::error::DataError;
 /// Blocks that are parsed at once.
 const GROUP_BLOCKS: usize = 8;
 
-/// The bytes of one table.
+/// One table as it comes from the disk, block by block.
 pub(super) enum TableFeed {
     Blocks(BlockReader),
     Columnar(Box<ColumnarReader>),
@@ -98,7 +98,7 @@ impl TableFeed {
 }
 
 impl TableParser {
-    /// The cells of a block.
+    /// Finds the cells of a block; rows that cannot be cut into cells are in the batch as bad ones.
     pub(super) fn parse(&self, unparsed: Unparsed) -> Batch {
         match (self, unparsed) {
             (_, Unparsed::Batch(batch)) => batch,

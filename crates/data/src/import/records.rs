@@ -5,7 +5,7 @@ use memchr::{memchr, memchr2, memrchr};
 /// A quoted text longer than this is taken for a forgotten quote.
 const RECORD_BYTES_MAX: usize = 1 << 20;
 
-/// The end of a record.
+/// Where a record ends, if that can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RecordEnd {
     /// Position of the line end.

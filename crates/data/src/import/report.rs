@@ -31,7 +31,7 @@ pub enum Role {
     Text(String),
     /// `1` means that the text column `field` has this value.
     Flag {
-        /// The text column.
+        /// Name of the text column.
         field: String,
         /// One of its values.
         value: String,
@@ -53,7 +53,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The name in reports.
+    /// As reports say it: lower case, without an article.
     pub fn in_words(&self) -> String {
         match self {
             Self::User => "user".to_owned(),
@@ -76,7 +76,7 @@ impl Role {
     }
 }
 
-/// How sure a guess is.
+/// Where a guess comes from, from the weakest ground to the strongest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Confidence {
@@ -97,7 +97,7 @@ pub struct ColumnReport {
     pub name: String,
     /// What it is taken for.
     pub role: Role,
-    /// How sure that is.
+    /// On what ground.
     pub confidence: Confidence,
     /// How it writes times, for the time column.
     pub time: Option<TimeForm>,
@@ -138,7 +138,7 @@ pub enum Content {
 }
 
 impl Content {
-    /// The name in reports.
+    /// As reports say it: lower case, without an article.
     pub fn in_words(self) -> &'static str {
         match self {
             Self::Items => "items",
@@ -158,7 +158,7 @@ impl Content {
     }
 }
 
-/// How a file is laid out.
+/// What finds the rows and cells of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
@@ -175,13 +175,13 @@ pub enum Layout {
 /// One file of a source.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TableReport {
-    /// The file.
+    /// Where the file lies.
     pub path: PathBuf,
     /// What its rows are.
     pub content: Content,
-    /// How it is laid out.
+    /// What finds its rows and cells.
     pub layout: Layout,
-    /// How it is packed.
+    /// What it was compressed with, by its first bytes.
     pub compression: Compression,
     /// Size of the stored file.
     pub n_bytes: u64,
@@ -230,11 +230,11 @@ impl TableReport {
 /// What sniffing found out about one source.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SniffReport {
-    /// The path that was given.
+    /// File or folder, as the caller named it.
     pub path: PathBuf,
     /// The domain that its items belong to, unless a column says otherwise.
     pub domain: String,
-    /// The layout.
+    /// What program or data set lays files out like this.
     pub format: Format,
     /// Files that will be read.
     pub tables: Vec<TableReport>,

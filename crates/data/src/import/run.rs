@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::consumer::{Checked, Consumer};
 use super::domains::{DomainRule, Placement};
 use super::formats;
 use super::options::{ImportOptions, ImportProgress};
@@ -13,7 +14,7 @@ use super::reader;
 use super::report::{Content, Layout, Role, SniffReport, TableReport};
 use super::roles;
 use super::skipped::{LISTED_MAX, SkipReason, SkippedRow};
-use super::staging::{Checked, Consumer, ReadCounts, Staging};
+use super::staging::{ReadCounts, Staging};
 use super::tally::Tally;
 use crate::builder::BuildCounts;
 use crate::dataset::Dataset;
@@ -24,13 +25,13 @@ use crate::store::{self, DatasetHead};
 /// What an import gives.
 #[derive(Clone, Debug)]
 pub struct Imported {
-    /// The data.
+    /// What was read, indexed.
     pub dataset: Dataset,
     /// How the sources were read, for `dataset.toml`.
     pub import: toml::Table,
-    /// What was read for it.
+    /// What sniffing found out about each source.
     pub reports: Vec<SniffReport>,
-    /// Rows and times.
+    /// What was counted while reading.
     pub counts: ReadCounts,
     /// What building noticed.
     pub built: BuildCounts,
@@ -38,14 +39,14 @@ pub struct Imported {
     pub name_links: Option<NameLinks>,
     /// All rows left out, by reason.
     pub skipped_by_reason: BTreeMap<SkipReason, u64>,
-    /// The first of them.
+    /// The first [`LISTED_MAX`] of them, with their lines.
     pub skipped: Vec<SkippedRow>,
     /// Things worth knowing, in words.
     pub warnings: Vec<String>,
 }
 
 impl Imported {
-    /// Number of rows left out.
+    /// Rows left out for any reason.
     pub fn n_skipped(&self) -> u64 {
         self.skipped_by_reason.values().sum()
     }
@@ -250,7 +251,7 @@ impl<'a> Run<'a> {
     // Reads one table: the next blocks are read while the last ones are parsed and the ones before are staged.
     fn table(&mut self, table: &TableReport, label: &str) -> Result<(), DataError> {
         let (mut feed, parser) = reader::open(table)?;
-        let consumer = Consumer::of(table, self.options)?;
+        let consumer = Consumer::new(table, self.options)?;
         let mut placement = self.take_placement(label);
         let mut tally = Tally::default();
         let mut unparsed = feed.read()?;
@@ -337,7 +338,7 @@ impl<'a> Run<'a> {
             self.options.link_by_name.map(|least| link_by_name(&mut dataset, least)).transpose()?;
         let mut imported = Imported {
             name_links,
-            warnings: provenance::warnings(&dataset, &counts, &built, (&reports, self.options)),
+            warnings: provenance::warnings(&dataset, counts, built, &reports, self.options),
             dataset,
             import: toml::Table::new(),
             reports,

@@ -98,7 +98,7 @@ impl SkipReason {
 /// One row that was left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SkippedRow {
-    /// The file.
+    /// Path of the source file it stands in.
     pub file: PathBuf,
     /// One-based line (row for Parquet).
     pub line: u64,

@@ -1,11 +1,11 @@
 //! Batches of every kind of table → the builder.
 
-use super::batch::{Batch, LIST_SEPARATOR};
+use super::batch::{Batch, BatchRow, LIST_SEPARATOR};
+use super::consumer::{Checked, Consumer};
 use super::domains::{DomainRule, Placement, ValueList};
-use super::events::{EventColumns, GoodRow, ParsedEvents, check_id};
+use super::events::{EventColumns, GoodRow, ParsedEvents};
 use super::options::ImportOptions;
-use super::report::{Content, Role, TableReport};
-use super::skipped::SkipReason;
+use super::report::{Content, Role};
 use super::time::{EARLIEST, LATEST};
 use crate::builder::{DatasetBuilder, RawInteraction};
 use crate::error::DataError;
@@ -42,73 +42,24 @@ pub(super) struct Staging<'a> {
     user: String,
 }
 
-/// How the batches of one table are used.
-pub(super) enum Consumer {
-    Events(EventColumns),
-    Rows { content: Content, roles: Vec<Role>, domain: Option<(String, ValueList)> },
+/// An event as the formats have it that list what users did, without ratings.
+#[derive(Clone, Copy)]
+pub(super) struct FormatEvent<'a> {
+    pub(super) user: &'a str,
+    pub(super) item: &'a str,
+    /// Unix seconds, if the format has a time.
+    pub(super) timestamp: Option<i64>,
+    /// From [`DatasetBuilder::event_kind`].
+    pub(super) kind: u8,
+    /// Published split, if the format has one.
+    pub(super) split: Option<u8>,
 }
 
-/// A batch whose rows were checked.
-pub(super) enum Checked {
-    Events(ParsedEvents),
-    Rows(Batch),
-}
-
-impl Checked {
-    pub(super) fn batch_mut(&mut self) -> &mut Batch {
-        match self {
-            Self::Events(parsed) => &mut parsed.batch,
-            Self::Rows(batch) => batch,
-        }
+impl<'a> FormatEvent<'a> {
+    /// An event of the first kind, without time and split.
+    pub(super) fn new(user: &'a str, item: &'a str) -> Self {
+        Self { user, item, timestamp: None, kind: 0, split: None }
     }
-}
-
-impl Consumer {
-    pub(super) fn of(table: &TableReport, options: &ImportOptions) -> Result<Self, DataError> {
-        if table.content == Content::Events {
-            return match EventColumns::of(table, options.min_rating) {
-                Some(columns) => Ok(Self::Events(columns)),
-                None => Err(DataError::format(
-                    &table.path,
-                    Some(1),
-                    "no user or no item column",
-                    "name them with --user-col and --item-col",
-                )),
-            };
-        }
-        let list = if table.domain_is_sequence { ValueList::Spaced } else { ValueList::Piped };
-        let domain = table.domain_field.clone().map(|field| (field, list));
-        Ok(Self::Rows { content: table.content, roles: super::reader::used_roles(table), domain })
-    }
-
-    pub(super) fn check(&self, mut batch: Batch) -> Checked {
-        match self {
-            Self::Events(columns) => Checked::Events(columns.parse(batch)),
-            Self::Rows { content, roles, .. } => {
-                let problems: Vec<(usize, SkipReason)> = (0..batch.n_rows())
-                    .filter_map(|row| problem_of(*content, roles, &batch, row).map(|reason| (row, reason)))
-                    .collect();
-                for (row, reason) in problems {
-                    batch.reject(row, reason);
-                    batch.lines[row] = Batch::REJECTED;
-                }
-                Checked::Rows(batch)
-            }
-        }
-    }
-}
-
-fn problem_of(content: Content, roles: &[Role], batch: &Batch, row: usize) -> Option<SkipReason> {
-    let must_be_filled = |role: &Role| match role {
-        Role::Item => Some(SkipReason::NoItem),
-        Role::User if content == Content::Users => Some(SkipReason::NoUser),
-        Role::Head | Role::Relation | Role::Tail | Role::Entity => Some(SkipReason::EmptyPart),
-        _ => None,
-    };
-    roles.iter().enumerate().find_map(|(slot, role)| {
-        let when_empty = must_be_filled(role)?;
-        check_id(batch.cell(row, slot), when_empty).err()
-    })
 }
 
 impl<'a> Staging<'a> {
@@ -122,7 +73,7 @@ impl<'a> Staging<'a> {
         })
     }
 
-    /// Puts a checked batch into the builder.
+    /// Adds a checked batch to the builder.
     pub(super) fn take(
         &mut self,
         consumer: &Consumer,
@@ -136,7 +87,10 @@ impl<'a> Staging<'a> {
             (Consumer::Rows { content, roles, domain }, Checked::Rows(batch)) => {
                 for row in (0..batch.n_rows()).filter(|&row| batch.lines[row] != Batch::REJECTED) {
                     match content {
-                        Content::Items => self.take_item(roles, domain.as_ref(), (batch, row), placement)?,
+                        Content::Items => {
+                            let row = BatchRow { batch, row };
+                            self.take_item(roles, domain.as_ref(), row, placement)?;
+                        }
                         Content::Users => self.take_user(roles, batch, row, placement),
                         Content::Triples => self.take_triple(roles, batch, row),
                         _ => self.take_link(roles, batch, row, placement),
@@ -169,14 +123,14 @@ impl<'a> Staging<'a> {
             let item = parsed.batch.cell(row, columns.item);
             let domain = match columns.domain {
                 Some(slot) => self.domain_of_cell(parsed.batch.cell(row, slot))?,
-                None => placement.of(item, &mut self.builder)?,
+                None => placement.domain_of(item, &mut self.builder)?,
             };
             placement.used.insert(domain);
             let event = self.event(columns, parsed, good, domain)?;
             let user = self.user_of(parsed.batch.cell(row, columns.user), domain);
             let item_staged = self.builder.item(domain, item);
             self.builder.interaction_interned(user, item_staged, &event);
-            self.describe_by_event(columns, (&parsed.batch, row), (domain, item), placement);
+            self.describe_by_event(columns, BatchRow { batch: &parsed.batch, row }, domain, placement);
         }
         Ok(())
     }
@@ -227,26 +181,14 @@ impl<'a> Staging<'a> {
         })
     }
 
-    /// Puts one event of a user without rating into the builder.
-    pub(super) fn plain_event(
+    /// Adds one event of a format that has no ratings.
+    pub(super) fn add_event(
         &mut self,
-        who_and_what: (&str, &str),
-        timestamp: Option<i64>,
-        split: Option<u8>,
+        event: FormatEvent<'_>,
         placement: &mut Placement,
     ) -> Result<(), DataError> {
-        self.event_of_kind(who_and_what, timestamp, (0, split), placement)
-    }
-
-    /// The same with the kind of the event, from [`DatasetBuilder::event_kind`].
-    pub(super) fn event_of_kind(
-        &mut self,
-        (user, item): (&str, &str),
-        timestamp: Option<i64>,
-        (kind, split): (u8, Option<u8>),
-        placement: &mut Placement,
-    ) -> Result<(), DataError> {
-        let domain = placement.of(item, &mut self.builder)?;
+        let FormatEvent { user, item, timestamp, kind, split } = event;
+        let domain = placement.domain_of(item, &mut self.builder)?;
         placement.used.insert(domain);
         if let Some(time) = timestamp {
             self.counts.n_before_1970 += u64::from(time < EARLIEST);
@@ -289,16 +231,17 @@ impl<'a> Staging<'a> {
     fn describe_by_event(
         &mut self,
         columns: &EventColumns,
-        (batch, row): (&Batch, usize),
-        (domain, item): (DomainIdx, &str),
+        row: BatchRow<'_>,
+        domain: DomainIdx,
         placement: &mut Placement,
     ) {
+        let item = row.cell(columns.item);
         if columns.texts.is_empty() || !placement.described.insert((domain, self.builder.item(domain, item)))
         {
             return;
         }
         let texts: Vec<(&str, &str)> =
-            columns.texts.iter().map(|(slot, field)| (field.as_str(), batch.cell(row, *slot))).collect();
+            columns.texts.iter().map(|(slot, field)| (field.as_str(), row.cell(*slot))).collect();
         self.builder.describe_item(domain, item, &texts);
     }
 
@@ -306,13 +249,13 @@ impl<'a> Staging<'a> {
         &mut self,
         roles: &[Role],
         domain_field: Option<&(String, ValueList)>,
-        (batch, row): (&Batch, usize),
+        row: BatchRow<'_>,
         placement: &mut Placement,
     ) -> Result<(), DataError> {
         let mut item = "";
         let mut texts: Vec<(&str, String)> = Vec::with_capacity(roles.len());
         for (slot, role) in roles.iter().enumerate() {
-            let cell = batch.cell(row, slot);
+            let cell = row.cell(slot);
             match role {
                 Role::Item => item = cell,
                 Role::Text(field) => texts.push((field, cell.to_owned())),

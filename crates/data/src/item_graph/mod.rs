@@ -26,7 +26,7 @@ pub enum Entity {
 /// One edge at an entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Edge {
-    /// The relation.
+    /// Which relation of the graph, in [`ItemGraph::relations`].
     pub relation: RelationIdx,
     /// Whether the entity asked for is the tail of the fact.
     pub inverse: bool,
@@ -82,7 +82,7 @@ struct Lists<T> {
 
 impl<T: Copy + Ord> Lists<T> {
     // `pairs` of list and value; lists come out ascending and distinct.
-    fn of(n: usize, mut pairs: Vec<(u32, T)>) -> Self {
+    fn from_pairs(n: usize, mut pairs: Vec<(u32, T)>) -> Self {
         pairs.sort_unstable();
         pairs.dedup();
         let mut offsets = vec![0; n + 1];
@@ -111,22 +111,22 @@ impl ItemGraph {
 
     /// The graph of a catalog and an imported graph, if there is one; `None` when nothing is stated about any item.
     pub fn new(items: &ItemCatalog, imported: Option<&KnowledgeGraph>) -> Option<Self> {
-        let mut made = Self {
+        let mut graph = Self {
             entities: Vec::new(),
             relations: Vec::new(),
             triples: Vec::new(),
             item_entity: vec![None; items.len()],
             counts: GraphCounts::default(),
-            items: Lists::of(0, Vec::new()),
-            edges: Lists::of(0, Vec::new()),
+            items: Lists::from_pairs(0, Vec::new()),
+            edges: Lists::from_pairs(0, Vec::new()),
         };
-        if let Some(graph) = imported {
-            made.take_imported(graph);
+        if let Some(imported) = imported {
+            graph.take_imported(imported);
         }
-        made.take_attributes(items);
-        made.triples.sort_unstable();
-        let made = made.with_neighbors();
-        (made.counts.n_connected > 0).then_some(made)
+        graph.take_attributes(items);
+        graph.triples.sort_unstable();
+        let graph = graph.with_neighbors();
+        (graph.counts.n_connected > 0).then_some(graph)
     }
 
     /// Number of entities.
@@ -256,11 +256,11 @@ impl ItemGraph {
             (from.0, Edge { relation: fact.relation, inverse, to })
         };
         let edges = self.triples.iter().flat_map(|fact| [edge(fact, false), edge(fact, true)]).collect();
-        self.edges = Lists::of(n, edges);
+        self.edges = Lists::from_pairs(n, edges);
         let linked = self.item_entity.iter().enumerate();
         let linked =
             linked.filter_map(|(item, entity)| entity.map(|entity| (entity.0, ItemIdx(item as u32))));
-        self.items = Lists::of(n, linked.collect());
+        self.items = Lists::from_pairs(n, linked.collect());
         let has_edge = |entity: &&EntityIdx| !self.edges.get(entity.0 as usize).is_empty();
         self.counts.n_connected = self.item_entity.iter().flatten().filter(has_edge).count();
         self

@@ -28,7 +28,7 @@ pub(super) fn names(graph: &KnowledgeGraph) -> Vec<Vec<String>> {
         if is_only_name[at] {
             stated[at].clear();
         } else if stated[at].is_empty() {
-            stated[at].extend(of_id(raw));
+            stated[at].extend(words_of_id(raw));
         }
     }
     stated
@@ -46,7 +46,7 @@ fn literal(raw: &str) -> &str {
 }
 
 /// The words of an id: of an address its last part, with `_` as blanks and `%C3%A9` as `é`.
-pub(super) fn of_id(raw: &str) -> Option<String> {
+pub(super) fn words_of_id(raw: &str) -> Option<String> {
     let raw = raw.trim_start_matches('<').trim_end_matches('>');
     let last = match raw.split_once("://") {
         // A name may have a slash of its own: `resource/AC/DC`.
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn ids_with_words_are_names_and_codes_are_not() {
-        let of = |raw: &str| of_id(raw).unwrap_or_default();
+        let of = |raw: &str| words_of_id(raw).unwrap_or_default();
         assert_eq!(of("http://kb.example/resource/Beyonc%C3%A9"), "Beyoncé");
         assert_eq!(of("<http://kb.example/resource/AC/DC>"), "AC/DC");
         assert_eq!(of("http://kb.example/films#Toy_Story"), "Toy Story");
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(of("Ran_(1985)"), "Ran (1985)");
         assert_eq!(of("http://kb.example/resource/U2"), "U2");
         for code in ["m.02vxn", "Q42", "1234", "", "/m/0abcde", "http://kb.example/entity/1999"] {
-            assert_eq!(of_id(code), None, "{code}");
+            assert_eq!(words_of_id(code), None, "{code}");
         }
     }
 

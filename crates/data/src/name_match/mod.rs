@@ -29,7 +29,7 @@ const EXAMPLES: usize = 5;
 /// The entity whose name is most like an item's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NameMatch {
-    /// The item.
+    /// In the catalog, not linked so far.
     pub item: ItemIdx,
     /// The entity; of several that fit equally well, the first.
     pub entity: EntityIdx,

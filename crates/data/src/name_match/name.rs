@@ -50,7 +50,7 @@ pub(super) struct Name {
     pub(super) words: Vec<String>,
     /// Words in brackets but a year, sorted: `(band)`.
     pub(super) besides: Vec<String>,
-    /// The year in brackets.
+    /// From brackets, as in `Heat (1995)`.
     pub(super) year: Option<u16>,
 }
 

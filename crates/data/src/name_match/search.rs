@@ -149,7 +149,7 @@ fn item_name(items: &ItemCatalog, item: ItemIdx) -> Option<Name> {
     let label = items.label(item);
     // An id may be a name; a title always is.
     if label == items.raw(item) {
-        entities::of_id(label).and_then(|name| Name::of(&name))
+        entities::words_of_id(label).and_then(|name| Name::of(&name))
     } else {
         Name::of(label)
     }

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::{ProtocolData, SourceFiles, stem};
 use crate::builder::DatasetBuilder;
+use crate::cases::CaseSet;
 use crate::catalog::ItemCatalog;
 use crate::error::DataError;
 use crate::ids::DomainIdx;
 use crate::sequences::{Event, Sequences};
-use crate::split::{CaseSet, Split, TestSet, TrainSet, ValidSet};
+use crate::split::{Split, TestSet, TrainSet, ValidSet};
 
 /// The data folders under `path`: itself when it has `test.tsv`, else its subfolders that have one.
 ///
@@ -34,7 +35,8 @@ pub fn find(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(found)
 }
 
-struct Row {
+/// A line of a file: items in time order, and the one that came next where the line says it.
+struct ListedSequence {
     items: Vec<String>,
     target: Option<String>,
 }
@@ -66,7 +68,7 @@ pub fn read(dir: &Path, seed: u64) -> Result<ProtocolData, DataError> {
             ..TrainSet::default()
         },
         valid: ValidSet(cases(&valid, &dataset.items, domain)),
-        test: TestSet(cases(&test, &dataset.items, domain)),
+        test: TestSet::new(cases(&test, &dataset.items, domain)),
         description: "published global time split, history = last 10".into(),
     };
     dataset.sequences = split.train_valid.sequences.clone();
@@ -101,7 +103,11 @@ fn read_items(
     Ok(())
 }
 
-fn read_rows(path: &Path, with_target: bool, files: &mut SourceFiles) -> Result<Vec<Row>, DataError> {
+fn read_rows(
+    path: &Path,
+    with_target: bool,
+    files: &mut SourceFiles,
+) -> Result<Vec<ListedSequence>, DataError> {
     let text = files.read(path)?;
     let n_columns = if with_target { 3 } else { 2 };
     let mut rows = Vec::new();
@@ -114,12 +120,12 @@ fn read_rows(path: &Path, with_target: bool, files: &mut SourceFiles) -> Result<
             return Err(DataError::format(path, Some(at as u64 + 1), problem, remedy));
         }
         let items = cells[1].split_whitespace().map(str::to_owned).collect();
-        rows.push(Row { items, target: cells.get(2).map(|target| target.trim().to_owned()) });
+        rows.push(ListedSequence { items, target: cells.get(2).map(|target| target.trim().to_owned()) });
     }
     Ok(rows)
 }
 
-fn events(row: &Row, items: &ItemCatalog, domain: DomainIdx) -> Vec<Event> {
+fn events(row: &ListedSequence, items: &ItemCatalog, domain: DomainIdx) -> Vec<Event> {
     row.items.iter().filter_map(|raw| items.get(domain, raw)).map(untimed).collect()
 }
 
@@ -127,11 +133,11 @@ fn untimed(item: crate::ItemIdx) -> Event {
     Event { item, value: 1.0, timestamp: 0, kind: 0 }
 }
 
-fn sequences(rows: &[Row], items: &ItemCatalog, domain: DomainIdx) -> Sequences {
+fn sequences(rows: &[ListedSequence], items: &ItemCatalog, domain: DomainIdx) -> Sequences {
     Sequences::from_rows(rows.iter().map(|row| events(row, items, domain)))
 }
 
-fn cases(rows: &[Row], items: &ItemCatalog, domain: DomainIdx) -> CaseSet {
+fn cases(rows: &[ListedSequence], items: &ItemCatalog, domain: DomainIdx) -> CaseSet {
     let mut set = CaseSet::new();
     for (at, row) in rows.iter().enumerate() {
         if let Some(target) = row.target.as_ref().and_then(|raw| items.get(domain, raw)) {

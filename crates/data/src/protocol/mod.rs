@@ -17,9 +17,9 @@ pub mod s3rec;
 pub struct ProtocolData {
     /// Items, domains and text.
     pub dataset: Dataset,
-    /// The published split.
+    /// As its authors cut it, not by a rule of ours.
     pub split: Split,
-    /// Hash over all files read.
+    /// SHA-256 over all files read.
     pub sha256: String,
 }
 

@@ -27,11 +27,11 @@ const NAMES: [&str; 14] = [
 fn never_panics(bytes: &[u8], name: &str, format: Option<Format>) {
     let folder = Folder::new();
     folder.file(name, bytes);
-    imports_or_not(&folder, (name, 1), format);
+    imports_or_not(&folder, name, 1, format);
 }
 
 /// Imports a file of the folder, or the folder, in which there are so many files.
-fn imports_or_not(folder: &Folder, (name, n_files): (&str, usize), format: Option<Format>) {
+fn imports_or_not(folder: &Folder, name: &str, n_files: usize, format: Option<Format>) {
     let mut options = folder.options(name);
     options.format = format;
     let _ = sniff(&options.sources[0], &options);
@@ -103,7 +103,7 @@ proptest! {
         let folder = Folder::new();
         folder.file("news.tsv", news);
         folder.file("behaviors.tsv", behaviors);
-        imports_or_not(&folder, ("", 2), is_named.then_some(Format::Mind));
+        imports_or_not(&folder, "", 2, is_named.then_some(Format::Mind));
     }
 
     #[test]

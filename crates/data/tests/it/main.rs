@@ -10,5 +10,6 @@ mod formats;
 mod mind;
 mod profiles;
 mod fuzz;
+mod graph_formats;
 mod sources;
 mod tolerated;

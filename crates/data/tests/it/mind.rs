@@ -8,7 +8,8 @@ use crate::files::{Folder, events, run, source};
 const MUSK: &str = r#"{"Label": "Elon Musk", "Type": "P", "WikidataId": "Q317521", "Confidence": 0.99, "OccurrenceOffsets": [0], "SurfaceForms": ["Musk"]}"#;
 const TESLA: &str = r#"{"Label": "Tesla, Inc.", "Type": "O", "WikidataId": "Q478214", "Confidence": 1.0, "OccurrenceOffsets": [9]}"#;
 
-fn article(id: &str, (category, subcategory): (&str, &str), title: &str, entities: [&str; 2]) -> String {
+fn article(id: &str, categories: [&str; 2], title: &str, entities: [&str; 2]) -> String {
+    let [category, subcategory] = categories;
     let [in_title, in_abstract] = entities;
     format!(
         "{id}\t{category}\t{subcategory}\t{title}\tAbstract of {id}\t{id}.html\t{in_title}\t{in_abstract}\n"
@@ -19,13 +20,13 @@ fn news() -> String {
     [
         article(
             "N1",
-            ("news", "newsus"),
+            ["news", "newsus"],
             "\"Musk\" builds",
             [&format!("[{MUSK}]"), &format!("[{TESLA}, {MUSK}]")],
         ),
-        article("N2", ("news", "newsworld"), "Cars 5\" long", ["[]", &format!("[{TESLA}]")]),
-        article("N3", ("sports", "golf"), "Open", ["", "[]"]),
-        article("N4", ("sports", "golf"), "Closed", ["[]", "[]"]),
+        article("N2", ["news", "newsworld"], "Cars 5\" long", ["[]", &format!("[{TESLA}]")]),
+        article("N3", ["sports", "golf"], "Open", ["", "[]"]),
+        article("N4", ["sports", "golf"], "Closed", ["[]", "[]"]),
     ]
     .concat()
 }
@@ -124,7 +125,7 @@ fn what_was_imported_reads_back_with_the_names_of_entities() {
 #[test]
 fn the_parts_of_mind_are_one_domain_in_which_no_event_is_twice() {
     let (train, dev) = (folder(), Folder::new());
-    let five = article("N5", ("news", "newsus"), "Later", ["[]", "[]"]);
+    let five = article("N5", ["news", "newsus"], "Later", ["[]", "[]"]);
     dev.file("news.tsv", news() + &five);
     dev.file(
         "behaviors.tsv",
@@ -169,14 +170,14 @@ fn categories_cut_the_articles_into_domains() {
 fn broken_rows_cost_themselves_and_are_named_with_their_line() {
     let folder = folder();
     let broken = [
-        article("N6", ("a", "b"), "cut", ["[{\"Label\": \"Elon", "[]"]),
-        article("N7", ("a", "b"), "no id", ["[{\"Label\": \"Elon\"}]", "[]"]),
-        article("N8", ("a", "b"), "empty id", ["[{\"WikidataId\": \"\"}]", "[]"]),
-        article("N9", ("a", "b"), "an object", ["{}", "[]"]),
+        article("N6", ["a", "b"], "cut", ["[{\"Label\": \"Elon", "[]"]),
+        article("N7", ["a", "b"], "no id", ["[{\"Label\": \"Elon\"}]", "[]"]),
+        article("N8", ["a", "b"], "empty id", ["[{\"WikidataId\": \"\"}]", "[]"]),
+        article("N9", ["a", "b"], "an object", ["{}", "[]"]),
         "N10\ta\tb\ttitle\n".to_owned(),
-        article("", ("a", "b"), "no news id", ["[]", "[]"]),
+        article("", ["a", "b"], "no news id", ["[]", "[]"]),
     ];
-    let texts = (11..40).map(|n| article(&format!("N{n}"), ("a", "b"), "good", ["[]", "[]"]));
+    let texts = (11..40).map(|n| article(&format!("N{n}"), ["a", "b"], "good", ["[]", "[]"]));
     folder.file("news.tsv", news() + &broken.concat() + &texts.collect::<String>());
     let rows = [
         "4\tU1\t11/13/2019 9:05:58 AM\tN2",

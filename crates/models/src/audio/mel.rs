@@ -1,6 +1,6 @@
 //! Mel spectrograms: the power of overlapping frames in bands as the ear spaces them.
 
-use segue_nn::{Matrix, matmul};
+use segue_nn::{Matrix, MatrixMut, matmul};
 
 /// Sampling rate of everything that is analyzed here, samples a second.
 pub const RATE: u32 = 16_000;
@@ -69,7 +69,7 @@ impl MelSpectrogram {
                 frames.extend_from_slice(&padded[start..start + self.n_window]);
             }
             let rows = Matrix::new(&frames, n, self.n_window, self.n_window);
-            matmul(0.0, &mut waves, 2 * self.n_bins, 1.0, rows, basis);
+            matmul(MatrixMut::new(&mut waves, 2 * self.n_bins), 1.0, rows, basis);
             for (wave, bins) in waves.chunks_exact(2 * self.n_bins).zip(bins.chunks_exact_mut(self.n_bins)) {
                 let (real, imaginary) = wave.split_at(self.n_bins);
                 for ((bin, a), b) in bins.iter_mut().zip(real).zip(imaginary) {
@@ -77,7 +77,7 @@ impl MelSpectrogram {
                 }
             }
             let bins = Matrix::new(&bins, n, self.n_bins, self.n_bins);
-            matmul(0.0, power, self.n_bands, 1.0, bins, filters);
+            matmul(MatrixMut::new(power, self.n_bands), 1.0, bins, filters);
         }
         power
     }

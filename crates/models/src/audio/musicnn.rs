@@ -2,7 +2,7 @@
 
 use segue_nn::activation::{Activation, ScaleShift};
 use segue_nn::add_scaled;
-use segue_nn::convolution::{Convolution, Padding};
+use segue_nn::convolution::{Convolution, Frame, Padding};
 use segue_nn::pooling::{max_of_places, mean_of_places};
 
 use crate::audio::mel::MelSpectrogram;
@@ -122,7 +122,7 @@ impl Musicnn {
         let mut pooled: Vec<f32> =
             largest.iter().zip(&mean).flat_map(|(largest, mean)| [*largest, *mean]).collect();
         self.flat.apply(&mut pooled);
-        self.dense.run(&pooled, ([1, 1], Padding::none()), room);
+        self.dense.run(&pooled, Frame::bare([1, 1]), room);
         room.out.clone()
     }
 
@@ -133,7 +133,8 @@ impl Musicnn {
         };
         let mut x = rows(features); // [T, n_in]
         for (at, layer) in self.mid.iter().enumerate() {
-            layer.run(&x, ([N_FRAMES, 1], Padding { rows: [3, 3], columns: [0, 0] }), room);
+            let padding = Padding { rows: [3, 3], columns: [0, 0] };
+            layer.run(&x, Frame { size: [N_FRAMES, 1], padding }, room);
             if at > 0 {
                 add_scaled(&mut room.out, 1.0, &x);
             }
@@ -152,12 +153,11 @@ fn put_columns(features: &mut [f32], first: usize, x: &[f32], width: usize) {
 
 impl Layer {
     // Into `room.out`.
-    fn run(&self, x: &[f32], place: ([usize; 2], Padding), room: &mut Room) {
-        let (size, padding) = place;
-        let image = size[0] * size[1] * self.convolution.n_in;
-        let extent = self.convolution.extent(size, padding);
+    fn run(&self, x: &[f32], frame: Frame, room: &mut Room) {
+        let image = frame.size[0] * frame.size[1] * self.convolution.n_in;
+        let extent = self.convolution.extent(frame);
         room.out.resize(x.len() / image * extent[0] * extent[1] * self.convolution.n_out, 0.0);
-        self.convolution.forward(x, place, &mut room.out, &mut room.patches);
+        self.convolution.forward(x, frame, &mut room.out, &mut room.patches);
         self.norm.apply(&mut room.out);
     }
 
@@ -169,7 +169,7 @@ impl Layer {
         for frame in (0..N_FRAMES).step_by(FRAMES_TOGETHER) {
             let n = FRAMES_TOGETHER.min(N_FRAMES - frame);
             let rows = &padded[frame * N_BANDS..(frame + n + 6) * N_BANDS];
-            self.run(rows, ([n + 6, N_BANDS], Padding::none()), room);
+            self.run(rows, Frame::bare([n + 6, N_BANDS]), room);
             let one = room.out.len() / n;
             for (at, places) in room.out.chunks_exact(one).enumerate() {
                 max_of_places(places, &mut features[(frame + at) * N_FEATURES + first..][..n_out]);
@@ -184,7 +184,8 @@ impl Layer {
             row.iter_mut().enumerate().for_each(|(frame, y)| *y = x[frame * N_BANDS + band]);
         }
         let size = [1, N_FRAMES];
-        self.run(&bands, (size, Padding::same(size, self.convolution.kernel, 1)), room);
+        let padding = Padding::same(size, self.convolution.kernel, 1);
+        self.run(&bands, Frame { size, padding }, room);
         let mut largest = vec![0.0; N_FRAMES * self.convolution.n_out];
         max_of_places(&room.out, &mut largest);
         put_columns(features, first, &largest, self.convolution.n_out);

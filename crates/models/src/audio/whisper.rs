@@ -5,7 +5,7 @@ use std::path::Path;
 use segue_nn::activation::Activation;
 use segue_nn::add_scaled;
 use segue_nn::attention::Mask;
-use segue_nn::convolution::{Convolution, Padding};
+use segue_nn::convolution::{Convolution, Frame, Padding};
 use segue_nn::gelu::gelu;
 use serde::Deserialize;
 
@@ -180,10 +180,11 @@ impl Whisper {
         let n_frames = 2 * self.n_positions;
         sums.resize(n_frames * self.width, 0.0);
         x.resize(sums.len(), 0.0);
-        first.forward(chunk, ([1, n_frames], padding), sums, patches);
+        let frame = Frame { size: [1, n_frames], padding };
+        first.forward(chunk, frame, sums, patches);
         gelu(sums, x);
         sums.truncate(self.n_positions * self.width);
-        second.forward(x, ([1, n_frames], padding), sums, patches);
+        second.forward(x, frame, sums, patches);
         x.truncate(sums.len());
         gelu(sums, x);
         add_scaled(x, 1.0, &self.positions);

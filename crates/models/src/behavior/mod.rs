@@ -21,7 +21,7 @@ use rand::{Rng, RngCore};
 use rayon::prelude::*;
 use segue_data::{DomainIdx, ItemCatalog, TrainSet};
 use segue_nn::attention::Mask;
-use segue_nn::block::{Block, BlockCache, BlockScratch, BlockShape, Dropping, NormOrder};
+use segue_nn::block::{Block, BlockCache, BlockPass, BlockScratch, BlockShape, Dropping, NormOrder};
 use segue_nn::dropout::DropoutKey;
 use segue_nn::layer_norm::{LayerNorm, RowStats};
 use segue_nn::linear::Linear;
@@ -382,13 +382,9 @@ impl Behavior {
         self.embed(&tokens, &mut x);
         let (mut cache, mut scratch) = (BlockCache::default(), BlockScratch::default());
         for block in &self.net.blocks {
-            block.forward(
-                &self.params,
-                &mut x,
-                &[tokens.len()],
-                Dropping::none(),
-                (&mut cache, &mut scratch),
-            );
+            let (lengths, dropping) = (&[tokens.len()], Dropping::none());
+            let mut pass = BlockPass { params: &self.params, lengths, dropping, scratch: &mut scratch };
+            block.forward(&mut pass, &mut x, &mut cache);
         }
         let mut user = vec![0.0; width];
         let newest = &x[x.len() - width..];

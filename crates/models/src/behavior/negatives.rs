@@ -1,6 +1,6 @@
 //! A sample of the catalog for one training step: its own targets, and others drawn evenly.
 
-use segue_nn::cross_entropy::{Denominator, Excluded, SoftmaxScratch, softmax_cross_entropy};
+use segue_nn::cross_entropy::{Denominator, Excluded, FullSoftmax, SoftmaxScratch};
 use segue_nn::dropout::DropoutKey;
 
 use super::step::Head;
@@ -46,7 +46,7 @@ impl NegativeSample {
         true
     }
 
-    /// As [`softmax_cross_entropy`] over the sample; gradients are added to the whole catalog's.
+    /// As [`FullSoftmax`] over the sample; gradients are added to the whole catalog's.
     pub(super) fn cross_entropy(
         &mut self,
         (catalog, width, excluded): (&[f32], usize, Option<Excluded<'_>>),
@@ -62,11 +62,11 @@ impl NegativeSample {
         self.d_vectors.clear();
         self.d_vectors.resize(self.vectors.len(), 0.0);
         let lists = excluded.map(|excluded| self.excluded_here(excluded));
-        let inputs = (head.hidden.as_slice(), self.vectors.as_slice());
-        let outputs = (head.d_hidden.as_mut_slice(), Some(self.d_vectors.as_mut_slice()));
         let excluded = lists.as_ref().map(|(offsets, items)| Excluded { offsets, items });
-        let sample = Denominator { bias: Some(&self.bias), excluded };
-        let loss = softmax_cross_entropy(inputs, &self.targets, scale, outputs, (sample, scratch));
+        let denominator = Denominator { bias: Some(&self.bias), excluded };
+        let (hidden, targets) = (head.hidden.as_slice(), self.targets.as_slice());
+        let softmax = FullSoftmax { hidden, items: &self.vectors, targets, scale, denominator };
+        let loss = softmax.run(&mut head.d_hidden, Some(&mut self.d_vectors), scratch);
         if let Some(d_catalog) = d_catalog {
             for (&item, d) in self.items.iter().zip(self.d_vectors.chunks_exact(width)) {
                 let sums = &mut d_catalog[item as usize * width..][..width];

@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 use segue_data::TrainSet;
-use segue_nn::block::{BlockCache, BlockScratch, Dropping};
-use segue_nn::cross_entropy::{Denominator, SoftmaxScratch, softmax_cross_entropy};
+use segue_nn::block::{BlockCache, BlockPass, BlockScratch, Dropping};
+use segue_nn::cross_entropy::{Denominator, FullSoftmax, SoftmaxScratch};
 use segue_nn::dropout::{DropoutKey, dropout};
-use segue_nn::layer_norm::RowStats;
+use segue_nn::layer_norm::{NormInput, RowStats};
 use segue_nn::{Gradients, ParamId, Params};
 
 use super::negatives::NegativeSample;
@@ -202,14 +202,9 @@ impl BehaviorStep {
                 self.sample.cross_entropy(catalog, head, own_scale, Some(&mut *d_items), &mut self.softmax)
             } else {
                 let denominator = Denominator { bias: None, excluded };
-                let outputs = (head.d_hidden.as_mut_slice(), Some(&mut *d_items));
-                softmax_cross_entropy(
-                    (&head.hidden, items),
-                    &head.targets,
-                    own_scale,
-                    outputs,
-                    (denominator, &mut self.softmax),
-                )
+                let (hidden, targets) = (head.hidden.as_slice(), head.targets.as_slice());
+                let softmax = FullSoftmax { hidden, items, targets, scale: own_scale, denominator };
+                softmax.run(&mut head.d_hidden, Some(&mut *d_items), &mut self.softmax)
             };
             losses.next_item += if is_own_task { f64::from(scale) * sum } else { 0.0 };
             let key = key.of((rows.of_domain.len() + domain) as u64);
@@ -315,7 +310,8 @@ impl Lane {
         dropout(dropping.rate, dropping.key, &mut self.x);
         for (at, (block, cache)) in net.blocks.iter().zip(&mut self.caches).enumerate() {
             let dropping = dropping.of(at as u64 + 1);
-            block.forward(params, &mut self.x, &self.lengths, dropping, (cache, &mut self.scratch));
+            let (lengths, scratch) = (self.lengths.as_slice(), &mut self.scratch);
+            block.forward(&mut BlockPass { params, lengths, dropping, scratch }, &mut self.x, cache);
         }
         self.hidden.resize(self.x.len(), 0.0);
         net.norm.forward(params, &self.x, &mut self.hidden, &mut self.stats);
@@ -329,12 +325,15 @@ impl Lane {
         let gradients = self.gradients.get_or_insert_with(|| net.block_gradients(params, &fused));
         gradients.clear();
         self.hidden.fill(0.0);
-        net.norm.backward(params, (&self.x, &self.stats), &self.d_x, &mut self.hidden, gradients);
+        let input = NormInput { x: &self.x, stats: &self.stats };
+        net.norm.parameter_gradients(input, &self.d_x, gradients);
+        net.norm.add_input_gradient(params, input, &self.d_x, &mut self.hidden);
         std::mem::swap(&mut self.d_x, &mut self.hidden);
         for (at, (block, cache)) in net.blocks.iter().zip(&self.caches).enumerate().rev() {
             let dropping = dropping.of(at as u64 + 1);
-            let room = (cache, &mut self.scratch);
-            block.backward(params, &mut self.d_x, &self.lengths, dropping, room, gradients);
+            let (lengths, scratch) = (self.lengths.as_slice(), &mut self.scratch);
+            let mut pass = BlockPass { params, lengths, dropping, scratch };
+            block.backward(&mut pass, &mut self.d_x, cache, gradients);
         }
         dropout(dropping.rate, dropping.key, &mut self.d_x);
     }
@@ -376,9 +375,11 @@ impl Head {
         }
         let Some(adapter) = model.net.by_domain.get(domain) else { return };
         let mut d_inner = vec![0.0; self.inner.len()]; // [n, rank]
-        adapter.up.backward(&model.params, &self.inner, &self.d_hidden, Some(&mut d_inner), gradients);
+        adapter.up.parameter_gradients(&model.params, &self.inner, &self.d_hidden, gradients);
+        adapter.up.input_gradient(&model.params, &self.d_hidden, &mut d_inner);
         let mut d_before = vec![0.0; self.d_hidden.len()]; // [n, width]
-        adapter.down.backward(&model.params, &self.before, &d_inner, Some(&mut d_before), gradients);
+        adapter.down.parameter_gradients(&model.params, &self.before, &d_inner, gradients);
+        adapter.down.input_gradient(&model.params, &d_inner, &mut d_before);
         segue_nn::add_scaled(&mut self.d_hidden, 1.0, &d_before);
     }
 

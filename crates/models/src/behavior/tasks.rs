@@ -459,7 +459,7 @@ pub(crate) fn contrast(views: &[f32], width: usize, weight: f32, d_views: &mut [
     let (d_first, d_second) = d_units.split_at_mut(half);
     let nce =
         InfoNce { width, temperature: TEMPERATURE, directions: Directions::Both, false_negatives: None };
-    let loss = nce.run(&units[..half], &units[half..], (d_first, d_second));
+    let loss = nce.run(&units[..half], &units[half..], d_first, d_second);
     let rows =
         d_views.chunks_exact_mut(width).zip(d_units.chunks_exact(width)).zip(units.chunks_exact(width));
     for (((d_view, d_unit), unit), length) in rows.zip(&lengths) {

@@ -8,7 +8,7 @@
 use rayon::prelude::*;
 use segue_nn::cross_entropy::Excluded;
 use segue_nn::dropout::DropoutKey;
-use segue_nn::{Matrix, matmul, matmul_parallel};
+use segue_nn::{Matrix, MatrixMut, matmul, matmul_parallel};
 use serde::{Deserialize, Serialize};
 
 use super::tokens::Rows;
@@ -114,7 +114,7 @@ impl TextInput {
                 let own = &self.values[(range.start + first) * self.dim..];
                 let own = Matrix::new(own, out.len(), self.dim, self.dim);
                 let mut cosines = vec![0.0; out.len() * range.len()]; // [part, n_items]
-                matmul(0.0, &mut cosines, range.len(), 1.0, own, all.t());
+                matmul(MatrixMut::new(&mut cosines, range.len()), 1.0, own, all.t());
                 for (at, (out, cosines)) in out.iter_mut().zip(cosines.chunks_exact(range.len())).enumerate()
                 {
                     let alike = |(other, &cosine): (usize, &f32)| {
@@ -172,7 +172,7 @@ impl TextInput {
                 let mut sum = vec![0.0; width * self.dim]; // [width, dim]
                 let d = Matrix::new(&d_vectors[first * width..], n, width, width);
                 let texts = Matrix::new(&self.values[first * self.dim..], n, self.dim, self.dim);
-                matmul(0.0, &mut sum, self.dim, 1.0, d.t(), texts);
+                matmul(MatrixMut::new(&mut sum, self.dim), 1.0, d.t(), texts);
                 sum
             })
             .collect();

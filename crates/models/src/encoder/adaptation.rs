@@ -8,10 +8,10 @@
 //! few dozen texts, not hundreds.
 
 use rayon::prelude::*;
-use segue_nn::cross_entropy::{Denominator, Excluded, SoftmaxScratch, softmax_cross_entropy};
+use segue_nn::cross_entropy::{Denominator, Excluded, FullSoftmax, SoftmaxScratch};
 use segue_nn::dropout::DropoutKey;
 use segue_nn::info_nce::{Directions, InfoNce};
-use segue_nn::{Gradients, Matrix, add_scaled, matmul};
+use segue_nn::{Gradients, Matrix, MatrixMut, add_scaled, matmul};
 use serde::{Deserialize, Serialize};
 
 use crate::encoder::{EncoderStep, TextEncoder};
@@ -237,15 +237,10 @@ impl Adaptation {
             let excluded = Some(Excluded { offsets: &offsets, items: &excluded });
             let (mut d_hidden, mut d_items) = (vec![0.0; hidden.len()], vec![0.0; items.len()]);
             let scale = self.config.next_item / lessons.len() as f32;
-            let outputs = (d_hidden.as_mut_slice(), Some(d_items.as_mut_slice()));
             let denominator = Denominator { bias: None, excluded };
-            let sum = softmax_cross_entropy(
-                (&hidden, &items),
-                &targets,
-                scale,
-                outputs,
-                (denominator, &mut self.softmax),
-            );
+            let softmax =
+                FullSoftmax { hidden: &hidden, items: &items, targets: &targets, scale, denominator };
+            let sum = softmax.run(&mut d_hidden, Some(&mut d_items), &mut self.softmax);
             loss += sum / lessons.len() as f64;
             for (&row, d) in keys.iter().zip(d_items.chunks_exact(k)) {
                 add_scaled(&mut d_unit[row * k..][..k], 1.0, d);
@@ -320,7 +315,7 @@ impl Adaptation {
                 false_negatives: None,
             };
             let (mut d_queries, mut d_keys) = (vec![0.0; queries.len()], vec![0.0; keys.len()]);
-            loss += f64::from(weight) * contrast.run(&queries, keys, (&mut d_queries, &mut d_keys));
+            loss += f64::from(weight) * contrast.run(&queries, keys, &mut d_queries, &mut d_keys);
             for (&row, d) in places.iter().zip(d_queries.chunks_exact(k)) {
                 add_scaled(&mut d_own[row * k..][..k], weight, d);
             }
@@ -336,7 +331,7 @@ impl Adaptation {
         centered.chunks_exact_mut(dim).for_each(|row| add_scaled(row, -1.0, &self.mean));
         let mut unit = vec![0.0; n * self.k]; // [n, k]
         let transform = Matrix::new(&self.transform, self.k, dim, dim);
-        matmul(0.0, &mut unit, self.k, 1.0, Matrix::new(&centered, n, dim, dim), transform.t());
+        matmul(MatrixMut::new(&mut unit, self.k), 1.0, Matrix::new(&centered, n, dim, dim), transform.t());
         let shorten = |row: &mut [f32]| {
             let length = row.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-6);
             row.iter_mut().for_each(|x| *x /= length);
@@ -358,7 +353,7 @@ impl Adaptation {
         }
         let mut d_vectors = vec![0.0; n * dim];
         let transform = Matrix::new(&self.transform, k, dim, dim);
-        matmul(0.0, &mut d_vectors, dim, 1.0, Matrix::new(&d, n, k, k), transform);
+        matmul(MatrixMut::new(&mut d_vectors, dim), 1.0, Matrix::new(&d, n, k, k), transform);
         d_vectors
     }
 }

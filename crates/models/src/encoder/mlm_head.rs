@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use rayon::prelude::*;
-use segue_nn::cross_entropy::{Denominator, SoftmaxScratch, softmax_cross_entropy};
+use segue_nn::cross_entropy::{Denominator, FullSoftmax, SoftmaxScratch};
 use segue_nn::gelu::{gelu, gelu_backward};
-use segue_nn::layer_norm::{LayerNorm, RowStats};
+use segue_nn::layer_norm::{LayerNorm, NormInput, RowStats};
 use segue_nn::linear::Linear;
 use segue_nn::{Gradients, Matrix, ParamId, Params, matmul_parallel};
 
@@ -209,10 +209,15 @@ impl MlmHead {
         d_table.clear();
         d_table.resize(table.len(), 0.0);
         let mut d_hidden = vec![0.0; hidden.len()]; // [M, width + 1]
-        let outputs = (d_hidden.as_mut_slice(), Some(d_table.as_mut_slice()));
         let scale = weight / n as f32;
-        let denominator = (Denominator::default(), softmax);
-        let sum = softmax_cross_entropy((&hidden, table), targets, scale, outputs, denominator);
+        let loss = FullSoftmax {
+            hidden: &hidden,
+            items: table,
+            targets,
+            scale,
+            denominator: Denominator::default(),
+        };
+        let sum = loss.run(&mut d_hidden, Some(d_table), softmax);
         self.add_table_gradients(gradients);
         let d_hidden: Vec<f32> =
             d_hidden.chunks_exact(width + 1).flat_map(|row| &row[..width]).copied().collect();
@@ -267,10 +272,13 @@ impl MlmHead {
     ) -> Vec<f32> {
         let Scratch { dense, activated, stats, .. } = &mut self.scratch;
         let mut d = vec![0.0; states.len()]; // [M, width]
-        self.norm.backward(params, (activated, stats), d_hidden, &mut d, gradients);
+        let input = NormInput { x: activated, stats };
+        self.norm.parameter_gradients(input, d_hidden, gradients);
+        self.norm.add_input_gradient(params, input, d_hidden, &mut d);
         gelu_backward(dense, activated, &mut d);
         let mut d_states = vec![0.0; states.len()];
-        self.dense.backward(params, states, &d, Some(&mut d_states), gradients);
+        self.dense.parameter_gradients(params, states, &d, gradients);
+        self.dense.input_gradient(params, &d, &mut d_states);
         d_states
     }
 

@@ -1,8 +1,8 @@
 //! The network: embeddings, blocks, pooling; forward and backward on packed sequences (no padding anywhere).
 
 use segue_nn::attention::Mask;
-use segue_nn::block::{Block, BlockCache, BlockScratch, BlockShape, Dropping, NormOrder};
-use segue_nn::layer_norm::{LayerNorm, RowStats};
+use segue_nn::block::{Block, BlockCache, BlockPass, BlockScratch, BlockShape, Dropping, NormOrder};
+use segue_nn::layer_norm::{LayerNorm, NormInput, RowStats};
 use segue_nn::linear::Linear;
 use segue_nn::low_rank::LowRank;
 use segue_nn::{Gradients, ParamId, Params};
@@ -119,7 +119,9 @@ impl Network {
         for (at, block) in self.blocks.iter().enumerate() {
             let cache = &mut trace.blocks[at.min(n_caches - 1)];
             let dropping = dropping.of(at as u64);
-            block.forward(params, &mut trace.x, &batch.lengths, dropping, (cache, &mut trace.scratch));
+            let lengths = &batch.lengths;
+            let mut pass = BlockPass { params, lengths, dropping, scratch: &mut trace.scratch };
+            block.forward(&mut pass, &mut trace.x, cache);
         }
         self.pool(batch, head, trace);
         &trace.out
@@ -165,14 +167,17 @@ impl Network {
         for (at, block) in self.blocks.iter().enumerate().rev() {
             let (cache, scratch) = (&trace.blocks[at], &mut trace.scratch);
             let dropping = dropping.of(at as u64);
-            block.backward(params, &mut dx, &batch.lengths, dropping, (cache, scratch), gradients);
+            let mut pass = BlockPass { params, lengths: &batch.lengths, dropping, scratch };
+            block.backward(&mut pass, &mut dx, cache, gradients);
         }
         let mut below = self.tables().chain([self.norm.gain, self.norm.bias]);
         if !below.any(|id| params.is_trainable(id)) {
             return Vec::new();
         }
         let mut d_embedded = vec![0.0; dx.len()]; // [N, width]
-        self.norm.backward(params, (&trace.embedded, &trace.stats), &dx, &mut d_embedded, gradients);
+        let input = NormInput { x: &trace.embedded, stats: &trace.stats };
+        self.norm.parameter_gradients(input, &dx, gradients);
+        self.norm.add_input_gradient(params, input, &dx, &mut d_embedded);
         d_embedded
     }
 

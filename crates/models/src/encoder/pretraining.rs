@@ -165,7 +165,7 @@ impl Pretraining {
             false_negatives: Some(&alike),
         };
         let (mut d_queries, mut d_keys) = (vec![0.0; n * dim], vec![0.0; n * dim]);
-        let loss = contrast.run(&queries.values, &keys.values, (&mut d_queries, &mut d_keys));
+        let loss = contrast.run(&queries.values, &keys.values, &mut d_queries, &mut d_keys);
         queries.backward(&pairs.queries, &d_queries, pairs.weight, d_vectors);
         keys.backward(&pairs.keys, &d_keys, pairs.weight, d_vectors);
         f64::from(pairs.weight) * loss

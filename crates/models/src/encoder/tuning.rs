@@ -3,6 +3,7 @@
 use rand::Rng;
 use segue_nn::adapter::Adapter;
 use segue_nn::linear::Linear;
+use segue_nn::low_rank::LowRankConfig;
 use segue_nn::prefix::Prefix;
 use segue_nn::{Gradients, Params};
 use serde::{Deserialize, Serialize};
@@ -242,27 +243,29 @@ impl TextEncoder {
         match tuning {
             Tuning::Frozen | Tuning::Full => {}
             Tuning::Lora(config) => {
-                let size = (config.rank, config.alpha / config.rank as f32);
+                let (rank, scale) = (config.rank, config.alpha / config.rank as f32);
                 for &target in &config.targets {
                     let (linear, rows, params) = self.layer(at, target);
-                    linear.add_low_rank(params, &name(target.name()), size, rows, rng);
+                    let config = LowRankConfig { rank, scale, rows };
+                    linear.add_low_rank(params, &name(target.name()), config, rng);
                 }
             }
             Tuning::AdaLora(config) => {
-                let size = (config.initial_rank, config.alpha / config.initial_rank as f32);
+                let (rank, scale) = (config.initial_rank, config.alpha / config.initial_rank as f32);
                 for &target in &config.targets {
                     let (linear, rows, params) = self.layer(at, target);
-                    linear.add_singular(params, &name(target.name()), size, rows, rng);
+                    let config = LowRankConfig { rank, scale, rows };
+                    linear.add_singular(params, &name(target.name()), config, rng);
                 }
             }
             Tuning::Adapter { width: bottleneck } => {
-                let sizes = (width, *bottleneck);
-                let adapter = Adapter::new(&mut self.params, &name("output.adapter"), sizes, rng);
+                let name = name("output.adapter");
+                let adapter = Adapter::new(&mut self.params, &name, width, *bottleneck, rng);
                 self.network.blocks[at].adapter = Some(adapter);
             }
             Tuning::Prefix { length } => {
-                let sizes = (*length, width);
-                let prefix = Prefix::new(&mut self.params, &name("attention.self.prefix"), sizes, rng);
+                let name = name("attention.self.prefix");
+                let prefix = Prefix::new(&mut self.params, &name, *length, width, rng);
                 self.network.blocks[at].prefix = Some(prefix);
             }
         }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use segue_data::{DomainIdx, ItemCatalog, ItemGraph, TrainSet};
-use segue_nn::{Matrix, matmul, matmul_parallel};
+use segue_nn::{Matrix, MatrixMut, matmul, matmul_parallel};
 
 use super::config::{FusionConfig, TokenKind};
 use crate::behavior::Rows;
@@ -94,7 +94,12 @@ impl DenseInput {
                 let n = d.len() / width;
                 let mut sum = vec![0.0; width * self.dim]; // [width, dim]
                 let d = Matrix::new(d, n, width, width);
-                matmul(0.0, &mut sum, self.dim, 1.0, d.t(), Matrix::new(vectors, n, self.dim, self.dim));
+                matmul(
+                    MatrixMut::new(&mut sum, self.dim),
+                    1.0,
+                    d.t(),
+                    Matrix::new(vectors, n, self.dim, self.dim),
+                );
                 sum
             })
             .collect();

@@ -4,7 +4,7 @@ use rand::Rng;
 use rayon::prelude::*;
 use segue_data::{ItemCatalog, TrainSet};
 use segue_nn::dropout::DropoutKey;
-use segue_nn::fusion::{Fusion, FusionCache};
+use segue_nn::fusion::{Fusion, FusionCache, FusionPass, FusionShape, Tokens};
 use segue_nn::{Gradients, ParamId, Params};
 
 use super::config::{FusionConfig, TokenKind};
@@ -106,7 +106,7 @@ impl FusedItems {
             params.add_values(name, &[width, input.dim], input.initial_adaptor(width, self.config.scale))
         });
         let adaptors = adaptors.collect();
-        let shape = (self.kinds.len(), width, self.config.n_key);
+        let shape = FusionShape { n_tokens: self.kinds.len(), width, n_key: self.config.n_key };
         let fusion = Fusion::new(params, "fused.attention", shape, rng);
         let network = match &self.graph {
             Some(GraphInput::Learned { adjacency, config, .. }) => {
@@ -190,7 +190,8 @@ impl FusedItems {
             self.put(&mut cache.tokens, n_tokens - 1, params.get(net.own));
         }
         let mut fused = vec![0.0; n_rows * width]; // [n_rows, width]
-        net.fusion.forward(params, (&cache.tokens, &cache.present), &mut fused, &mut cache.fusion);
+        let tokens = Tokens { values: &cache.tokens, present: &cache.present };
+        net.fusion.forward(params, tokens, &mut fused, &mut cache.fusion);
         times_number_present(&mut fused, &cache.present, n_tokens);
         self.cache = cache;
         fused
@@ -206,7 +207,8 @@ impl FusedItems {
         let was_there = &self.cache.present[row * n..][..n];
         let is_left = |(&there, kind): (&bool, &TokenKind)| there && !gone.contains(kind);
         let present: Vec<bool> = was_there.iter().zip(&self.kinds).map(is_left).collect();
-        net.fusion.forward(params, (tokens, &present), &mut fused, &mut FusionCache::default());
+        let tokens = Tokens { values: tokens, present: &present };
+        net.fusion.forward(params, tokens, &mut fused, &mut FusionCache::default());
         times_number_present(&mut fused, &present, n);
         fused
     }
@@ -307,13 +309,16 @@ impl FusedItems {
         let Some(net) = &self.net else { return 0.0 };
         let (n_tokens, width) = (self.kinds.len(), self.width);
         let cache = &self.cache;
-        let mut d_tokens = vec![0.0; cache.tokens.len()]; // [n_rows, n_tokens, width]
-        if turn != Turn::Sides {
+        // [n_rows, n_tokens, width]
+        let mut d_tokens = if turn == Turn::Sides {
+            vec![0.0; cache.tokens.len()]
+        } else {
             let mut d_fused = d_fused.to_vec();
             times_number_present(&mut d_fused, &cache.present, n_tokens);
-            let inputs = (cache.tokens.as_slice(), cache.present.as_slice());
-            net.fusion.backward(params, inputs, (&d_fused, &cache.fusion), &mut d_tokens, gradients);
-        }
+            let tokens = Tokens { values: &cache.tokens, present: &cache.present };
+            let pass = FusionPass { tokens, cache: &cache.fusion };
+            net.fusion.backward(params, pass, &d_fused, gradients)
+        };
         let key = cache.key.unwrap_or(DropoutKey::new(0)).of(1 << 40);
         let mut loss = 0.0;
         if turn != Turn::Task {

@@ -6,7 +6,7 @@
 
 use rand::Rng;
 use segue_nn::dropout::DropoutKey;
-use segue_nn::neighborhood::{Edges, Neighborhood};
+use segue_nn::neighborhood::{Edges, Neighborhood, NeighborhoodPass, Nodes};
 use segue_nn::{Gradients, Init, ParamId, Params};
 use serde::{Deserialize, Serialize};
 
@@ -131,13 +131,9 @@ struct Stage {
 }
 
 impl Stage {
-    fn edges(&self) -> Edges<'_> {
-        Edges {
-            own: &self.own,
-            offsets: &self.offsets,
-            neighbors: &self.neighbors,
-            relations: &self.relations,
-        }
+    fn nodes(&self) -> Nodes<'_> {
+        let Self { own, offsets, neighbors, relations, .. } = self;
+        Nodes { vectors: &self.x, edges: Edges { own, offsets, neighbors, relations } }
     }
 }
 
@@ -159,7 +155,7 @@ impl Network {
     ) -> Self {
         let shape = [adjacency.n_nodes(), width];
         let nodes = params.add(format!("{name}.nodes"), &shape, Init::Normal(config.init), rng);
-        let layer = Neighborhood::new(params, name, (2 * adjacency.n_relations, width), rng);
+        let layer = Neighborhood::new(params, name, 2 * adjacency.n_relations, width, rng);
         Self { config: config.clone(), width, nodes, layer }
     }
 
@@ -194,7 +190,7 @@ impl Network {
             x = vec![0.0; stage.own.len() * width]; // [n_out, width]
             let mut attention = std::mem::take(&mut stage.attention);
             let out = if at + 1 == n_stages { &mut *y } else { x.as_mut_slice() };
-            self.layer.forward(params, (&stage.x, stage.edges()), out, &mut attention);
+            self.layer.forward(params, stage.nodes(), out, &mut attention);
             stage.attention = attention;
         }
         if n_stages == 0 {
@@ -236,10 +232,8 @@ impl Network {
         let width = self.width;
         let mut d = dy.to_vec();
         for stage in cache.stages.iter().rev() {
-            let mut d_x = vec![0.0; stage.x.len()]; // [n_in, width]
-            let input = (stage.x.as_slice(), stage.edges(), stage.attention.as_slice());
-            self.layer.backward(params, input, &d, &mut d_x, gradients);
-            d = d_x;
+            let pass = NeighborhoodPass { nodes: stage.nodes(), attention: &stage.attention };
+            d = self.layer.backward(params, pass, &d, gradients); // [n_in, width]
         }
         let Some(d_nodes) = gradients.get_mut(self.nodes) else { return };
         for (node, d) in cache.inputs.iter().zip(d.chunks_exact(width)) {

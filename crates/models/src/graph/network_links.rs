@@ -47,8 +47,7 @@ impl Network {
         let (loss, of_rows) = match form {
             LossForm::Rank => {
                 let positives = &questions.answers;
-                let softmax =
-                    SampledSoftmax { width, table: nodes, positives, negatives: &negatives, log_q: None };
+                let softmax = SampledSoftmax { width, table: nodes, positives, negatives: &negatives };
                 let (loss, rows) = softmax.run(&queries, &mut d_queries);
                 (loss, (rows.rows, rows.values))
             }

@@ -1,8 +1,8 @@
 //! Queries against all rows of a table, forward and back: the only work that grows with the number of entities.
 
 use rayon::prelude::*;
-use segue_nn::distance::{negated_distances, negated_distances_backward};
-use segue_nn::{Matrix, matmul};
+use segue_nn::distance::DistanceScores;
+use segue_nn::{Matrix, MatrixMut, add_matmul, matmul};
 
 use crate::graph::score::Comparison;
 
@@ -34,13 +34,15 @@ impl Sides<'_> {
         let Self { queries, table, width } = *self;
         let n_rows = self.n_rows();
         match comparison {
-            Comparison::Distance(distance) => negated_distances(distance, width, (queries, table), scores),
+            Comparison::Distance(distance) => {
+                DistanceScores { distance, width, queries, items: table }.forward(scores);
+            }
             Comparison::Product => {
                 let table = Matrix::new(table, n_rows, width, width).t();
                 let tasks = scores.par_chunks_mut(ROWS_PER_TASK * n_rows);
                 tasks.zip(queries.par_chunks(ROWS_PER_TASK * width)).for_each(|(scores, queries)| {
                     let queries = Matrix::new(queries, queries.len() / width, width, width);
-                    matmul(0.0, scores, n_rows, 1.0, queries, table);
+                    matmul(MatrixMut::new(scores, n_rows), 1.0, queries, table);
                 });
             }
         }
@@ -57,15 +59,15 @@ impl Sides<'_> {
         let (n_queries, n_rows) = (self.n_queries(), self.n_rows());
         match comparison {
             Comparison::Distance(distance) => {
-                let sides = (queries, table);
-                negated_distances_backward(distance, width, sides, d_scores, (d_queries, d_table));
+                let distances = DistanceScores { distance, width, queries, items: table };
+                distances.backward(d_scores, d_queries, d_table);
             }
             Comparison::Product => {
                 let table = Matrix::new(table, n_rows, width, width);
                 let tasks = d_queries.par_chunks_mut(ROWS_PER_TASK * width);
                 tasks.zip(d_scores.par_chunks(ROWS_PER_TASK * n_rows)).for_each(|(d_queries, d_scores)| {
                     let d_scores = Matrix::new(d_scores, d_scores.len() / n_rows, n_rows, n_rows);
-                    matmul(1.0, d_queries, width, 1.0, d_scores, table);
+                    add_matmul(MatrixMut::new(d_queries, width), 1.0, d_scores, table);
                 });
                 let queries = Matrix::new(queries, n_queries, width, width);
                 let d_scores = Matrix::new(d_scores, n_queries, n_rows, n_rows);
@@ -73,7 +75,7 @@ impl Sides<'_> {
                 tasks.for_each(|(task, d_table)| {
                     let first = task * ROWS_PER_TASK;
                     let d_scores = d_scores.columns(first..first + d_table.len() / width).t();
-                    matmul(1.0, d_table, width, 1.0, d_scores, queries);
+                    add_matmul(MatrixMut::new(d_table, width), 1.0, d_scores, queries);
                 });
             }
         }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use segue_nn::activation::Activation;
 use segue_nn::attention::Mask;
-use segue_nn::convolution::{Convolution, Padding};
-use segue_nn::{Matrix, add_scaled, matmul};
+use segue_nn::convolution::{Convolution, Frame};
+use segue_nn::{Matrix, MatrixMut, add_scaled, matmul};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -98,7 +98,7 @@ impl Projection {
         let n = x.len() / self.n_in;
         let mut y = vec![0.0; n * self.n_out];
         let weight = Matrix::new(&self.weight, self.n_out, self.n_in, self.n_in);
-        matmul(0.0, &mut y, self.n_out, 1.0, Matrix::new(x, n, self.n_in, self.n_in), weight.t());
+        matmul(MatrixMut::new(&mut y, self.n_out), 1.0, Matrix::new(x, n, self.n_in, self.n_in), weight.t());
         y
     }
 }
@@ -227,7 +227,7 @@ impl ClipVision {
         }
         let Room { patches, windows, tower } = room;
         patches.resize(n * self.n_patches * width, 0.0);
-        self.patches.forward(pixels, ([side, side], Padding::none()), patches, windows);
+        self.patches.forward(pixels, Frame::bare([side, side]), patches, windows);
         let mut x = Vec::with_capacity(patches.len() + n * width); // [n · (1 + n_patches), width]
         for patches in patches.chunks_exact(self.n_patches * width) {
             let first = x.len();

@@ -2,7 +2,7 @@
 
 use segue_nn::activation::{Activation, ScaleShift};
 use segue_nn::add_scaled;
-use segue_nn::convolution::{Convolution, Extent, Padding};
+use segue_nn::convolution::{Convolution, Extent, Frame, Padding};
 use segue_nn::depthwise::Depthwise;
 use segue_nn::pooling::mean_of_places;
 
@@ -99,16 +99,16 @@ impl EfficientNetLite0 {
         let n = pixels.len() / image;
         let mut size = [SIDE, SIDE];
         let padding = Padding::same(size, self.stem.kernel, self.stem.stride);
-        let extent = self.stem.extent(size, padding);
+        let extent = self.stem.extent(Frame { size, padding });
         let x = sized(&mut room.x, n * extent[0] * extent[1] * self.stem.n_out);
-        self.stem.forward(pixels, (size, padding), x, &mut room.patches);
+        self.stem.forward(pixels, Frame { size, padding }, x, &mut room.patches);
         size = extent;
         for block in &self.blocks {
             size = block.forward((n, size), room);
         }
         let places = size[0] * size[1];
         let (x, wide) = (&room.x[..n * places * self.head.n_in], sized(&mut room.wide, n * places * WIDTH));
-        self.head.forward(x, (size, Padding::none()), wide, &mut room.patches);
+        self.head.forward(x, Frame::bare(size), wide, &mut room.patches);
         for (x, y) in wide.chunks_exact(places * WIDTH).zip(vectors.chunks_exact_mut(WIDTH)) {
             mean_of_places(x, y);
         }
@@ -129,7 +129,7 @@ impl Block {
         let n_wide = self.depthwise.bias.len();
         let n_in = self.expand.as_ref().map_or(n_wide, |expand| expand.n_in);
         let padding = Padding::same(size, self.depthwise.kernel, self.depthwise.stride);
-        let extent = self.depthwise.extent(size, padding);
+        let extent = self.depthwise.extent(Frame { size, padding });
         let [places, places_out] = [size, extent].map(|size| size[0] * size[1]);
         let Room { x: all, wide, filtered, next, patches } = room;
         let group = (WIDE_VALUES / (places * n_wide)).clamp(1, n);
@@ -142,14 +142,14 @@ impl Block {
             let input = match &self.expand {
                 Some(expand) => {
                     let wide = sized(wide, n * places * n_wide);
-                    expand.forward(x, (size, Padding::none()), wide, patches);
+                    expand.forward(x, Frame::bare(size), wide, patches);
                     wide
                 }
                 None => x,
             };
             let filtered = sized(filtered, n * places_out * n_wide);
-            self.depthwise.forward(input, (size, padding), filtered);
-            self.project.forward(filtered, (extent, Padding::none()), y, patches);
+            self.depthwise.forward(input, Frame { size, padding }, filtered);
+            self.project.forward(filtered, Frame::bare(extent), y, patches);
             if self.is_residual {
                 add_scaled(y, 1.0, x);
             }

@@ -32,8 +32,7 @@ def main():
         "block_pre_causal": blocks(1, pre=True, causal=True),
         "block_post_bidirectional": blocks(1, pre=False, causal=False),
         "transformer_pre_causal": blocks(2, pre=True, causal=True),
-        "sampled_softmax": sampled_softmax(correct=False),
-        "sampled_softmax_corrected": sampled_softmax(correct=True),
+        "sampled_softmax": sampled_softmax(),
         "binary_cross_entropy": binary_cross_entropy(),
         "info_nce": info_nce(masked=False),
         "info_nce_masked": info_nce(masked=True),
@@ -135,19 +134,16 @@ def blocks(n, pre, causal):
     return case(x, hidden[kept()], parameters, lengths=LENGTHS)
 
 
-def sampled_softmax(correct):
+def sampled_softmax():
     """Cross-entropy over one positive and shared negatives; a negative equal to the positive is left out."""
     x, table = normal(9, 6), normal(20, 6)
     positives, negatives = torch.randint(20, (9,)), torch.randint(20, (14,))
-    log_q = torch.log_softmax(torch.randn(20), 0)
     scores = torch.cat([(x * table[positives]).sum(1, keepdim=True), x @ table[negatives].T], dim=1)
-    if correct:
-        scores = scores - torch.cat([log_q[positives][:, None], log_q[negatives].expand(9, -1)], dim=1)
     hits = F.pad(positives[:, None] == negatives[None], (1, 0))
     assert hits.any()
     loss = F.cross_entropy(scores.masked_fill(hits, -torch.inf), torch.zeros(9, dtype=torch.long))
     ids = {"positives": positives.tolist(), "negatives": negatives.tolist()}
-    return case(x, loss, {"table": table}, lengths=[9], log_q=numbers(log_q), **ids)
+    return case(x, loss, {"table": table}, lengths=[9], **ids)
 
 
 def binary_cross_entropy():
@@ -216,7 +212,7 @@ def prefix(causal):
 
 
 def fusion():
-    """Three tokens a row; absent ones as in `subjects.rs`: each odd row lacks token `row % 3`, row 3 lacks all."""
+    """Three tokens a row; absent ones as in `subjects/sets.rs`: each odd row lacks token `row % 3`, row 3 lacks all."""
     n, m, width, n_key = 7, 3, 6, 4
     x, kinds = normal(n, m * width), normal(m, width)
     query, key = normal(n_key, width), normal(n_key, width)

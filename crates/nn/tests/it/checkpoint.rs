@@ -1,4 +1,4 @@
-//! A training that was stored goes on as if it had not stopped; a file that does not fit changes nothing.
+//! A training that was stored resumes as if it had not stopped; a file that does not fit changes nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -74,13 +74,13 @@ impl Training {
     fn save(&self, path: &Path, scalars: &Scalars) {
         let memory = vec![("average".to_owned(), self.average.as_slice())];
         let besides = Besides { tables: vec![("items", &self.table)], memory };
-        save_training(path, (&self.params, &self.optimizer), &besides, scalars).unwrap();
+        save_training(path, &self.params, &self.optimizer, &besides, scalars).unwrap();
     }
 
     fn load(&mut self, path: &Path) -> Result<Scalars, CheckpointError> {
         let memory = vec![("average".to_owned(), self.average.as_mut_slice())];
         let mut besides = BesidesMut { tables: vec![("items", &mut self.table)], memory };
-        load_training(path, (&mut self.params, &mut self.optimizer), &mut besides)
+        load_training(path, &mut self.params, &mut self.optimizer, &mut besides)
     }
 }
 
@@ -95,7 +95,7 @@ fn scalars() -> Scalars {
 }
 
 #[test]
-fn a_stored_training_has_the_same_bytes_and_goes_on_the_same() {
+fn a_stored_training_has_the_same_bytes_and_resumes_the_same() {
     let folder = Folder::new("same");
     let (first, second) = (folder.0.join("first.safetensors"), folder.0.join("second.safetensors"));
     let mut training = Training::new(4, 1);
@@ -153,7 +153,7 @@ fn other_shapes_and_names_are_refused_with_the_first_difference() {
     refused(other, "`memory.average` is F32 [7] in the file, F32 [8] here");
     let mut other = training.clone();
     let nothing = &mut BesidesMut::default();
-    let fewer = load_training(&path, (&mut other.params, &mut other.optimizer), nothing);
+    let fewer = load_training(&path, &mut other.params, &mut other.optimizer, nothing);
     assert!(fewer.unwrap_err().to_string().contains("`memory.average` [7] is in the file and not here"));
 }
 
@@ -218,14 +218,13 @@ fn a_folder_that_is_not_there_is_named_and_nothing_is_left() {
     let folder = Folder::new("nowhere");
     let training = Training::new(4, 1);
     let path = folder.0.join("none").join("a.safetensors");
-    let saved =
-        save_training(&path, (&training.params, &training.optimizer), &Besides::default(), &scalars());
+    let saved = save_training(&path, &training.params, &training.optimizer, &Besides::default(), &scalars());
     assert!(matches!(saved, Err(CheckpointError::Io { doing: "write", .. })));
     assert!(folder.files().is_empty());
 }
 
 #[test]
-fn adagrad_goes_on_the_same_and_the_file_of_another_optimizer_is_refused() {
+fn adagrad_resumes_the_same_and_the_file_of_another_optimizer_is_refused() {
     let folder = Folder::new("adagrad");
     let path = folder.0.join("a.safetensors");
     let with_adagrad = |seed| {

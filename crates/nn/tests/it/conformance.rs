@@ -1,6 +1,6 @@
 //! Every layer: the same at any thread count, whatever ran before, whatever else is in the batch; trained where it is trained.
 
-use crate::subject::{Pass, Reach, Subject, projection, relative_distance};
+use crate::subject::{Pass, Reach, Rows, Subject, projection, relative_distance};
 use crate::subjects::subjects;
 
 const LENGTHS: [usize; 4] = [3, 1, 4, 2];
@@ -70,7 +70,7 @@ fn gradients_of_parameters_are_added() {
         let Pass { y, gradients: once, .. } = subject.pass(&x, &LENGTHS);
         let mut twice = once.clone();
         let dy = projection(y.len());
-        subject.layer.backward(&subject.params, (&x, &LENGTHS), &dy, &mut twice);
+        subject.layer.backward(&subject.params, Rows { x: &x, lengths: &LENGTHS }, &dy, &mut twice);
         for (once, twice) in once.arrays().iter().zip(twice.arrays()) {
             let doubled: Vec<f32> = once.iter().map(|g| 2.0 * g).collect();
             same(twice, &doubled, subject.name);
@@ -113,7 +113,7 @@ fn packed_sequences_are_each_alone() {
             let x = rows(&x, n, range.clone());
             same(&subject.forward(x, &[t]), rows(&packed.y, n, range.clone()), subject.name);
             let dy = rows(&dy, n, range.clone());
-            let dx = subject.layer.backward(&subject.params, (x, &[t]), dy, &mut total);
+            let dx = subject.layer.backward(&subject.params, Rows { x, lengths: &[t] }, dy, &mut total);
             same(&dx, rows(&packed.dx, n, range), subject.name);
             first += t;
         }

@@ -6,16 +6,17 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use segue_nn::adapter::Adapter;
 use segue_nn::attention::{Attention, Mask};
-use segue_nn::block::{Block, BlockCache, BlockScratch, BlockShape, Dropping, NormOrder};
-use segue_nn::fusion::Fusion;
+use segue_nn::block::{Block, BlockCache, BlockPass, BlockScratch, BlockShape, Dropping, NormOrder};
+use segue_nn::fusion::{Fusion, FusionShape};
 use segue_nn::layer_norm::LayerNorm;
-use segue_nn::linear::Linear;
+use segue_nn::linear::{Linear, LinearShape};
+use segue_nn::low_rank::LowRankConfig;
 use segue_nn::neighborhood::Neighborhood;
 use segue_nn::prefix::Prefix;
 use segue_nn::{Gradients, Params};
 use serde_json::Value;
 
-use crate::subject::{Layer, relative_distance};
+use crate::subject::{Layer, Rows, relative_distance};
 use crate::subjects::{Elementwise, Fused, Neighbors, Prefixed};
 
 /// Between an array of ours and theirs, as vectors; 1e-4 is asked for.
@@ -63,7 +64,7 @@ impl Case {
         let (x, dy) = (self.floats("/x"), self.floats("/dy"));
         self.same("the output", &layer.forward(params, &x, &lengths), &self.floats("/y"));
         let mut gradients = params.gradients();
-        let dx = layer.backward(params, (&x, &lengths), &dy, &mut gradients);
+        let dx = layer.backward(params, Rows { x: &x, lengths: &lengths }, &dy, &mut gradients);
         self.same("the gradient of the input", &dx, &self.floats("/dx"));
         for name in self.arrays() {
             let gradient = gradients.get(params.id(name).unwrap());
@@ -79,10 +80,16 @@ fn generator() -> ChaCha8Rng {
 #[test]
 fn linear_equals_pytorch() {
     let mut params = Params::new();
-    let mut layer = Linear::new(&mut params, "linear", (5, 7), 1.0, &mut generator());
+    let mut layer =
+        Linear::new(&mut params, "linear", LinearShape { n_in: 5, n_out: 7 }, 1.0, &mut generator());
     Case::read("linear").check(&mut params, &layer);
     for (at, rows) in [0..2, 4..7].into_iter().enumerate() {
-        layer.add_low_rank(&mut params, &format!("delta{at}"), (3, 0.7), rows, &mut generator());
+        layer.add_low_rank(
+            &mut params,
+            &format!("delta{at}"),
+            LowRankConfig { rank: 3, scale: 0.7, rows },
+            &mut generator(),
+        );
     }
     Case::read("low_rank").check(&mut params, &layer);
 }
@@ -95,13 +102,7 @@ impl Layer for Penalized {
         Layer::forward(&self.0, params, x, lengths)
     }
 
-    fn backward(
-        &self,
-        params: &Params,
-        input: (&[f32], &[usize]),
-        dy: &[f32],
-        gradients: &mut Gradients,
-    ) -> Vec<f32> {
+    fn backward(&self, params: &Params, input: Rows<'_>, dy: &[f32], gradients: &mut Gradients) -> Vec<f32> {
         for delta in &self.0.deltas {
             delta.add_orthogonality(params, 0.3, gradients);
         }
@@ -112,9 +113,15 @@ impl Layer for Penalized {
 #[test]
 fn deltas_with_singular_values_and_their_penalty_equal_pytorch() {
     let mut params = Params::new();
-    let mut layer = Linear::new(&mut params, "linear", (5, 7), 1.0, &mut generator());
+    let mut layer =
+        Linear::new(&mut params, "linear", LinearShape { n_in: 5, n_out: 7 }, 1.0, &mut generator());
     for (at, rows) in [0..2, 4..7].into_iter().enumerate() {
-        layer.add_singular(&mut params, &format!("delta{at}"), (3, 0.7), rows, &mut generator());
+        layer.add_singular(
+            &mut params,
+            &format!("delta{at}"),
+            LowRankConfig { rank: 3, scale: 0.7, rows },
+            &mut generator(),
+        );
     }
     let (case, layer) = (Case::read("singular"), Penalized(layer));
     case.check(&mut params, &layer);
@@ -127,9 +134,9 @@ fn deltas_with_singular_values_and_their_penalty_equal_pytorch() {
 #[test]
 fn merged_deltas_give_the_same_outputs() {
     let (mut params, mut rng) = (Params::new(), generator());
-    let mut layer = Linear::new(&mut params, "linear", (5, 7), 1.0, &mut rng);
-    layer.add_low_rank(&mut params, "one", (3, 0.7), 0..2, &mut rng);
-    layer.add_singular(&mut params, "other", (2, 0.4), 4..7, &mut rng);
+    let mut layer = Linear::new(&mut params, "linear", LinearShape { n_in: 5, n_out: 7 }, 1.0, &mut rng);
+    layer.add_low_rank(&mut params, "one", LowRankConfig { rank: 3, scale: 0.7, rows: 0..2 }, &mut rng);
+    layer.add_singular(&mut params, "other", LowRankConfig { rank: 2, scale: 0.4, rows: 4..7 }, &mut rng);
     for array in params.arrays_mut() {
         array.values.iter_mut().enumerate().for_each(|(at, value)| *value += (at as f32).sin());
     }
@@ -143,11 +150,11 @@ fn merged_deltas_give_the_same_outputs() {
 #[test]
 fn adapter_and_prefix_equal_pytorch() {
     let mut params = Params::new();
-    let layer = Adapter::new(&mut params, "adapter", (8, 3), &mut generator());
+    let layer = Adapter::new(&mut params, "adapter", 8, 3, &mut generator());
     Case::read("adapter").check(&mut params, &layer);
     for (name, mask) in [("prefix_causal", Mask::Causal), ("prefix_bidirectional", Mask::Bidirectional)] {
         let mut params = Params::new();
-        let prefix = Prefix::new(&mut params, "prefix", (3, 8), &mut generator());
+        let prefix = Prefix::new(&mut params, "prefix", 3, 8, &mut generator());
         let attention = Attention { width: 8, n_heads: 2, mask };
         Case::read(name).check(&mut params, &Prefixed { attention, prefix });
     }
@@ -169,6 +176,10 @@ fn packed_attention_equals_padded_attention_in_pytorch() {
     }
 }
 
+fn pass<'a>(params: &'a Params, lengths: &'a [usize], scratch: &'a mut BlockScratch) -> BlockPass<'a> {
+    BlockPass { params, lengths, dropping: Dropping::none(), scratch }
+}
+
 /// Blocks one after the other.
 struct Stack(Vec<Block>);
 
@@ -178,7 +189,7 @@ impl Stack {
         let mut stream = x.to_vec();
         let mut caches = vec![BlockCache::default(); self.0.len()];
         for (block, cache) in self.0.iter().zip(&mut caches) {
-            block.forward(params, &mut stream, lengths, Dropping::none(), (cache, &mut scratch));
+            block.forward(&mut pass(params, lengths, &mut scratch), &mut stream, cache);
         }
         (stream, caches)
     }
@@ -192,15 +203,14 @@ impl Layer for Stack {
     fn backward(
         &self,
         params: &Params,
-        (x, lengths): (&[f32], &[usize]),
+        Rows { x, lengths }: Rows<'_>,
         dy: &[f32],
         gradients: &mut Gradients,
     ) -> Vec<f32> {
         let (_, caches) = self.run(params, x, lengths);
         let (mut dx, mut scratch) = (dy.to_vec(), BlockScratch::default());
         for (block, cache) in self.0.iter().zip(&caches).rev() {
-            let caches = (cache, &mut scratch);
-            block.backward(params, &mut dx, lengths, Dropping::none(), caches, gradients);
+            block.backward(&mut pass(params, lengths, &mut scratch), &mut dx, cache, gradients);
         }
         dx
     }
@@ -225,9 +235,10 @@ fn packed_blocks_equal_padded_transformer_layers_in_pytorch() {
 #[test]
 fn fusion_and_neighborhood_equal_pytorch() {
     let mut params = Params::new();
-    let fusion = Fusion::new(&mut params, "fusion", (3, 6, 4), &mut generator());
+    let fusion =
+        Fusion::new(&mut params, "fusion", FusionShape { n_tokens: 3, width: 6, n_key: 4 }, &mut generator());
     Case::read("fusion").check(&mut params, &Fused { fusion, some_absent: true });
     let mut params = Params::new();
-    let layer = Neighborhood::new(&mut params, "graph", (2, 6), &mut generator());
+    let layer = Neighborhood::new(&mut params, "graph", 2, 6, &mut generator());
     Case::read("neighborhood").check(&mut params, &Neighbors(layer));
 }

@@ -1,8 +1,8 @@
-//! Layers that only run forward: no gradient, so no place in `subjects.rs`. Each is held to its definition, written as plain
+//! Layers that only run forward: no gradient, so no place in `subjects/`. Each is held to its definition, written as plain
 //! loops in f64 and without any of the crate's code, and to giving an image the same numbers whatever else is in the batch.
 
 use segue_nn::activation::{Activation, ScaleShift, add_bias};
-use segue_nn::convolution::{Convolution, Padding};
+use segue_nn::convolution::{Convolution, Frame, Padding};
 use segue_nn::depthwise::Depthwise;
 use segue_nn::pooling::{max_of_places, mean_of_places};
 
@@ -196,7 +196,7 @@ fn convolution(window: Window) -> InferenceSubject {
         forward: Box::new(move |x| {
             let n = x.len() / (n_places * n_in) * window.places().len();
             let (mut y, mut patches) = (vec![f32::NAN; n * n_out], vec![f32::NAN; 9_999]);
-            layer.forward(x, (window.size, window.padding), &mut y, &mut patches);
+            layer.forward(x, Frame { size: window.size, padding: window.padding }, &mut y, &mut patches);
             y
         }),
         definition: Box::new(move |x| {
@@ -239,7 +239,7 @@ fn depthwise(window: Window, n_channels: usize) -> InferenceSubject {
         forward: Box::new(move |x| {
             let n = x.len() / (n_places * n_channels) * window.places().len();
             let mut y = vec![f32::NAN; n * n_channels];
-            layer.forward(x, (window.size, window.padding), &mut y);
+            layer.forward(x, Frame { size: window.size, padding: window.padding }, &mut y);
             y
         }),
         definition: Box::new(move |x| {

@@ -4,17 +4,17 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use segue_nn::answers::{Answers, answers_cross_entropy};
 use segue_nn::binary_cross_entropy::{Reduction, binary_cross_entropy};
-use segue_nn::cross_entropy::{Denominator, SoftmaxScratch, softmax_cross_entropy};
+use segue_nn::cross_entropy::{Denominator, FullSoftmax, SoftmaxScratch};
 use segue_nn::info_nce::{Directions, InfoNce};
-use segue_nn::sampled_softmax::{LogQ, SampledSoftmax};
+use segue_nn::sampled_softmax::SampledSoftmax;
 use segue_nn::{Gradients, Init, ParamId, Params};
 
 use crate::golden::Case;
-use crate::subject::{Layer, Reach, Subject, numbers, relative_distance};
+use crate::subject::{Layer, Reach, Rows, Subject, numbers, relative_distance};
 
 /// Every loss.
 pub(crate) fn losses() -> Vec<Subject> {
-    let mut all = vec![sampled_softmax(false), sampled_softmax(true)];
+    let mut all = vec![sampled_softmax()];
     all.extend([full_softmax(false), full_softmax(true)]);
     all.extend([info_nce(Directions::QueryToKey, false), info_nce(Directions::Both, true)]);
     all.push(answers());
@@ -37,7 +37,6 @@ struct Sampled {
     table: ParamId,
     positives: Vec<u32>, // repeated as far as rows go
     negatives: Vec<u32>,
-    log_q: Option<Vec<f32>>,
 }
 
 const WIDTH: usize = 6;
@@ -46,17 +45,11 @@ impl Sampled {
     fn run(&self, params: &Params, x: &[f32]) -> (f64, Vec<f32>, segue_nn::RowGradients) {
         let n = x.len() / WIDTH;
         let positives: Vec<u32> = self.positives.iter().copied().cycle().take(n).collect();
-        let of = |rows: &[u32]| {
-            rows.iter().map(|&row| self.log_q.as_ref().map_or(0.0, |q| q[row as usize])).collect()
-        };
-        let (log_positives, log_negatives): (Vec<f32>, Vec<f32>) = (of(&positives), of(&self.negatives));
-        let log_q = LogQ { positives: &log_positives, negatives: &log_negatives };
         let loss = SampledSoftmax {
             width: WIDTH,
             table: params.get(self.table),
             positives: &positives,
             negatives: &self.negatives,
-            log_q: self.log_q.as_ref().map(|_| log_q),
         };
         let mut dx = vec![f32::NAN; x.len()];
         let (loss, rows) = loss.run(x, &mut dx);
@@ -72,7 +65,7 @@ impl Layer for Sampled {
     fn backward(
         &self,
         params: &Params,
-        (x, _): (&[f32], &[usize]),
+        Rows { x, .. }: Rows<'_>,
         dy: &[f32],
         gradients: &mut Gradients,
     ) -> Vec<f32> {
@@ -93,38 +86,32 @@ fn table(params: &mut Params) -> ParamId {
     params.add("table", &[20, WIDTH], Init::Normal(0.7), &mut ChaCha8Rng::seed_from_u64(3))
 }
 
-fn sampled_softmax(corrected: bool) -> Subject {
+fn sampled_softmax() -> Subject {
     let mut params = Params::new();
     let layer = Sampled {
         table: table(&mut params),
         positives: vec![3, 11, 3, 0, 19, 7],
         negatives: vec![5, 3, 9, 5, 0, 12, 18, 1, 1, 1, 16],
-        log_q: corrected.then(|| numbers(20, 8)),
     };
-    let name = if corrected { "sampled softmax, corrected" } else { "sampled softmax" };
-    Subject { params, ..subject("sampled_softmax", name, WIDTH, Box::new(layer)) }
+    Subject { params, ..subject("sampled_softmax", "sampled softmax", WIDTH, Box::new(layer)) }
 }
 
 #[test]
 fn sampled_softmax_equals_pytorch() {
-    for name in ["sampled_softmax", "sampled_softmax_corrected"] {
-        let case = Case::read(name);
-        let mut params = Params::new();
-        let layer = Sampled {
-            table: table(&mut params),
-            positives: case.integers("/positives"),
-            negatives: case.integers("/negatives"),
-            log_q: name.ends_with("corrected").then(|| case.floats("/log_q")),
-        };
-        case.check(&mut params, &layer);
-    }
+    let case = Case::read("sampled_softmax");
+    let mut params = Params::new();
+    let layer = Sampled {
+        table: table(&mut params),
+        positives: case.integers("/positives"),
+        negatives: case.integers("/negatives"),
+    };
+    case.check(&mut params, &layer);
 }
 
 #[test]
 fn a_position_whose_negatives_are_all_its_positive_has_no_loss() {
     let mut params = Params::new();
-    let mut layer =
-        Sampled { table: table(&mut params), positives: vec![4], negatives: vec![4, 4], log_q: None };
+    let mut layer = Sampled { table: table(&mut params), positives: vec![4], negatives: vec![4, 4] };
     for negatives in [vec![4, 4], vec![]] {
         layer.negatives = negatives;
         let (loss, dx, rows) = layer.run(&params, &numbers(3 * WIDTH, 1));
@@ -135,17 +122,17 @@ fn a_position_whose_negatives_are_all_its_positive_has_no_loss() {
 
 #[test]
 fn many_positions_are_as_many_alone() {
-    let Subject { params, layer, .. } = sampled_softmax(true);
+    let Subject { params, layer, .. } = sampled_softmax();
     let (n, period) = (1320, 6); // several blocks in several lanes; positives repeat after `period`
     let x = numbers(n * WIDTH, 1);
     let mut gradients = params.gradients();
-    let dx = layer.backward(&params, (&x, &[n]), &[1.0], &mut gradients);
+    let dx = layer.backward(&params, Rows { x: &x, lengths: &[n] }, &[1.0], &mut gradients);
     let mut alone = params.gradients();
     let mut loss = 0.0;
     let share = period as f32 / n as f32;
     for (x, dx) in x.chunks(period * WIDTH).zip(dx.chunks(period * WIDTH)) {
         loss += layer.forward(&params, x, &[period])[0] * share;
-        let dx_alone = layer.backward(&params, (x, &[period]), &[share], &mut alone);
+        let dx_alone = layer.backward(&params, Rows { x, lengths: &[period] }, &[share], &mut alone);
         assert!(relative_distance(dx, &dx_alone) < 1e-5);
     }
     assert!((loss - layer.forward(&params, &x, &[n])[0]).abs() < 1e-4);
@@ -165,10 +152,9 @@ impl Full {
         let targets: Vec<u32> = (0..x.len() / WIDTH).map(|row| (row * 7 % 20) as u32).collect();
         let mut dx = vec![0.0; x.len()];
         let denominator = Denominator { bias: self.bias.as_deref(), excluded: None };
-        let mut scratch = SoftmaxScratch::default();
-        let gradients = (dx.as_mut_slice(), d_table);
-        let arrays = (x, params.get(self.table));
-        let loss = softmax_cross_entropy(arrays, &targets, 1.0, gradients, (denominator, &mut scratch));
+        let items = params.get(self.table);
+        let softmax = FullSoftmax { hidden: x, items, targets: &targets, scale: 1.0, denominator };
+        let loss = softmax.run(&mut dx, d_table, &mut SoftmaxScratch::default());
         (loss, dx)
     }
 }
@@ -181,7 +167,7 @@ impl Layer for Full {
     fn backward(
         &self,
         params: &Params,
-        (x, _): (&[f32], &[usize]),
+        Rows { x, .. }: Rows<'_>,
         dy: &[f32],
         gradients: &mut Gradients,
     ) -> Vec<f32> {
@@ -229,7 +215,7 @@ impl Pairs {
             false_negatives: mask.as_deref(),
         };
         let (mut d_queries, mut d_keys) = (vec![f32::NAN; queries.len()], vec![f32::NAN; keys.len()]);
-        let loss = loss.run(&queries, &keys, (&mut d_queries, &mut d_keys));
+        let loss = loss.run(&queries, &keys, &mut d_queries, &mut d_keys);
         let pairs = d_queries.chunks_exact(self.width).zip(d_keys.chunks_exact(self.width));
         (loss, pairs.flat_map(|(query, key)| [query, key].concat()).collect())
     }
@@ -240,7 +226,7 @@ impl Layer for Pairs {
         vec![self.run(x).0 as f32]
     }
 
-    fn backward(&self, _: &Params, (x, _): (&[f32], &[usize]), dy: &[f32], _: &mut Gradients) -> Vec<f32> {
+    fn backward(&self, _: &Params, Rows { x, .. }: Rows<'_>, dy: &[f32], _: &mut Gradients) -> Vec<f32> {
         let mut dx = self.run(x).1;
         scaled(&mut dx, dy);
         dx
@@ -291,7 +277,7 @@ impl Layer for Binary {
         vec![self.run(x).0 as f32]
     }
 
-    fn backward(&self, _: &Params, (x, _): (&[f32], &[usize]), dy: &[f32], _: &mut Gradients) -> Vec<f32> {
+    fn backward(&self, _: &Params, Rows { x, .. }: Rows<'_>, dy: &[f32], _: &mut Gradients) -> Vec<f32> {
         let mut dx = self.run(x).1;
         scaled(&mut dx, dy);
         dx
@@ -336,7 +322,7 @@ impl Layer for SeveralAnswers {
         vec![Self::run(x).0 as f32]
     }
 
-    fn backward(&self, _: &Params, (x, _): (&[f32], &[usize]), dy: &[f32], _: &mut Gradients) -> Vec<f32> {
+    fn backward(&self, _: &Params, Rows { x, .. }: Rows<'_>, dy: &[f32], _: &mut Gradients) -> Vec<f32> {
         let mut dx = Self::run(x).1;
         scaled(&mut dx, dy);
         dx

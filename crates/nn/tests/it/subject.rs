@@ -4,19 +4,22 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue_nn::{Gradients, Params};
 
+/// Rows of sequences, one behind the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    /// `[N, n_in]`.
+    pub(crate) x: &'a [f32],
+    /// Of the sequences; N is their sum.
+    pub(crate) lengths: &'a [usize],
+}
+
 /// One layer, or one loss whose only output is a number.
 pub(crate) trait Layer {
     /// From `x: [N, n_in]`, N = Σ lengths.
     fn forward(&self, params: &Params, x: &[f32], lengths: &[usize]) -> Vec<f32>;
 
     /// The gradient of the input, from that of the output; gradients of parameters are added.
-    fn backward(
-        &self,
-        params: &Params,
-        input: (&[f32], &[usize]),
-        dy: &[f32],
-        gradients: &mut Gradients,
-    ) -> Vec<f32>;
+    fn backward(&self, params: &Params, input: Rows<'_>, dy: &[f32], gradients: &mut Gradients) -> Vec<f32>;
 }
 
 /// What an output row may depend on.
@@ -66,7 +69,7 @@ impl Subject {
         let y = self.forward(x, lengths);
         let dy = projection(y.len());
         let mut gradients = self.params.gradients();
-        let dx = self.layer.backward(&self.params, (x, lengths), &dy, &mut gradients);
+        let dx = self.layer.backward(&self.params, Rows { x, lengths }, &dy, &mut gradients);
         assert_eq!(dx.len(), x.len(), "{}: gradient of the input", self.name);
         Pass { y, dx, gradients }
     }

@@ -128,7 +128,7 @@ fn train_and_write(
         regime: if config.fit.refit { Regime::TrainValid } else { Regime::Train },
         leaks: leak::count(
             measured_train(&data.split, &recipe),
-            &data.split.test.0,
+            data.split.test.open_for_measurement(),
             data.dataset.n_items(),
             data.dataset.has_timestamps,
         ),

@@ -174,7 +174,7 @@ impl Stage {
     }
 
     pub(crate) fn test(&self) -> Judge<'_> {
-        self.judge(&self.split.test.0)
+        self.judge(self.split.test.open_for_measurement())
     }
 
     fn judge(&self, cases: &segue_data::CaseSet) -> Judge<'_> {

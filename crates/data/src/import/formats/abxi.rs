@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use foldhash::fast::FixedState;
 
+use super::super::domains::Placement;
 use super::super::lines::{self, Line};
 use super::super::report::{Content, SniffReport, TableReport};
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
+use super::super::staging::FormatEvent;
 use super::super::tally::Tally;
 use super::{Files, ends, head_of, holding, lacks, plain_name, s3rec};
 use crate::error::DataError;
@@ -110,11 +112,22 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
         placement.is_by_item = true;
         run.close(table, tally, sha256)?;
     }
+    read_lists(run, report, &raw_of, &mut placement)?;
+    run.give_back(placement);
+    Ok(())
+}
+
+fn read_lists(
+    run: &mut Run<'_>,
+    report: &SniffReport,
+    raw_of: &HashMap<u64, String, FixedState>,
+    placement: &mut Placement,
+) -> Result<(), DataError> {
     for table in holding(report, Content::TimedLists) {
         let mut tally = Tally::default();
         let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             let (user, words) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-            let events = match events_of(words, &raw_of) {
+            let events = match events_of(words, raw_of) {
                 Ok(events) => events,
                 Err(reason) => return Ok(Line::Bad(reason)),
             };
@@ -123,13 +136,13 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
                 return Ok(Line::Bad(reason));
             }
             for (item, time) in events {
-                run.staging.plain_event((user, item), Some(time), None, &mut placement)?;
+                let event = FormatEvent { timestamp: Some(time), ..FormatEvent::new(user, item) };
+                run.staging.add_event(event, placement)?;
             }
             Ok(Line::Row)
         })?;
         run.close(table, tally, sha256)?;
     }
-    run.give_back(placement);
     Ok(())
 }
 

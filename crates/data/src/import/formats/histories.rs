@@ -1,4 +1,4 @@
-//! Histories and targets that overlap (`1 2 → 3`, `1 2 3 → 4`), put together so that every event stands once.
+//! Histories and targets that overlap (`1 2 → 3`, `1 2 3 → 4`), joined so that every event stands once.
 
 use std::collections::HashMap;
 
@@ -6,6 +6,7 @@ use foldhash::fast::FixedState;
 
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
+use super::super::staging::FormatEvent;
 use crate::error::DataError;
 use crate::import::events::check_id;
 
@@ -30,7 +31,7 @@ impl Histories {
     ) -> Result<(), SkipReason> {
         check_id(target, SkipReason::NoItem)?;
         let history = items_of(history)?;
-        let events = self.of(user)?;
+        let events = self.events_of(user)?;
         continue_by_suffix(events, &history)?;
         events.push((target.to_owned(), split));
         Ok(())
@@ -39,7 +40,7 @@ impl Histories {
     /// Adds a whole sequence: it begins with the events known so far, and the rest are training events.
     pub(super) fn sequence(&mut self, user: &str, sequence: &str) -> Result<(), SkipReason> {
         let sequence = items_of(sequence)?;
-        continue_by_prefix(self.of(user)?, &sequence)
+        continue_by_prefix(self.events_of(user)?, &sequence)
     }
 
     /// Puts all events into the builder.
@@ -47,14 +48,15 @@ impl Histories {
         let mut placement = run.take_placement(label);
         for (user, events) in self.users.iter().zip(&self.events) {
             for (item, split) in events {
-                run.staging.plain_event((user, item), None, Some(*split), &mut placement)?;
+                let event = FormatEvent { split: Some(*split), ..FormatEvent::new(user, item) };
+                run.staging.add_event(event, &mut placement)?;
             }
         }
         run.give_back(placement);
         Ok(())
     }
 
-    fn of(&mut self, user: &str) -> Result<&mut Vec<(String, u8)>, SkipReason> {
+    fn events_of(&mut self, user: &str) -> Result<&mut Vec<(String, u8)>, SkipReason> {
         check_id(user, SkipReason::NoUser)?;
         if !self.at.contains_key(user) {
             self.at.insert(user.to_owned(), self.users.len());

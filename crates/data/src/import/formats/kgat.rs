@@ -1,9 +1,13 @@
 //! KGAT folders: `train.txt` and `test.txt` (`user item item …`), `kg_final.txt` (`head relation tail`), name lists.
 
+use std::collections::BTreeSet;
+
+use super::super::domains::Placement;
 use super::super::lines::{self, Line};
 use super::super::report::{Content, SniffReport, TableReport};
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
+use super::super::staging::FormatEvent;
 use super::super::tally::Tally;
 use super::indexed::Names;
 use super::{Files, holding, lacks, plain_name, s3rec};
@@ -17,7 +21,7 @@ pub(super) fn claims(files: &Files) -> bool {
     files.named("kg_final.txt").is_some() || (is_list("train.txt") && is_list("test.txt"))
 }
 
-/// The files of the folder.
+/// Which files of the folder are read, and as what.
 pub(super) fn plan(files: &Files) -> Result<Vec<TableReport>, DataError> {
     let mut tables = Vec::new();
     for name in NAMES {
@@ -49,8 +53,21 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
             names[at] = Names::read(run, table)?;
         }
     }
-    let [users, items, entities, relations] = &names;
-    let mut seen: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
+    let seen = read_lists(run, report, &names, &mut placement)?;
+    read_graph(run, report, &names, &placement, &seen)?;
+    run.give_back(placement);
+    Ok(())
+}
+
+// Events of users; gives the indexes of the items in them.
+fn read_lists(
+    run: &mut Run<'_>,
+    report: &SniffReport,
+    names: &[Names; 4],
+    placement: &mut Placement,
+) -> Result<BTreeSet<String>, DataError> {
+    let [users, items, ..] = names;
+    let mut seen = BTreeSet::new();
     for table in holding(report, Content::Lists) {
         let mut tally = Tally::default();
         let sha256 = lines::each(&table.path, &mut tally, |_, line| {
@@ -65,8 +82,8 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
                 return Ok(Line::Bad(reason));
             }
             for item in list {
-                let event = (users.of(user), items.of(item));
-                run.staging.plain_event(event, None, table.split, &mut placement)?;
+                let event = FormatEvent::new(users.of(user), items.of(item));
+                run.staging.add_event(FormatEvent { split: table.split, ..event }, placement)?;
                 if !seen.contains(item) {
                     seen.insert(item.to_owned());
                 }
@@ -75,22 +92,34 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
         })?;
         run.close(table, tally, sha256)?;
     }
+    Ok(seen)
+}
+
+// Facts, and links of the items that stand in them.
+fn read_graph(
+    run: &mut Run<'_>,
+    report: &SniffReport,
+    names: &[Names; 4],
+    placement: &Placement,
+    seen: &BTreeSet<String>,
+) -> Result<(), DataError> {
+    let [_, items, entities, relations] = names;
     for table in holding(report, Content::Triples) {
         let mut tally = Tally::default();
-        let mut known = std::collections::BTreeSet::new();
+        let mut in_facts = BTreeSet::new();
         let sha256 = lines::each(&table.path, &mut tally, |_, line| {
             let [head, relation, tail] = line.split_ascii_whitespace().collect::<Vec<_>>()[..] else {
                 return Ok(Line::Bad(SkipReason::ColumnCount));
             };
             run.staging.builder.triple(entities.of(head), relations.of(relation), entities.of(tail));
-            known.extend([head, tail].into_iter().filter(|index| seen.contains(*index)).map(str::to_owned));
+            in_facts
+                .extend([head, tail].into_iter().filter(|index| seen.contains(*index)).map(str::to_owned));
             Ok(Line::Row)
         })?;
-        for index in &known {
-            run.staging.link(items.of(index), entities.of(index), &placement);
+        for index in &in_facts {
+            run.staging.link(items.of(index), entities.of(index), placement);
         }
         run.close(table, tally, sha256)?;
     }
-    run.give_back(placement);
     Ok(())
 }

@@ -6,6 +6,7 @@ use super::super::options::ImportOptions;
 use super::super::report::{Content, SniffReport, TableReport};
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
+use super::super::staging::FormatEvent;
 use super::super::tally::Tally;
 use super::{Files, holding, lacks, s3rec, table};
 use crate::error::DataError;
@@ -46,7 +47,8 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
             }
             for (at, item) in items.iter().enumerate() {
                 let split = if at + 1 == items.len() { tag } else { 0 };
-                run.staging.plain_event((user, item), None, Some(split), &mut placement)?;
+                let event = FormatEvent { split: Some(split), ..FormatEvent::new(user, item) };
+                run.staging.add_event(event, &mut placement)?;
             }
             Ok(Line::Row)
         })?;

@@ -1,4 +1,4 @@
-//! Impressions of MIND, put together so that every event of a user stands once: clicks at their time, and what only a history tells
+//! Impressions of MIND, joined so that every event of a user stands once: clicks at their time, and what only a history tells
 //! just before the impression that tells it.
 
 use std::collections::HashMap;
@@ -7,6 +7,7 @@ use foldhash::fast::FixedState;
 
 use super::super::domains::Placement;
 use super::super::run::Run;
+use super::super::staging::FormatEvent;
 use crate::error::DataError;
 use crate::vocabulary::Vocabulary;
 
@@ -40,10 +41,10 @@ pub(super) struct MindLog {
 struct UserLog {
     /// Distinct histories: in one part of MIND all impressions of a user have the same.
     histories: Vec<Vec<u32>>,
-    rows: Vec<Row>,
+    impressions: Vec<LoggedImpression>,
 }
 
-struct Row {
+struct LoggedImpression {
     time: i64,
     history: usize,
     clicks: Vec<u32>,
@@ -78,7 +79,7 @@ impl MindLog {
             (staging.builder.event_kind("click")?, staging.builder.event_kind("earlier click")?);
         let mut is_described = Vec::with_capacity(self.items.len());
         for item in self.items.iter() {
-            let domain = placement.of(item, &mut staging.builder)?;
+            let domain = placement.domain_of(item, &mut staging.builder)?;
             is_described.push(staging.builder.has_item(domain, item));
         }
         for (user, log) in self.users.iter().zip(self.per_user) {
@@ -87,7 +88,8 @@ impl MindLog {
                 let kind = if event.is_click { click } else { earlier };
                 staging.counts.n_undated += u64::from(!event.is_click);
                 staging.counts.n_undescribed += u64::from(!is_described[event.item as usize]);
-                staging.event_of_kind((user, item), Some(event.time), (kind, None), placement)?;
+                let event = FormatEvent { timestamp: Some(event.time), kind, ..FormatEvent::new(user, item) };
+                staging.add_event(event, placement)?;
             }
         }
         staging.counts.n_not_chosen += self.n_not_clicked;
@@ -103,33 +105,37 @@ impl UserLog {
             self.histories.push(history);
             self.histories.len() - 1
         });
-        self.rows.push(Row { time, history, clicks });
+        self.impressions.push(LoggedImpression { time, history, clicks });
     }
 
     // Events in order. A history has no times. An item in it was read before its impression, so that is the latest time it can have;
     // a model that is given it no earlier than that knows nothing too early. Items that an earlier history or click has are not
     // counted again, as often as they are there.
     fn events(mut self) -> Vec<LoggedEvent> {
-        self.rows.sort_by_key(|row| row.time);
+        self.impressions.sort_by_key(|impression| impression.time);
         let mut events = Vec::new();
         let mut n_known: HashMap<u32, usize, FixedState> = HashMap::default();
         let mut is_done = vec![false; self.histories.len()];
-        for row in self.rows {
-            if !std::mem::replace(&mut is_done[row.history], true) {
+        for impression in self.impressions {
+            if !std::mem::replace(&mut is_done[impression.history], true) {
                 let mut left = n_known.clone();
-                for &item in &self.histories[row.history] {
+                for &item in &self.histories[impression.history] {
                     let n_left = left.entry(item).or_default();
                     if *n_left > 0 {
                         *n_left -= 1;
                         continue;
                     }
                     *n_known.entry(item).or_default() += 1;
-                    events.push(LoggedEvent { item, time: row.time.saturating_sub(1), is_click: false });
+                    events.push(LoggedEvent {
+                        item,
+                        time: impression.time.saturating_sub(1),
+                        is_click: false,
+                    });
                 }
             }
-            for item in row.clicks {
+            for item in impression.clicks {
                 *n_known.entry(item).or_default() += 1;
-                events.push(LoggedEvent { item, time: row.time, is_click: true });
+                events.push(LoggedEvent { item, time: impression.time, is_click: true });
             }
         }
         events

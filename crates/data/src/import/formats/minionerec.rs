@@ -29,7 +29,7 @@ pub(super) fn claims(files: &Files) -> bool {
     has("valid.tsv") && has("test.tsv") && (has("train_valid.tsv") || has("items.jsonl"))
 }
 
-/// The tables of the folder.
+/// Which files of the folder are read, and as what.
 pub(super) fn plan(files: &Files, options: &ImportOptions) -> Result<Vec<TableReport>, DataError> {
     let mut tables = Vec::new();
     for (name, content, split) in FILES {

@@ -29,7 +29,7 @@ use super::run::Run;
 use super::time::TimeForm;
 use crate::error::DataError;
 
-/// The files of one source.
+/// What a source consists of: one file, or the files right inside a folder.
 pub(super) struct Files {
     pub(super) root: PathBuf,
     /// Regular files, by name.
@@ -83,7 +83,7 @@ pub(super) fn plain_name(path: &Path) -> String {
     plain.unwrap_or(&name).to_owned()
 }
 
-/// The layout of these files.
+/// The first format that claims these files; a plain table where none does.
 pub(super) fn detect(files: &Files) -> Format {
     for format in Format::ALL {
         let is_it = match format {
@@ -135,7 +135,7 @@ pub(super) fn read(run: &mut Run<'_>, reports: &[SniffReport]) -> Result<(), Dat
         .iter()
         .filter(|report| report.format != Format::Mind)
         .try_for_each(|report| read_one(run, report))?;
-    // The history of a user goes on in the next source of the domain: they are read together.
+    // The history of a user continues in the next source of the domain: they are read together.
     let mut logs: BTreeMap<&str, Vec<&SniffReport>> = BTreeMap::new();
     for report in reports.iter().filter(|report| report.format == Format::Mind) {
         logs.entry(&report.domain).or_default().push(report);

@@ -36,7 +36,7 @@ pub(super) fn claims(files: &Files) -> bool {
     has("u.data") || has("u.item") || has("ratings.dat") || (has("ratings.csv") && has("movies.csv"))
 }
 
-/// The tables of a release.
+/// Which files of a release are read, and as what.
 pub(super) fn plan(files: &Files, options: &ImportOptions) -> Result<Vec<TableReport>, DataError> {
     let mut tables = Vec::new();
     let tab = Separator::Char('\t');

@@ -14,7 +14,7 @@ pub(super) fn claims(files: &Files) -> bool {
     files.named("train2id.txt").is_some()
 }
 
-/// The files of the folder.
+/// Which files of the folder are read, and as what.
 pub(super) fn plan(files: &Files) -> Result<Vec<TableReport>, DataError> {
     let mut tables = Vec::new();
     for (name, content) in [

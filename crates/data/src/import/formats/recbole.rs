@@ -40,6 +40,22 @@ pub(super) fn plan(files: &Files, options: &ImportOptions) -> Result<Vec<TableRe
     Ok(tables)
 }
 
+// What a column of a file with this content says, from what its name was taken for and from its type.
+fn role_of(content: Content, guessed: Role, name: &str, kind: &str) -> Role {
+    match (content, guessed) {
+        (Content::Events | Content::Cases, role) => role,
+        (Content::Items | Content::Links, Role::Item) => Role::Item,
+        (Content::Users, Role::User) => Role::User,
+        (Content::Items | Content::Users, _) if kind == "float_seq" => Role::Unused,
+        (Content::Items | Content::Users, _) => Role::Text(roles::field_name(name)),
+        (Content::Triples, _) if name.starts_with("head") => Role::Head,
+        (Content::Triples, _) if name.starts_with("relation") => Role::Relation,
+        (Content::Triples, _) if name.starts_with("tail") => Role::Tail,
+        (Content::Links, _) if name.starts_with("entity") => Role::Entity,
+        _ => Role::Unused,
+    }
+}
+
 fn table(look: look::Look, mut content: Content, options: &ImportOptions) -> Result<TableReport, DataError> {
     let names: Vec<(&str, &str)> =
         look.names.iter().map(|name| name.rsplit_once(':').unwrap_or((name, "token"))).collect();
@@ -55,23 +71,10 @@ fn table(look: look::Look, mut content: Content, options: &ImportOptions) -> Res
         content = Content::Cases;
         columns[history].role = Role::History;
     }
-    for (at, column) in columns.iter_mut().enumerate() {
-        let (name, kind) = names[at];
-        let name = name.to_owned();
+    for (column, &(name, kind)) in columns.iter_mut().zip(&names) {
         column.confidence = Confidence::High;
         column.is_sequence = kind == "token_seq";
-        column.role = match (content, column.role.clone()) {
-            (Content::Events | Content::Cases, role) => role,
-            (Content::Items | Content::Links, Role::Item) => Role::Item,
-            (Content::Users, Role::User) => Role::User,
-            (Content::Items | Content::Users, _) if kind == "float_seq" => Role::Unused,
-            (Content::Items | Content::Users, _) => Role::Text(roles::field_name(&name)),
-            (Content::Triples, _) if name.starts_with("head") => Role::Head,
-            (Content::Triples, _) if name.starts_with("relation") => Role::Relation,
-            (Content::Triples, _) if name.starts_with("tail") => Role::Tail,
-            (Content::Links, _) if name.starts_with("entity") => Role::Entity,
-            _ => Role::Unused,
-        };
+        column.role = role_of(content, column.role.clone(), name, kind);
     }
     roles::keep_fields_apart(&mut columns);
     if content == Content::Events {

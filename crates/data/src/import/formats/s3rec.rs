@@ -6,6 +6,7 @@ use super::super::lines::{self, Line};
 use super::super::report::{Content, SniffReport, TableReport};
 use super::super::run::Run;
 use super::super::skipped::SkipReason;
+use super::super::staging::FormatEvent;
 use super::super::tally::Tally;
 use super::{Files, ends, head_of, holding, lacks, plain_name};
 use crate::error::DataError;
@@ -75,7 +76,8 @@ pub(super) fn read(run: &mut Run<'_>, report: &SniffReport) -> Result<(), DataEr
                 return Ok(Line::Bad(reason));
             }
             for item in items {
-                run.staging.plain_event((user, item), None, table.split, &mut placement)?;
+                let event = FormatEvent { split: table.split, ..FormatEvent::new(user, item) };
+                run.staging.add_event(event, &mut placement)?;
             }
             Ok(Line::Row)
         })?;

@@ -38,7 +38,7 @@ fn is_negatives(path: &Path) -> bool {
     plain_name(path).contains("negative")
 }
 
-/// The files of triples.
+/// Which files hold triples: all but those of negatives.
 pub(super) fn plan(files: &Files, options: &ImportOptions) -> Result<Vec<TableReport>, DataError> {
     let mut tables = Vec::new();
     for path in &files.files {

@@ -54,7 +54,8 @@ pub fn tables(
     for (at, target) in targets(&data.dataset, &request.targets).enumerate() {
         let rows: Vec<TuningRow> = measured.iter().filter_map(|rows| rows.get(at).cloned()).collect();
         let JudgeRule { mask, sampled } = request.protocol.rule(seed);
-        let test = Judge::new(&data.split.test.0, &data.dataset.items, target, mask, sampled)?;
+        let test =
+            Judge::new(data.split.test.open_for_measurement(), &data.dataset.items, target, mask, sampled)?;
         tables.push(table(&rows, seed, test.users())?);
     }
     Ok(tables)

@@ -96,7 +96,8 @@ impl OneTuning<'_> {
         let (refused, best_pass) = (adapted.refused.is_some(), best_pass(&adapted.curve));
         let n_passes = adapted.curve.len();
         let expert = self.expert(adapted, target)?;
-        let test = Judge::new(&data.split.test.0, items, target, mask, negatives).context("test")?;
+        let test = Judge::new(data.split.test.open_for_measurement(), items, target, mask, negatives)
+            .context("test")?;
         let (on_valid, cases) = (self.ndcg(&expert, &valid)?, self.ndcg(&expert, &test)?);
         let bootstrap = Bootstrap { seed, ..Bootstrap::default() };
         Ok(TuningRow {
