@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             domain: DomainIdx(0),
             history: &history,
             profile: &[],
-            timestamp: (length + at + 2) as i64,
+            timestamp: Some((length + at + 2) as i64),
         };
         sum += model.user_vector(&query).ok_or("no vector")?[0];
         spent.push(clock.elapsed().as_secs_f64() * 1000.0);

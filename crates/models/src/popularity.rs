@@ -93,18 +93,18 @@ impl Popularity {
         scores.copy_from_slice(self.at(query.timestamp));
     }
 
-    fn at(&self, timestamp: i64) -> &[f32] {
+    fn at(&self, timestamp: Option<i64>) -> &[f32] {
         let last = self.moments.len() - 1;
         let at = match timestamp {
-            0 => last,
-            time => self.moments.partition_point(|&moment| moment <= time).saturating_sub(1),
+            None => last,
+            Some(time) => self.moments.partition_point(|&moment| moment <= time).saturating_sub(1),
         };
         &self.scores[at * self.n_candidates..(at + 1) * self.n_candidates]
     }
 
     /// Position of a candidate among all candidates now, 1 = most popular; ties count half.
     pub fn rank(&self, candidate: usize) -> f64 {
-        let scores = self.at(0);
+        let scores = self.at(None);
         let own = scores[candidate];
         let above = scores.iter().filter(|&&score| score > own).count();
         let equal = scores.iter().filter(|&&score| score == own).count();
@@ -166,7 +166,7 @@ mod tests {
         .unwrap()
     }
 
-    fn ask(model: &Popularity, timestamp: i64) -> Vec<f32> {
+    fn ask(model: &Popularity, timestamp: Option<i64>) -> Vec<f32> {
         let mut scores = vec![0.0; 3];
         model.score(&Query { domain: DomainIdx(0), history: &[], profile: &[], timestamp }, &mut scores);
         scores
@@ -175,18 +175,18 @@ mod tests {
     #[test]
     fn all_time_counts_count_all_events_at_any_moment() {
         let model = fit(0.0);
-        assert_eq!(ask(&model, 0), [3.0, 2.0, 0.0]);
-        assert_eq!(ask(&model, 86_400 * 2), [3.0, 2.0, 0.0]);
+        assert_eq!(ask(&model, None), [3.0, 2.0, 0.0]);
+        assert_eq!(ask(&model, Some(86_400 * 2)), [3.0, 2.0, 0.0]);
         assert_eq!((model.rank(0), model.rank(2)), (1.0, 3.0));
     }
 
     #[test]
     fn recent_counts_see_only_what_happened_before_the_request() {
         let model = fit(2.0);
-        let early = ask(&model, 86_400 * 4);
+        let early = ask(&model, Some(86_400 * 4));
         assert!(early[0] > 1.0 && early[1] == 0.0, "{early:?}");
-        let late = ask(&model, 86_400 * 20);
+        let late = ask(&model, Some(86_400 * 20));
         assert!(late[1] > late[0], "{late:?}");
-        assert_eq!(late, ask(&model, 0));
+        assert_eq!(late, ask(&model, None));
     }
 }

@@ -13,6 +13,7 @@ use super::tasks::{self, TaskLosses};
 use super::tokens::Token;
 use super::{Behavior, BehaviorConfig, Net};
 use crate::fusion::{FusedItems, Turn};
+use crate::query::event_time;
 
 /// In place of a row: a position that is not trained.
 pub const NO_TARGET: u32 = u32::MAX;
@@ -45,7 +46,7 @@ impl Example {
                 let start = end.saturating_sub(max_len + 1);
                 let stretch = &kept[start..end];
                 let newest = stretch[stretch.len() - 1];
-                let own = rows.tokens(&kept[..end - 1], newest.timestamp, max_len, &model.words);
+                let own = rows.tokens(&kept[..end - 1], event_time(&newest), max_len, &model.words);
                 let tokens: Vec<Token> = profile.iter().copied().chain(own).collect();
                 let mut next = vec![NO_TARGET; tokens.len() + 1 - stretch.len()];
                 let mut values = vec![0.0; next.len()];

@@ -121,7 +121,7 @@ fn ratings_come_back_on_their_scale_what_is_chosen_is_likely_and_a_file_keeps_bo
     let model = trained(&world, &train);
     let range = world.items.range(TARGET);
     let history: Vec<Event> = train.sequences.rows().next().expect("a user").to_vec();
-    let query = Query { history: &history, timestamp: 0, domain: TARGET, profile: &[] };
+    let query = Query { history: &history, timestamp: None, domain: TARGET, profile: &[] };
     let candidates: Vec<usize> = (0..range.len()).collect();
     let said = model.predict(&query, &candidates);
     for (candidate, prediction) in said.iter().enumerate().take(range.len() - 4) {

@@ -193,7 +193,7 @@ fn recent_popularity_knows_nothing_of_what_comes_after_the_request() {
         for &timestamp in touches.iter().filter(|&&time| time != i64::MAX) {
             let mut scores = vec![f32::NAN; N_BOOKS];
             expert.score(
-                &Query { domain: TARGET, history: &[], profile: &[], timestamp },
+                &Query { domain: TARGET, history: &[], profile: &[], timestamp: Some(timestamp) },
                 &world.items,
                 &mut scores,
             );

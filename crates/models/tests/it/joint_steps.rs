@@ -209,7 +209,7 @@ fn the_effect_of_a_token_is_the_score_with_it_minus_the_score_without_it() {
     let n_candidates = model.rows.candidates().len();
     let mut n_against = 0;
     for history in world.histories().iter().filter(|history| !history.is_empty()) {
-        let query = Query { domain: TARGET, history, profile: &[], timestamp: 1_000_000_000 };
+        let query = Query { domain: TARGET, history, profile: &[], timestamp: Some(1_000_000_000) };
         let user = model.user_vector(&query).expect("there are events");
         let scores_of = |model: &Behavior| {
             let mut scores = vec![0.0; n_candidates];

@@ -169,7 +169,7 @@ impl World {
     /// The same for somebody of whom attribute values are known.
     pub(crate) fn scores_for(&self, expert: &Expert, history: &[Event], profile: &[u32]) -> Vec<f32> {
         let mut scores = vec![f32::NAN; N_BOOKS];
-        let query = Query { domain: TARGET, history, profile, timestamp: NOW };
+        let query = Query { domain: TARGET, history, profile, timestamp: Some(NOW) };
         expert.score(&query, &self.items, &mut scores);
         scores
     }

@@ -138,7 +138,7 @@ fn what_is_known_about_users_tells_the_taste_of_those_who_have_done_nothing() {
         let watched = (Keeping::nothing(), |_: &Epoch| ());
         let fitted = fit_behavior((id, domain), &config, lessons, Some(valid), 0, watched).unwrap();
         let profile = [dataset.profiles.find("color", color).unwrap()];
-        let query = Query { domain, history: &[], profile: &profile, timestamp: 0 };
+        let query = Query { domain, history: &[], profile: &profile, timestamp: None };
         let mut scores = vec![f32::NAN; dataset.n_items()];
         fitted.0.score(&query, &dataset.items, &mut scores);
         let mut order: Vec<usize> = (0..dataset.n_items()).filter(|&at| scores[at] != 0.0).collect();
