@@ -16,7 +16,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("segue-models", &["segue-data", "segue-nn"]),
     ("segue-eval", &["segue-data"]),
     ("segue-recommend", &["segue-data", "segue-models"]),
-    ("segue-train", &["segue-data", "segue-models", "segue-eval", "segue-recommend"]),
+    ("segue-train", &["segue-data", "segue-nn", "segue-models", "segue-eval", "segue-recommend"]),
     ("segue-store", &["segue-data"]),
     ("segue-server", &["segue-data", "segue-models", "segue-recommend", "segue-store"]),
     (

@@ -45,6 +45,22 @@ impl Scope {
     }
 }
 
+/// Where a model stands: what it recommends, and whose events it uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The domain that is recommended.
+    pub domain: DomainIdx,
+    /// Which domains' events count.
+    pub scope: Scope,
+}
+
+impl Place {
+    /// Whether an event on `item` counts.
+    pub fn keeps(self, item: ItemIdx, items: &ItemCatalog) -> bool {
+        self.scope.keeps(item, self.domain, items)
+    }
+}
+
 /// How older events of a history fade.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fading {

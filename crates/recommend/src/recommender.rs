@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use segue_data::{Dataset, DomainIdx, Event, ItemCatalog, ItemGraph, ItemIdx, UserIdx};
-use segue_models::behavior::TaskPrediction;
+use segue_models::sequence::TaskPrediction;
 use segue_models::{Expert, ExpertId, Query};
 use serde::{Deserialize, Serialize};
 

@@ -3,9 +3,9 @@
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use segue_models::nn::clip::{clip_factor, global_norm};
-use segue_models::nn::dropout::DropoutKey;
-use segue_models::nn::{Gradients, Params};
+use segue_nn::clip::{clip_factor, global_norm};
+use segue_nn::dropout::DropoutKey;
+use segue_nn::{Gradients, Params};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;

@@ -4,18 +4,18 @@
 use segue_data::reveal::without_domains;
 use segue_data::{DomainIdx, TrainSet};
 use segue_eval::bootstrap::{Bootstrap, Interval};
-use segue_models::behavior::SequenceTuning;
+use segue_models::sequence::SequenceTuning;
 use segue_models::{ExpertId, ExpertKind, ItemVectors, Query, Scope};
 use segue_recommend::DomainModel;
 use segue_recommend::recommender::Scratch;
 use serde::{Deserialize, Serialize};
 
-use crate::behavior_fit::Pretrained;
 use crate::domain_fit::{DomainFit, Known, fit_domain, fit_domain_from};
 use crate::error::TrainError;
 use crate::fit_plan::FitPlan;
 use crate::judge::{Judge, corrected, mean, paired_gain};
 use crate::material::Material;
+use crate::sequence_fit::Pretrained;
 use crate::session::Session;
 
 /// Whose events help.
@@ -176,7 +176,7 @@ impl Tries<'_> {
             frozen.into_iter().chain(tuned).map(|(name, vectors)| (name, Some(vectors))).collect();
         let encoders = if encoders.is_empty() { vec![(FROZEN, None)] } else { encoders };
         let has_transfer = self.plan.experts.contains(&ExpertKind::Transfer);
-        let joint = [SequenceTuning::Joint];
+        let joint = [SequenceTuning::AtOnce];
         let tunings = if has_transfer { choices.tunings } else { &joint };
         let first = self.fitted.len();
         for &(encoder, vectors) in &encoders {

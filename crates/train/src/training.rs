@@ -6,12 +6,12 @@
 use std::fs;
 use std::path::Path;
 
-use segue_models::nn::Params;
-use segue_models::nn::adagrad::Adagrad;
-use segue_models::nn::adamw::{AdamW, AdamWConfig};
-use segue_models::nn::checkpoint::{Array, Checkpoint, CheckpointError, Scalar, Scalars, Values, save};
-use segue_models::nn::optimizer::Optimizer;
-use segue_models::nn::training_state::{Besides, BesidesMut, load_training, save_training};
+use segue_nn::Params;
+use segue_nn::adagrad::Adagrad;
+use segue_nn::adamw::{AdamW, AdamWConfig};
+use segue_nn::checkpoint::{Array, Checkpoint, CheckpointError, Scalar, Scalars, Values, save};
+use segue_nn::optimizer::Optimizer;
+use segue_nn::training_state::{Besides, BesidesMut, load_training, save_training};
 
 use crate::learn::{Epoch, LearnPlan, Method, State};
 

@@ -79,7 +79,7 @@ fn a_saved_expert_comes_back_equal_and_scores_the_same() {
     for subject in subjects() {
         let expert = fitted(&world, &subject);
         let mut tensors = Tensors::from_bytes(&expert.save().to_bytes().unwrap()).unwrap();
-        let back = Expert::load(subject.id, subject.config.clone(), (&world.items, TARGET), &mut tensors);
+        let back = Expert::load(subject.id, subject.config.clone(), &world.items, TARGET, &mut tensors);
         let back = back.unwrap_or_else(|error| panic!("{}: {error}", subject.name));
         assert!(expert == back, "{}", subject.name);
         assert_eq!(back.config(), &subject.config);

@@ -5,7 +5,7 @@ use segue_data::ItemGraph;
 use segue_data::protocol::ProtocolData;
 use segue_eval::metric_table::TableSettings;
 use segue_models::ItemVectors;
-use segue_models::behavior::SequenceTuning;
+use segue_models::sequence::SequenceTuning;
 use segue_train::FitPlan;
 use segue_train::zero_shot::JudgeRule;
 

@@ -1,10 +1,30 @@
 //! What is popular in the domain: over all time, or lately as seen from the moment of the request.
 
-use segue_data::{DomainIdx, ItemCatalog, TrainSet};
+use rand::{Rng, RngCore};
+use segue_data::{DomainIdx, ItemCatalog, ItemIdx, TrainSet};
 use serde::{Deserialize, Serialize};
 
-use crate::query::Query;
+use super::contract::{FitContext, KindFacts, Scorer, Settings};
+use super::{ExpertConfig, ExpertId, ExpertKind, Fitted, grid};
+use crate::query::{Place, Query};
 use crate::tensors::{ModelError, Tensors};
+
+pub(super) const POPULARITY: KindFacts = KindFacts {
+    scope_with_sources: None,
+    uses_history: false,
+    ..KindFacts::closed_form(ExpertKind::Popularity, "popularity", || {
+        ExpertConfig::Popularity(PopularityConfig::default())
+    })
+};
+
+pub(super) const RECENT: KindFacts = KindFacts {
+    kind: ExpertKind::Recent,
+    name: "recent",
+    default: || {
+        ExpertConfig::Popularity(PopularityConfig { half_life_days: 30.0, ..PopularityConfig::default() })
+    },
+    ..POPULARITY
+};
 
 /// Settings of [`Popularity`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +39,27 @@ pub struct PopularityConfig {
 impl Default for PopularityConfig {
     fn default() -> Self {
         Self { half_life_days: 0.0, logarithm: false }
+    }
+}
+
+impl Settings for PopularityConfig {
+    fn fit(&self, _: ExpertId, train: &TrainSet, context: &FitContext<'_>) -> Result<Fitted, ModelError> {
+        Popularity::fit(self, train, context.items, context.domain).map(Fitted::Popularity)
+    }
+
+    fn load(&self, items: &ItemCatalog, place: Place, tensors: &mut Tensors) -> Result<Fitted, ModelError> {
+        Popularity::load(items.range(place.domain).len(), tensors).map(Fitted::Popularity)
+    }
+
+    fn step(&self, kind: ExpertKind, rng: &mut dyn RngCore) -> ExpertConfig {
+        let mut next = self.clone();
+        if kind == ExpertKind::Recent && rng.random_bool(0.7) {
+            let days = &[3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 240.0, 480.0];
+            grid::move_on(&mut next.half_life_days, days, rng);
+        } else {
+            next.logarithm = !next.logarithm;
+        }
+        ExpertConfig::Popularity(next)
     }
 }
 
@@ -88,11 +129,6 @@ impl Popularity {
         Ok(Self { moments, scores, n_candidates: range.len() })
     }
 
-    /// The same scores for every user at the same moment; a query without time is asked now.
-    pub fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
-        scores.copy_from_slice(self.at(query.timestamp));
-    }
-
     fn at(&self, timestamp: Option<i64>) -> &[f32] {
         let last = self.moments.len() - 1;
         let at = match timestamp {
@@ -111,13 +147,7 @@ impl Popularity {
         1.0 + above as f64 + (equal - 1) as f64 / 2.0
     }
 
-    pub(crate) fn save(&self, tensors: &mut Tensors) {
-        tensors.put_f32("popularity.scores", self.scores.clone());
-        // Signed times as their bits.
-        tensors.put_u64("popularity.moments", self.moments.iter().map(|&moment| moment as u64).collect());
-    }
-
-    pub(crate) fn load(n_candidates: usize, tensors: &mut Tensors) -> Result<Self, ModelError> {
+    fn load(n_candidates: usize, tensors: &mut Tensors) -> Result<Self, ModelError> {
         let scores = tensors.take_f32("popularity.scores")?;
         let moments: Vec<i64> =
             tensors.take_u64("popularity.moments")?.into_iter().map(|bits| bits as i64).collect();
@@ -127,6 +157,23 @@ impl Popularity {
             return Err(ModelError::Inconsistent { tensor: "popularity.scores".into(), expected });
         }
         Ok(Self { moments, scores, n_candidates })
+    }
+}
+
+impl Scorer for Popularity {
+    /// The same scores for every user at the same moment; a query without time is asked now.
+    fn score(&self, query: &Query<'_>, _: &[(ItemIdx, f32)], scores: &mut [f32]) {
+        scores.copy_from_slice(self.at(query.timestamp));
+    }
+
+    fn save(&self, tensors: &mut Tensors) {
+        tensors.put_f32("popularity.scores", self.scores.clone());
+        // Signed times as their bits.
+        tensors.put_u64("popularity.moments", self.moments.iter().map(|&moment| moment as u64).collect());
+    }
+
+    fn popularity_rank(&self, candidate: usize) -> Option<f64> {
+        Some(self.rank(candidate))
     }
 }
 
@@ -168,7 +215,8 @@ mod tests {
 
     fn ask(model: &Popularity, timestamp: Option<i64>) -> Vec<f32> {
         let mut scores = vec![0.0; 3];
-        model.score(&Query { domain: DomainIdx(0), history: &[], profile: &[], timestamp }, &mut scores);
+        let query = Query { domain: DomainIdx(0), history: &[], profile: &[], timestamp };
+        model.score(&query, &[], &mut scores);
         scores
     }
 

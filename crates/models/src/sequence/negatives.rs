@@ -15,6 +15,16 @@ pub(super) struct NegativeSample {
     targets: Vec<u32>, // as positions among `items`
 }
 
+/// All items among which one is sought.
+#[derive(Clone, Copy)]
+pub(super) struct Catalog<'a> {
+    /// `[n_items, width]`.
+    pub(super) vectors: &'a [f32],
+    pub(super) width: usize,
+    /// Which items do not compete with which.
+    pub(super) excluded: Option<Excluded<'a>>,
+}
+
 impl NegativeSample {
     /// Draws `n` items evenly, one from each of `n` equal stretches of the catalog, and joins the targets; `frequency` is each item's
     /// share among targets. False, and nothing drawn, when that would be most of the catalog or `n` is 0.
@@ -49,12 +59,13 @@ impl NegativeSample {
     /// As [`softmax_cross_entropy`] over the sample; gradients are added to the whole catalog's.
     pub(super) fn cross_entropy(
         &mut self,
-        (catalog, width, excluded): (&[f32], usize, Option<Excluded<'_>>),
+        catalog: Catalog<'_>,
         head: &mut Head,
         scale: f32,
-        d_catalog: Option<&mut [f32]>,
+        d_catalog: &mut [f32],
         scratch: &mut SoftmaxScratch,
     ) -> f64 {
+        let Catalog { vectors: catalog, width, excluded } = catalog;
         self.vectors.clear();
         for &item in &self.items {
             self.vectors.extend_from_slice(&catalog[item as usize * width..][..width]);
@@ -67,11 +78,9 @@ impl NegativeSample {
         let excluded = lists.as_ref().map(|(offsets, items)| Excluded { offsets, items });
         let sample = Denominator { bias: Some(&self.bias), excluded };
         let loss = softmax_cross_entropy(inputs, &self.targets, scale, outputs, (sample, scratch));
-        if let Some(d_catalog) = d_catalog {
-            for (&item, d) in self.items.iter().zip(self.d_vectors.chunks_exact(width)) {
-                let sums = &mut d_catalog[item as usize * width..][..width];
-                sums.iter_mut().zip(d).for_each(|(sum, d)| *sum += d);
-            }
+        for (&item, d) in self.items.iter().zip(self.d_vectors.chunks_exact(width)) {
+            let sums = &mut d_catalog[item as usize * width..][..width];
+            sums.iter_mut().zip(d).for_each(|(sum, d)| *sum += d);
         }
         loss
     }

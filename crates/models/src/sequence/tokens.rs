@@ -5,7 +5,7 @@ use std::ops::Range;
 use segue_data::{DomainIdx, Event, ItemCatalog};
 
 use super::words::ItemWords;
-use crate::query::{Scope, event_time};
+use crate::query::{Place, Scope, event_time};
 
 /// Tags of the time before the newest events that stand in front of them.
 pub(super) const N_INTERESTS: usize = 3;
@@ -42,7 +42,8 @@ pub struct Rows {
 
 impl Rows {
     /// The item rows of a scope: the target's items, or all.
-    pub fn new(items: &ItemCatalog, target: DomainIdx, scope: Scope) -> Self {
+    pub fn new(items: &ItemCatalog, place: Place) -> Self {
+        let Place { domain: target, scope } = place;
         let first_item = if scope == Scope::Target { items.range(target).start } else { 0 };
         let range = |domain: usize| {
             let range = items.range(DomainIdx(domain as _));
