@@ -6,6 +6,7 @@ pub mod similarity;
 pub mod tensors;
 pub mod tokenize;
 pub mod svd;
+mod model_folder;
 pub mod encoder;
 pub mod media;
 pub mod convert;

@@ -1,4 +1,4 @@
-//! A training between two steps, and its checkpoint: from it a training goes on as if it had not stopped.
+//! A training between two steps, and its checkpoint: from it a training resumes as if it had not stopped.
 //!
 //! A folder holds `state.safetensors` (parameters, moments, what else the learner
 //! remembers, numbers) and `best-EPOCH.safetensors` (the parameters of the best pass so far). The order of examples and what is dropped are functions of seed, pass and step, so neither is kept.

@@ -108,11 +108,11 @@ impl Musicnn {
         let mut features = vec![0.0; N_FRAMES * N_FEATURES]; // [T, front | mid]
         let mut first = 0;
         for layer in &self.timbral {
-            layer.across_bands(&x, (&mut features, first), room);
+            layer.across_bands(&x, &mut features, first, room);
             first += N_TIMBRAL;
         }
         for layer in &self.temporal {
-            layer.across_time(&x, (&mut features, first), room);
+            layer.across_time(&x, &mut features, first, room);
             first += N_TEMPORAL;
         }
         self.middle(&mut features, room);
@@ -122,7 +122,7 @@ impl Musicnn {
         let mut pooled: Vec<f32> =
             largest.iter().zip(&mean).flat_map(|(largest, mean)| [*largest, *mean]).collect();
         self.flat.apply(&mut pooled);
-        self.dense.run(&pooled, ([1, 1], Padding::none()), room);
+        self.dense.run(&pooled, [1, 1], Padding::none(), room);
         room.out.clone()
     }
 
@@ -133,7 +133,7 @@ impl Musicnn {
         };
         let mut x = rows(features); // [T, n_in]
         for (at, layer) in self.mid.iter().enumerate() {
-            layer.run(&x, ([N_FRAMES, 1], Padding { rows: [3, 3], columns: [0, 0] }), room);
+            layer.run(&x, [N_FRAMES, 1], Padding { rows: [3, 3], columns: [0, 0] }, room);
             if at > 0 {
                 add_scaled(&mut room.out, 1.0, &x);
             }
@@ -152,24 +152,23 @@ fn put_columns(features: &mut [f32], first: usize, x: &[f32], width: usize) {
 
 impl Layer {
     // Into `room.out`.
-    fn run(&self, x: &[f32], place: ([usize; 2], Padding), room: &mut Room) {
-        let (size, padding) = place;
+    fn run(&self, x: &[f32], size: [usize; 2], padding: Padding, room: &mut Room) {
         let image = size[0] * size[1] * self.convolution.n_in;
         let extent = self.convolution.extent(size, padding);
         room.out.resize(x.len() / image * extent[0] * extent[1] * self.convolution.n_out, 0.0);
-        self.convolution.forward(x, place, &mut room.out, &mut room.patches);
+        self.convolution.forward(x, (size, padding), &mut room.out, &mut room.patches);
         self.norm.apply(&mut room.out);
     }
 
     // Windows of 7 frames; the largest over the bands.
-    fn across_bands(&self, x: &[f32], (features, first): (&mut [f32], usize), room: &mut Room) {
+    fn across_bands(&self, x: &[f32], features: &mut [f32], first: usize, room: &mut Room) {
         let n_out = self.convolution.n_out;
         let mut padded = vec![0.0; (N_FRAMES + 6) * N_BANDS];
         padded[3 * N_BANDS..(N_FRAMES + 3) * N_BANDS].copy_from_slice(x);
         for frame in (0..N_FRAMES).step_by(FRAMES_TOGETHER) {
             let n = FRAMES_TOGETHER.min(N_FRAMES - frame);
             let rows = &padded[frame * N_BANDS..(frame + n + 6) * N_BANDS];
-            self.run(rows, ([n + 6, N_BANDS], Padding::none()), room);
+            self.run(rows, [n + 6, N_BANDS], Padding::none(), room);
             let one = room.out.len() / n;
             for (at, places) in room.out.chunks_exact(one).enumerate() {
                 max_of_places(places, &mut features[(frame + at) * N_FEATURES + first..][..n_out]);
@@ -178,13 +177,13 @@ impl Layer {
     }
 
     // Windows over time in every band; the largest over the bands.
-    fn across_time(&self, x: &[f32], (features, first): (&mut [f32], usize), room: &mut Room) {
+    fn across_time(&self, x: &[f32], features: &mut [f32], first: usize, room: &mut Room) {
         let mut bands = vec![0.0; x.len()]; // [96, T]
         for (band, row) in bands.chunks_exact_mut(N_FRAMES).enumerate() {
             row.iter_mut().enumerate().for_each(|(frame, y)| *y = x[frame * N_BANDS + band]);
         }
         let size = [1, N_FRAMES];
-        self.run(&bands, (size, Padding::same(size, self.convolution.kernel, 1)), room);
+        self.run(&bands, size, Padding::same(size, self.convolution.kernel, 1), room);
         let mut largest = vec![0.0; N_FRAMES * self.convolution.n_out];
         max_of_places(&room.out, &mut largest);
         put_columns(features, first, &largest, self.convolution.n_out);

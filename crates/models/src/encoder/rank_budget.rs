@@ -138,7 +138,7 @@ impl Delta {
 
     fn observe(&mut self, params: &Params, gradients: &Gradients, config: &AdaLoraConfig) {
         for smoothed in [&mut self.a, &mut self.b, &mut self.singular] {
-            smoothed.observe(params, gradients, (config.sensitivity_decay, config.uncertainty_decay));
+            smoothed.observe(params, gradients, config);
         }
     }
 
@@ -156,7 +156,8 @@ impl Delta {
 
 impl Smoothed {
     // The sensitivity of a number is |w · ∂L/∂w|, its uncertainty how far that is from its average.
-    fn observe(&mut self, params: &Params, gradients: &Gradients, (beta1, beta2): (f32, f32)) {
+    fn observe(&mut self, params: &Params, gradients: &Gradients, config: &AdaLoraConfig) {
+        let (beta1, beta2) = (config.sensitivity_decay, config.uncertainty_decay);
         let now = params.get(self.id).iter().zip(gradients.get(self.id)).map(|(w, g)| (w * g).abs());
         for ((sensitivity, uncertainty), now) in
             self.sensitivity.iter_mut().zip(&mut self.uncertainty).zip(now)

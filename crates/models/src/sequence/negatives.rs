@@ -13,6 +13,7 @@ pub(super) struct NegativeSample {
     vectors: Vec<f32>, // [n, width]
     d_vectors: Vec<f32>,
     targets: Vec<u32>, // as positions among `items`
+    softmax: SoftmaxScratch,
 }
 
 /// All items among which one is sought.
@@ -63,7 +64,6 @@ impl NegativeSample {
         head: &mut Head,
         scale: f32,
         d_catalog: &mut [f32],
-        scratch: &mut SoftmaxScratch,
     ) -> f64 {
         let Catalog { vectors: catalog, width, excluded } = catalog;
         self.vectors.clear();
@@ -77,7 +77,7 @@ impl NegativeSample {
         let outputs = (head.d_hidden.as_mut_slice(), Some(self.d_vectors.as_mut_slice()));
         let excluded = lists.as_ref().map(|(offsets, items)| Excluded { offsets, items });
         let sample = Denominator { bias: Some(&self.bias), excluded };
-        let loss = softmax_cross_entropy(inputs, &self.targets, scale, outputs, (sample, scratch));
+        let loss = softmax_cross_entropy(inputs, &self.targets, scale, outputs, (sample, &mut self.softmax));
         for (&item, d) in self.items.iter().zip(self.d_vectors.chunks_exact(width)) {
             let sums = &mut d_catalog[item as usize * width..][..width];
             sums.iter_mut().zip(d).for_each(|(sum, d)| *sum += d);

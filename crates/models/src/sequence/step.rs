@@ -201,7 +201,7 @@ impl SequenceStep {
             let own_scale = if is_own_task { scale * task_weights.next_item } else { 0.0 };
             let sum = if sampled {
                 let catalog = Catalog { vectors: items, width, excluded };
-                self.sample.cross_entropy(catalog, head, own_scale, d_items, &mut self.softmax)
+                self.sample.cross_entropy(catalog, head, own_scale, d_items)
             } else {
                 let denominator = Denominator { bias: None, excluded };
                 let outputs = (head.d_hidden.as_mut_slice(), Some(&mut *d_items));

@@ -113,7 +113,11 @@ impl World {
             let place = Place { domain: TARGET, scope: subject.id.scope };
             let mut rng = ChaCha8Rng::seed_from_u64(7);
             let model = SequenceModel::untrained(&subject.config, lessons, place, &mut rng)?;
-            return Ok(Expert::of_sequence(subject.id, TARGET, subject.config.clone(), self.trained(model)));
+            let config = match &subject.config {
+                ExpertConfig::Behavior(_) => ExpertConfig::Behavior(model.config.clone()),
+                other => other.clone(),
+            };
+            return Ok(Expert::of_sequence(subject.id, TARGET, config, self.trained(model)));
         }
         let context = FitContext {
             items: &self.items,

@@ -35,7 +35,7 @@ impl PathStep {
 pub struct GraphPath {
     /// The item of the history.
     pub from: ItemIdx,
-    /// The item that the same users had, from which the path goes on; it counts as an edge.
+    /// The item that the same users had, from which the path continues; it counts as an edge.
     pub together: Option<ItemIdx>,
     /// Its edges, from there to the candidate.
     pub steps: Vec<PathStep>,
