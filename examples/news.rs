@@ -17,8 +17,8 @@ use segue_data::split::SplitRule;
 use segue_data::{
     Dataset, DatasetBuilder, DomainIdx, ItemCatalog, ItemGraph, ItemIdx, RawInteraction, Sequences, UserIdx,
 };
-use segue_models::behavior::{BehaviorConfig, JointConfig};
 use segue_models::graph_walks::PathStep;
+use segue_models::sequence::{JointConfig, SequenceConfig};
 use segue_models::{ExpertKind, Query};
 use segue_recommend::recommender::Scratch;
 use segue_recommend::{Reason, Recommender, Request};
@@ -68,9 +68,9 @@ pub(crate) fn tell(dataset: Dataset, rule: SplitRule, max_epochs: usize) -> Resu
 
     // 2. Experts: what follows what (window), words (content), walks over the graph (graph), a transformer over the history
     //    (behavior), and one whose article vectors are fused from text, graph and clicks by self-attention (joint).
-    let small = BehaviorConfig { width: 32, max_epochs, ..BehaviorConfig::default() };
+    let small = SequenceConfig { width: 32, max_epochs, ..SequenceConfig::default() };
     let joint = JointConfig::default();
-    let joint_sequence = BehaviorConfig { width: 32, max_epochs, ..joint.sequence.clone() };
+    let joint_sequence = SequenceConfig { width: 32, max_epochs, ..joint.sequence.clone() };
     let plan = FitPlan {
         experts: EXPERTS.to_vec(),
         budget: 1,

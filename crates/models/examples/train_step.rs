@@ -12,8 +12,8 @@ use std::time::Instant;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue_data::{DomainIdx, ItemCatalog};
-use segue_models::behavior::{Behavior, BehaviorConfig, BehaviorStep, Example, NO_TARGET, Token};
-use segue_models::{Scope, Tensors};
+use segue_models::sequence::{Example, NO_TARGET, SequenceConfig, SequenceModel, SequenceStep, Token};
+use segue_models::{Place, Scope, Tensors};
 use segue_nn::adamw::{AdamW, AdamWConfig};
 use segue_nn::dropout::DropoutKey;
 
@@ -29,9 +29,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (width, n_steps): (usize, usize) = (width.parse()?, n_steps.parse()?);
     let items = ItemCatalog::new(vec![(0..N_ITEMS).map(|item| item.to_string()).collect()], Vec::new());
     let config =
-        BehaviorConfig { width, dropout: 0.0, n_negatives: 0, time_gaps: false, ..BehaviorConfig::default() };
+        SequenceConfig { width, dropout: 0.0, n_negatives: 0, time_gaps: false, ..SequenceConfig::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let mut model = Behavior::new(&config, &items, (DomainIdx(0), Scope::Target), &mut rng)?;
+    let mut model =
+        SequenceModel::new(&config, &items, Place { domain: DomainIdx(0), scope: Scope::Target }, &mut rng)?;
     write_start(&model, &Path::new(folder).join("start.safetensors"))?;
     let sequences: Vec<u32> =
         (0..n_steps * BATCH * (LENGTH + 1)).map(|_| rng.random_range(0..N_ITEMS as u32)).collect();
@@ -39,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(Path::new(folder).join("sequences.u32"), bytes)?;
     let mut optimizer = AdamW::new(AdamWConfig::default(), &model.params);
     let mut gradients = model.params.gradients();
-    let mut step = BehaviorStep::default();
+    let mut step = SequenceStep::default();
     let (mut losses, mut cpu, mut wall) = (Vec::new(), Vec::new(), Vec::new());
     for batch in sequences.chunks_exact(BATCH * (LENGTH + 1)) {
         let examples: Vec<Example> =
@@ -70,7 +71,7 @@ fn example(row: &[u32], all_positions: bool) -> Example {
     }
 }
 
-fn write_start(model: &Behavior, path: &Path) -> Result<(), Box<dyn Error>> {
+fn write_start(model: &SequenceModel, path: &Path) -> Result<(), Box<dyn Error>> {
     let mut tensors = Tensors::new();
     for array in model.params.arrays() {
         tensors.put_f32(&array.name, array.values.clone());

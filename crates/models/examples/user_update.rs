@@ -7,8 +7,8 @@ use std::time::Instant;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue_data::{DomainIdx, Event, ItemCatalog, ItemIdx};
-use segue_models::behavior::{Behavior, BehaviorConfig};
-use segue_models::{Query, Scope};
+use segue_models::sequence::{SequenceConfig, SequenceModel};
+use segue_models::{Place, Query, Scope};
 
 const N_ITEMS: u32 = 12_000;
 const N_UPDATES: usize = 2_000;
@@ -19,9 +19,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let length = arguments.next().unwrap_or(Ok(50))?;
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global()?;
     let items = ItemCatalog::new(vec![(0..N_ITEMS).map(|item| item.to_string()).collect()], Vec::new());
-    let config = BehaviorConfig { width, max_len: length, ..BehaviorConfig::default() };
+    let config = SequenceConfig { width, max_len: length, ..SequenceConfig::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let model = Behavior::new(&config, &items, (DomainIdx(0), Scope::Target), &mut rng)?;
+    let model =
+        SequenceModel::new(&config, &items, Place { domain: DomainIdx(0), scope: Scope::Target }, &mut rng)?;
     let mut event = |at: usize| Event {
         item: ItemIdx(rng.random_range(0..N_ITEMS)),
         value: 1.0,
@@ -38,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             domain: DomainIdx(0),
             history: &history,
             profile: &[],
-            timestamp: (length + at + 2) as i64,
+            timestamp: Some((length + at + 2) as i64),
         };
         sum += model.user_vector(&query).ok_or("no vector")?[0];
         spent.push(clock.elapsed().as_secs_f64() * 1000.0);

@@ -3,7 +3,7 @@
 use segue_data::{ItemCatalog, TrainSet, hash};
 use sha2::{Digest, Sha256};
 
-use crate::content::word_vectors;
+use crate::experts::content::word_vectors;
 use crate::tensors::{ModelError, Tensors};
 use crate::whitening::Spectrum;
 

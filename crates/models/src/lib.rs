@@ -3,12 +3,10 @@
 
 pub mod query;
 pub mod similarity;
-pub mod popularity;
-pub mod window;
-pub mod linear;
+pub mod tensors;
 pub mod tokenize;
 pub mod svd;
-pub mod content;
+mod model_folder;
 pub mod encoder;
 pub mod media;
 pub mod convert;
@@ -18,21 +16,16 @@ pub mod audio;
 pub mod whitening;
 pub mod item_vectors;
 pub mod vector_file;
-pub mod text_vectors;
-pub mod behavior;
 pub mod graph;
 pub mod fusion;
 pub mod squared_error;
-pub mod graph_walks;
-pub mod expert;
-pub mod tensors;
+pub mod sequence;
+pub mod experts;
 
-/// The numbers, gradients and optimizers that models are trained with, for the training loop.
-pub use segue_nn as nn;
-
-pub use expert::{Expert, ExpertConfig, ExpertId, ExpertKind, FitContext};
+pub use experts::{Expert, ExpertConfig, ExpertId, ExpertKind, FitContext};
+pub use experts::{content, graph_walks, linear, popularity, text_vectors, window};
 pub use fusion::{FusionInputs, TokenKind};
 pub use item_vectors::{ItemVectors, MediaVectors, TextSpace};
-pub use query::{Query, Scope};
+pub use query::{Place, Query, Scope};
 pub use similarity::ItemSimilarity;
 pub use tensors::{ModelError, Tensors};

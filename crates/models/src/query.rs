@@ -12,8 +12,13 @@ pub struct Query<'a> {
     pub history: &'a [Event],
     /// Ids of the user's attribute values ([`segue_data::UserProfiles`]); empty when nothing is known.
     pub profile: &'a [u32],
-    /// Unix seconds of the request; 0 when unknown.
-    pub timestamp: i64,
+    /// Unix seconds of the request; `None` when unknown.
+    pub timestamp: Option<i64>,
+}
+
+/// When an event happened, in Unix seconds; `None` when unknown (stored as 0).
+pub fn event_time(event: &Event) -> Option<i64> {
+    (event.timestamp != 0).then_some(event.timestamp)
 }
 
 /// Which domains' events an expert learns from and looks at.
@@ -40,6 +45,22 @@ impl Scope {
     }
 }
 
+/// Where a model stands: what it recommends, and whose events it uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The domain that is recommended.
+    pub domain: DomainIdx,
+    /// Which domains' events count.
+    pub scope: Scope,
+}
+
+impl Place {
+    /// Whether an event on `item` counts.
+    pub fn keeps(self, item: ItemIdx, items: &ItemCatalog) -> bool {
+        self.scope.keeps(item, self.domain, items)
+    }
+}
+
 /// How older events of a history fade.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fading {
@@ -61,10 +82,7 @@ pub fn faded_history(
     keeps: impl Fn(ItemIdx) -> bool,
 ) -> Vec<(ItemIdx, f32)> {
     let history = query.history;
-    let now = match query.timestamp {
-        0 => history.last().map_or(0, |event| event.timestamp),
-        time => time,
-    };
+    let now = query.timestamp.or_else(|| history.last().and_then(event_time)).unwrap_or(0);
     let mut weights: Vec<(ItemIdx, f32)> = Vec::with_capacity(history.len().min(64));
     let mut by_age = 1.0;
     for event in history.iter().rev().filter(|event| keeps(event.item)) {
@@ -72,10 +90,9 @@ pub fn faded_history(
         if by_age < 1e-6 {
             break;
         }
-        let by_time = if fading.half_life_days > 0.0 && event.timestamp != 0 {
-            (-((now - event.timestamp).max(0) as f32) / (DAY_S * fading.half_life_days)).exp2().max(1e-6)
-        } else {
-            1.0
+        let by_time = match event_time(event).filter(|_| fading.half_life_days > 0.0) {
+            Some(time) => (-((now - time).max(0) as f32) / (DAY_S * fading.half_life_days)).exp2().max(1e-6),
+            None => 1.0,
         };
         if !weights.iter().any(|&(item, _)| item == event.item) {
             weights.push((event.item, by_age * by_time));
@@ -96,7 +113,7 @@ mod tests {
     #[test]
     fn a_repeated_item_counts_once_at_its_newest_place() {
         let history = [event(1, 0), event(2, 0), event(1, 0), event(3, 0)];
-        let query = Query { domain: DomainIdx(0), history: &history, profile: &[], timestamp: 0 };
+        let query = Query { domain: DomainIdx(0), history: &history, profile: &[], timestamp: None };
         let fading = Fading { recency: 0.5, half_life_days: 0.0 };
         let weights = faded_history(&query, fading, |_| true);
         assert_eq!(weights, [(ItemIdx(3), 1.0), (ItemIdx(1), 0.5), (ItemIdx(2), 0.25)]);
@@ -107,7 +124,8 @@ mod tests {
     #[test]
     fn time_before_the_request_fades_events_by_its_half_life() {
         let history = [event(1, 10), event(2, 18)];
-        let query = Query { domain: DomainIdx(0), history: &history, profile: &[], timestamp: 20 * 86_400 };
+        let query =
+            Query { domain: DomainIdx(0), history: &history, profile: &[], timestamp: Some(20 * 86_400) };
         let weights = faded_history(&query, Fading { recency: 1.0, half_life_days: 2.0 }, |_| true);
         assert_eq!(weights, [(ItemIdx(2), 0.5), (ItemIdx(1), 0.03125)]);
     }

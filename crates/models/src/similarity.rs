@@ -100,8 +100,12 @@ impl ItemSimilarity {
     ///
     /// # Errors
     /// When an array is missing, of another shape, or points outside.
-    pub fn load(prefix: &str, shape: (usize, usize), tensors: &mut Tensors) -> Result<Self, ModelError> {
-        let (n_rows, n_cols) = shape;
+    pub fn load(
+        prefix: &str,
+        n_rows: usize,
+        n_cols: usize,
+        tensors: &mut Tensors,
+    ) -> Result<Self, ModelError> {
         let offsets = tensors.take_u64(&format!("{prefix}.offsets"))?;
         let columns = tensors.take_u32(&format!("{prefix}.columns"))?;
         let values = tensors.take_f32(&format!("{prefix}.values"))?;
@@ -223,7 +227,8 @@ fn drain_bits(word: &mut u64) -> impl Iterator<Item = usize> {
 }
 
 /// Keeps the `n` entries of largest magnitude (ties: smaller column first), columns ascending.
-pub fn keep_largest((columns, values): SparseRow, n: usize) -> SparseRow {
+pub fn keep_largest(row: SparseRow, n: usize) -> SparseRow {
+    let (columns, values) = row;
     if columns.len() <= n {
         return (columns, values);
     }

@@ -160,14 +160,14 @@ fn eigen(mut a: Vec<f64>, k: usize) -> (Vec<f64>, Vec<f64>) {
         }
         for p in 0..k {
             for q in p + 1..k {
-                rotate(&mut a, &mut vectors, k, (p, q));
+                rotate(&mut a, &mut vectors, k, p, q);
             }
         }
     }
     ((0..k).map(|i| a[i * k + i]).collect(), vectors)
 }
 
-fn rotate(a: &mut [f64], vectors: &mut [f64], k: usize, (p, q): (usize, usize)) {
+fn rotate(a: &mut [f64], vectors: &mut [f64], k: usize, p: usize, q: usize) {
     let apq = a[p * k + q];
     if apq.abs() < 1e-300 {
         return;

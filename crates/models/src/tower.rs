@@ -107,10 +107,10 @@ impl Tower {
             blocks.push(Block {
                 norm1: layers.norm(&name(names.norms[0]))?,
                 qkv: layers.qkv(&name("self_attn"), names.keys_have_bias)?,
-                out: layers.linear(&name("self_attn.out_proj"), (width, width))?,
+                out: layers.linear(&name("self_attn.out_proj"), width, width)?,
                 norm2: layers.norm(&name(names.norms[1]))?,
-                up: layers.linear(&name(names.feed_forward[0]), (width, n_hidden))?,
-                down: layers.linear(&name(names.feed_forward[1]), (n_hidden, width))?,
+                up: layers.linear(&name(names.feed_forward[0]), width, n_hidden)?,
+                down: layers.linear(&name(names.feed_forward[1]), n_hidden, width)?,
             });
         }
         Ok(Self { shape, params: layers.params, blocks })
@@ -156,7 +156,8 @@ impl Norm {
     /// Reads `NAME.weight` and `NAME.bias`.
     pub(crate) fn build(
         name: &str,
-        (width, epsilon): (usize, f32),
+        width: usize,
+        epsilon: f32,
         read: &mut Read<'_>,
     ) -> Result<Self, EncoderError> {
         let mut layers = Layers { params: Params::new(), width, epsilon, read };
@@ -190,7 +191,7 @@ impl Layers<'_, '_> {
         Ok(LayerNorm { gain: array("weight")?, bias: array("bias")?, width, epsilon: self.epsilon })
     }
 
-    fn linear(&mut self, name: &str, (n_in, n_out): (usize, usize)) -> Result<Linear, EncoderError> {
+    fn linear(&mut self, name: &str, n_in: usize, n_out: usize) -> Result<Linear, EncoderError> {
         let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
         let values = (self.read)(&weight, &[n_out, n_in])?;
         let weight = self.params.add_values(weight, &[n_out, n_in], values);

@@ -190,7 +190,7 @@ fn read_domain(
     let cold = from_runs(&head.cold_runs);
     let mut experts = Vec::new();
     for expert in &head.experts {
-        let expert = read_expert(dir, expert, files, (&dataset.items, head.domain))?;
+        let expert = read_expert(dir, expert, files, &dataset.items, head.domain)?;
         let n_values = expert.n_profile_values();
         if n_values != 0 && n_values != dataset.profiles.n_values() {
             return Err(damaged("an expert reads other attributes of users than its data set has"));
@@ -204,7 +204,8 @@ fn read_expert(
     dir: &Path,
     head: &ExpertHead,
     files: &BTreeMap<String, String>,
-    target: (&ItemCatalog, DomainIdx),
+    items: &ItemCatalog,
+    domain: DomainIdx,
 ) -> Result<Expert, RecommendError> {
     // A name, never a path: nothing outside the folder can be read.
     let path: PathBuf = dir.join(Path::new(&head.file).file_name().unwrap_or_default());
@@ -215,7 +216,7 @@ fn read_expert(
     }
     let place = path.display().to_string();
     let mut tensors = Tensors::from_bytes(&bytes).map_err(|e| broken(head.id, &place, e))?;
-    let expert = Expert::load(head.id, head.config.clone(), target, &mut tensors)
+    let expert = Expert::load(head.id, head.config.clone(), items, domain, &mut tensors)
         .map_err(|e| broken(head.id, &place, e))?;
     Ok(expert.with_spread(head.spread))
 }

@@ -36,7 +36,8 @@ impl Recommender {
             return Vec::new();
         }
         let Some(graph) = self.graph() else { return Vec::new() };
-        let mut paths = expert.paths((query, graph), &self.dataset.items, candidate, PATHS_NAMED);
+        let mut paths =
+            expert.paths(graph, &expert.history(query, &self.dataset.items), candidate, PATHS_NAMED);
         // They come by their own part of the score; what is lost without one is more where others share its facts.
         paths.sort_by(|a, b| b.effect.total_cmp(&a.effect));
         let reason = |path: GraphPath| Reason::Path {

@@ -1,8 +1,8 @@
 //! Reasons that can be checked: what carried an item, found by taking it away.
 
 use segue_data::{DomainIdx, Event, ItemIdx};
-use segue_models::behavior::TokenEffect;
 use segue_models::graph_walks::PathStep;
+use segue_models::sequence::TokenEffect;
 use segue_models::{ExpertId, Query};
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use segue_data::{Dataset, DomainIdx, Event, ItemCatalog, ItemGraph, ItemIdx, UserIdx};
-use segue_models::behavior::TaskPrediction;
+use segue_models::sequence::TaskPrediction;
 use segue_models::{Expert, ExpertId, Query};
 use serde::{Deserialize, Serialize};
 
@@ -182,7 +182,7 @@ impl Recommender {
     /// The query of a known user: all their events and attributes, without a time.
     pub fn query_of(&self, user: UserIdx, domain: DomainIdx) -> Query<'_> {
         let (history, profile) = (self.dataset.sequences.of(user), self.dataset.profiles.get(user.at()));
-        Query { domain, history, profile, timestamp: 0 }
+        Query { domain, history, profile, timestamp: None }
     }
 
     /// A user from the raw id.

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use segue_data::{Event, ItemIdx};
-use segue_models::behavior::TokenEffect;
 use segue_models::graph_walks::PathStep;
+use segue_models::sequence::TokenEffect;
 use segue_models::{ExpertId, Query};
 use segue_recommend::{RankedItem, Reason, Recommender, Request};
 use serde::Serialize;

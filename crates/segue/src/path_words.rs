@@ -3,8 +3,8 @@
 use segue_data::item_graph::Entity;
 use segue_data::{DomainIdx, EntityIdx, ItemCatalog, ItemGraph, ItemIdx};
 use segue_models::TokenKind;
-use segue_models::behavior::TokenEffect;
 use segue_models::graph_walks::PathStep;
+use segue_models::sequence::TokenEffect;
 use segue_recommend::Recommender;
 
 use crate::words::label;

@@ -13,6 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use segue_data::{Event, ItemCatalog, TrainSet, UserProfiles};
 use segue_models::Query;
+use segue_models::query::event_time;
 use segue_recommend::DomainModel;
 use serde::{Deserialize, Serialize};
 
@@ -109,7 +110,7 @@ impl<'a> UserPool<'a> {
 
     fn uncertainties(&self) -> Vec<f64> {
         let of = |scratch: &mut _, &(row, history): &(u32, &[Event])| {
-            let timestamp = history.last().map_or(0, |event| event.timestamp);
+            let timestamp = history.last().and_then(event_time);
             let profile = self.profiles.get(row as usize);
             let query = Query { domain: self.model.domain, history, timestamp, profile };
             confidence(self.model, &query, (self.items, scratch)).uncertainty

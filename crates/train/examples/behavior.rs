@@ -6,19 +6,19 @@ use std::time::Instant;
 
 use segue_data::protocol::abxi::TieOrder;
 use segue_data::protocol::{abxi, minionerec, s3rec};
-use segue_models::behavior::BehaviorConfig;
+use segue_models::sequence::SequenceConfig;
 use segue_models::{ExpertConfig, ExpertId, ExpertKind, Scope};
-use segue_train::behavior_fit::{Lessons, Validation, fit_behavior};
 use segue_train::judge::mean;
 use segue_train::learn::Epoch;
-use segue_train::{Judge, Keeping, MaskRule, Objective, SampledNegatives};
+use segue_train::sequence_fit::{Lessons, SequenceTraining, Validation, fit_sequence};
+use segue_train::{Judge, MaskRule, Objective, SampledNegatives};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, protocol, data, settings @ ..] = arguments.as_slice() else {
         return Err("which protocol and data?".into());
     };
-    let mut config = serde_json::to_value(BehaviorConfig::default())?;
+    let mut config = serde_json::to_value(SequenceConfig::default())?;
     for given in settings {
         let (name, value) = given.split_once('=').ok_or("settings are NAME=VALUE")?;
         config[name] = serde_json::from_str(value)?;
@@ -55,8 +55,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             };
             let data =
                 Lessons { train: &data.split.train, items, inputs: segue_models::FusionInputs::default() };
-            let (expert, _) =
-                fit_behavior((id, domain), &config, data, valid, 0, (Keeping::nothing(), show))?;
+            let training = SequenceTraining::new(id, domain, data, valid, 0);
+            let (expert, _) = fit_sequence(training, &config, show)?;
             let ndcg = mean(&test.ndcg(objective, |query, scores| expert.score(query, items, scores))?);
             println!("{} {scope:?} test NDCG@10 {ndcg:.4}", domain.0);
         }

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use segue_data::split::SplitRule;
 use segue_data::{Dataset, DomainIdx, Field, UserProfiles, store};
 use segue_eval::bootstrap::Bootstrap;
-use segue_models::behavior::BehaviorConfig;
+use segue_models::sequence::SequenceConfig;
 use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, Scope};
-use segue_train::behavior_fit::{Lessons, Validation, fit_behavior};
-use segue_train::{Judge, Keeping, MaskRule, Objective};
+use segue_train::sequence_fit::{Lessons, SequenceTraining, Validation, fit_sequence};
+use segue_train::{Judge, MaskRule, Objective};
 
 /// Groups of test cases by the number of events before them.
 const GROUPS: [(&str, usize, usize); 5] = [
@@ -29,12 +29,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let data = arguments.first().ok_or("which data set folder?")?;
     let seed: u64 = arguments.get(1).map_or(Ok(0), |seed| seed.parse())?;
-    let mut config = serde_json::to_value(BehaviorConfig::default())?;
+    let mut config = serde_json::to_value(SequenceConfig::default())?;
     for given in arguments.iter().skip(2) {
         let (name, value) = given.split_once('=').ok_or("settings are NAME=VALUE")?;
         config[name] = serde_json::from_str(value)?;
     }
-    let config: BehaviorConfig = serde_json::from_value(config)?;
+    let config: SequenceConfig = serde_json::from_value(config)?;
     let (dataset, _) = store::read(Path::new(data))?;
     let rule = SplitRule::GlobalTime { train: 0.8, valid: 0.1 };
     let split = rule.cut(&dataset.sequences, &dataset.items, &[], dataset.has_timestamps)?;
@@ -53,12 +53,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     {
         let judge = Judge::new(&split.valid.0, items, domain, MaskRule::Seen, None)?.sample(4000);
         let test = Judge::new(split.test.open_for_measurement(), items, domain, MaskRule::Seen, None)?;
-        let config = ExpertConfig::Behavior(BehaviorConfig { profile_tokens, ..config.clone() });
+        let config = ExpertConfig::Behavior(SequenceConfig { profile_tokens, ..config.clone() });
         let id = ExpertId { kind: ExpertKind::Behavior, scope: Scope::Target };
         let valid = Some(Validation { judge: &judge, objective });
         let lessons = Lessons { train: &split.train, items, inputs: segue_models::FusionInputs::default() };
-        let (expert, curve) =
-            fit_behavior((id, domain), &config, lessons, valid, seed, (Keeping::nothing(), |_| ()))?;
+        let training = SequenceTraining::new(id, domain, lessons, valid, seed);
+        let (expert, curve) = fit_sequence(training, &config, |_| ())?;
         let best = curve.iter().filter_map(|epoch| epoch.metric).fold(0.0, f64::max);
         println!("{name}: {} passes, best on valid {best:.4}", curve.len());
         figures.push(ndcg(&expert, &test)?);

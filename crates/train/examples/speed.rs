@@ -12,15 +12,18 @@ use segue_data::{DomainIdx, Event, ItemCatalog, ItemIdx, Sequences, TrainSet, Vo
 use segue_eval::full_ranking::{RankingCase, RankingPlan, rank_blocks};
 use segue_eval::rank::TieRule;
 use segue_models::linear::{Linear, LinearConfig};
-use segue_models::nn::{Matrix, MatrixMut, matmul};
-use segue_models::query::Scope;
 use segue_models::similarity::ItemSimilarity;
 use segue_models::window::{Window, WindowConfig};
+use segue_models::{Place, Scope};
+use segue_nn::{Matrix, MatrixMut, matmul};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// Width of the factors in `evaluate`.
 const FACTORS: usize = 64;
+
+/// What is fitted: the first domain, from its own events.
+const TARGET: Place = Place { domain: DomainIdx(0), scope: Scope::Target };
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -43,8 +46,7 @@ fn main() -> Outcome<()> {
 fn ease(data: &Data, folder: &Path, repeats: usize) -> Outcome<()> {
     let config = LinearConfig { l2: 200.0, budget_bytes: u64::MAX, ..LinearConfig::default() };
     let train = data.train();
-    let (model, spent) =
-        measure(repeats, || Linear::fit(&config, &train, &data.items, (DomainIdx(0), Scope::Target), None));
+    let (model, spent) = measure(repeats, || Linear::fit(&config, &train, &data.items, TARGET, None));
     let model = model?;
     assert!(model.is_exact(), "the budget covers any size");
     write_rows(&folder.join("ease"), model.weights())?;
@@ -64,8 +66,7 @@ fn knn(data: &Data, folder: &Path, repeats: usize) -> Outcome<()> {
         ..WindowConfig::default()
     };
     let train = data.train();
-    let (model, spent) =
-        measure(repeats, || Window::fit(&config, &train, &data.items, DomainIdx(0), Scope::Target));
+    let (model, spent) = measure(repeats, || Window::fit(&config, &train, &data.items, TARGET));
     write_rows(&folder.join("knn"), model.similarity())?;
     println!("{spent}, \"n_values\": {}}}", model.similarity().n_values());
     Ok(())

@@ -6,12 +6,12 @@ use rand_chacha::ChaCha8Rng;
 use segue_data::{DomainIdx, ItemCatalog, TrainSet};
 use segue_models::encoder::{Adaptation, AdaptationConfig, Lesson, TextEncoder, Tuning};
 use segue_models::item_vectors::{TextFields, item_descriptions, item_texts};
-use segue_models::nn::dropout::DropoutKey;
-use segue_models::nn::{Gradients, Params};
 use segue_models::whitening::Spectrum;
 use segue_models::{
     Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemVectors, ModelError, Query, Scope, TextSpace,
 };
+use segue_nn::dropout::DropoutKey;
+use segue_nn::{Gradients, Params};
 use serde::{Deserialize, Serialize};
 
 use crate::encoder_learning::{Trainee, rate_of, tokens_of};

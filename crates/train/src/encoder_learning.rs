@@ -1,7 +1,7 @@
 //! What trainings of an encoder have in common, whatever they learn from.
 
 use segue_models::encoder::{EncoderError, RankBudget, TextEncoder, Tuning};
-use segue_models::nn::Gradients;
+use segue_nn::Gradients;
 
 /// The learning rate that was asked for, or the tuning's usual one: few arrays take, and need, larger steps.
 pub(crate) fn rate_of(tuning: &Tuning, asked: f32) -> f32 {

@@ -10,8 +10,8 @@ use segue_models::encoder::{
     Described, MlmFigures, MlmHead, MlmWeights, PretrainConfig, Pretraining, TextEncoder, Tuning,
 };
 use segue_models::item_vectors::{TextFields, item_descriptions, item_texts};
-use segue_models::nn::dropout::DropoutKey;
-use segue_models::nn::{Gradients, Params};
+use segue_nn::dropout::DropoutKey;
+use segue_nn::{Gradients, Params};
 use serde::{Deserialize, Serialize};
 
 use crate::encoder_learning::{Trainee, rate_of, tokens_of};

@@ -30,7 +30,7 @@ pub enum TrainError {
     Stopped,
     /// A checkpoint could not be written or read.
     #[error(transparent)]
-    Checkpoint(#[from] segue_models::nn::checkpoint::CheckpointError),
+    Checkpoint(#[from] segue_nn::checkpoint::CheckpointError),
     /// An encoder could not be run or adapted.
     #[error(transparent)]
     Encoder(#[from] segue_models::encoder::EncoderError),

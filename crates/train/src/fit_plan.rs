@@ -1,6 +1,6 @@
 //! What to train for a domain, and how much to try.
 
-use segue_models::behavior::{BehaviorConfig, JointConfig, TransferConfig};
+use segue_models::sequence::{JointConfig, SequenceConfig, TransferConfig};
 use segue_models::{ExpertConfig, ExpertKind};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ pub struct FitPlan {
     /// Bytes a dense linear solution may take.
     pub linear_budget_bytes: u64,
     /// Settings of the behavior expert; its number of passes is found on valid.
-    pub behavior: BehaviorConfig,
+    pub behavior: SequenceConfig,
     /// Settings of the transfer expert; its number of passes is found on valid.
     pub transfer: TransferConfig,
     /// Settings of the joint expert; its number of passes is found on valid.
@@ -44,7 +44,7 @@ impl Default for FitPlan {
             objective: Objective::Masked,
             use_sources: true,
             linear_budget_bytes: 700 << 20,
-            behavior: BehaviorConfig::default(),
+            behavior: SequenceConfig::default(),
             transfer: TransferConfig::default(),
             joint: JointConfig::default(),
             seed: 0,

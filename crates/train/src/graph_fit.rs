@@ -6,8 +6,8 @@ use segue_data::{Facts, Question, Triple};
 use segue_eval::links::{LinkFigures, rank_links};
 use segue_models::ModelError;
 use segue_models::graph::{GraphConfig, GraphModel, GraphStep, Lesson, ScoreFunction};
-use segue_models::nn::dropout::DropoutKey;
-use segue_models::nn::{Gradients, Params};
+use segue_nn::dropout::DropoutKey;
+use segue_nn::{Gradients, Params};
 
 use crate::error::TrainError;
 use crate::learn::{Epoch, LearnPlan, Learner, Method, learn};

@@ -181,7 +181,7 @@ impl<'a> Judge<'a> {
             domain: self.domain,
             history: self.cases.history(case),
             profile: self.cases.profile(case),
-            timestamp: case.timestamp,
+            timestamp: (case.timestamp != 0).then_some(case.timestamp),
         }
     }
 

@@ -7,7 +7,7 @@ pub mod search;
 pub mod learn;
 mod training;
 pub mod session;
-pub mod behavior_fit;
+pub mod sequence_fit;
 pub mod tasks;
 mod encoder_learning;
 pub mod encoder_pretrain;

@@ -1,7 +1,7 @@
 //! What experts are fitted on: events, items, text vectors.
 
-use segue_data::{ItemCatalog, ItemGraph, TrainSet};
-use segue_models::{FusionInputs, ItemVectors, MediaVectors, TextSpace};
+use segue_data::{DomainIdx, ItemCatalog, ItemGraph, TrainSet};
+use segue_models::{FitContext, FusionInputs, ItemSimilarity, ItemVectors, MediaVectors, TextSpace};
 
 /// What experts are fitted on.
 #[derive(Clone, Copy, Debug)]
@@ -20,22 +20,41 @@ pub struct Material<'a> {
     pub graph: Option<&'a ItemGraph>,
 }
 
-/// Vectors with their spectra, of every modality.
+/// What is known about the items: vectors with their spectra, of every modality, and the graph.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Spaces<'a> {
     pub(crate) text: Option<TextSpace<'a>>,
     pub(crate) image: Option<TextSpace<'a>>,
     pub(crate) audio: Option<TextSpace<'a>>,
+    pub(crate) graph: Option<&'a ItemGraph>,
 }
 
 impl<'a> Spaces<'a> {
-    /// With the graph, all that item vectors can be made from.
-    pub(crate) fn inputs(&'a self, graph: Option<&'a ItemGraph>) -> FusionInputs<'a> {
+    /// All that item vectors can be fused from.
+    pub(crate) fn inputs(&'a self) -> FusionInputs<'a> {
         FusionInputs {
             text: self.text.as_ref(),
             image: self.image.as_ref(),
             audio: self.audio.as_ref(),
-            graph,
+            graph: self.graph,
+        }
+    }
+
+    /// What an expert in closed form is fitted on; `text_neighbors` are those of the content expert, once there is one.
+    pub(crate) fn context(
+        &'a self,
+        items: &'a ItemCatalog,
+        domain: DomainIdx,
+        text_neighbors: Option<&'a ItemSimilarity>,
+    ) -> FitContext<'a> {
+        FitContext {
+            items,
+            domain,
+            text_neighbors,
+            text_space: self.text.as_ref(),
+            image_space: self.image.as_ref(),
+            audio_space: self.audio.as_ref(),
+            graph: self.graph,
         }
     }
 }
@@ -78,8 +97,8 @@ impl<'a> Material<'a> {
     where
         'a: 'b,
     {
-        let Spaces { image, audio, .. } = self.media_spaces();
-        Spaces { text: self.vectors.or(words).and_then(|vectors| self.space(vectors)), image, audio }
+        let text = self.vectors.or(words).and_then(|vectors| self.space(vectors));
+        Spaces { text, ..self.media_spaces() }
     }
 
     // An encoder's vectors of texts, images and sounds.
@@ -88,10 +107,10 @@ impl<'a> Material<'a> {
     }
 
     fn media_spaces(self) -> Spaces<'a> {
-        let of = |vectors: Option<&'a ItemVectors>| vectors.and_then(|vectors| self.space(vectors));
+        let space_of = |vectors: Option<&'a ItemVectors>| vectors.and_then(|vectors| self.space(vectors));
         let (image, audio) =
             self.media.map_or((None, None), |media| (media.image.as_ref(), media.audio.as_ref()));
-        Spaces { text: None, image: of(image), audio: of(audio) }
+        Spaces { text: None, image: space_of(image), audio: space_of(audio), graph: self.graph }
     }
 
     fn space(self, vectors: &ItemVectors) -> Option<TextSpace<'_>> {

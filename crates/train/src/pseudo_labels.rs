@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use segue_data::{Event, ItemCatalog, ItemIdx, Sequences, TrainSet};
 use segue_eval::bootstrap::{Bootstrap, Interval};
 use segue_models::Query;
+use segue_models::query::event_time;
 use segue_recommend::DomainModel;
 use segue_recommend::recommender::Scratch;
 use serde::{Deserialize, Serialize};
@@ -183,7 +184,7 @@ impl<'a> Unlabeled<'a> {
         let (items, profiles) = (material.items, &material.train.profiles);
         let start = items.range(model.domain).start;
         let of_user = |scratch: &mut (Scratch, Vec<f32>), &(row, history): &(u32, &[Event])| {
-            let timestamp = history.last().map_or(0, |event| event.timestamp);
+            let timestamp = history.last().and_then(event_time);
             let query =
                 Query { domain: model.domain, history, timestamp, profile: profiles.get(row as usize) };
             let sure = sure(model, &query, (items, scratch));

@@ -105,26 +105,26 @@ impl<'a> Session<'a> {
         Self { observer, keeping: Keeping::nothing() }
     }
 
-    /// Shows a step that is no pass.
     /// A session that nobody watches, keeps nothing and is never stopped.
     pub fn unwatched() -> Session<'static> {
         Session::watched_by(&|_| ())
     }
 
+    /// Shows a step that is no pass.
     pub(crate) fn show(&self, step: String, done: usize, total: usize) {
         (self.observer)(&Progress { step, done, total, pass: None });
     }
 
     /// Shows a pass.
-    pub(crate) fn show_pass(&self, (expert, stage): (ExpertId, Stage), n_max: usize, epoch: &Epoch) {
+    pub(crate) fn show_pass(&self, expert: ExpertId, stage: Stage, n_max: usize, epoch: &Epoch) {
         let metric = epoch.metric.map_or_else(String::new, |metric| format!(", NDCG@10 {metric:.4}"));
         let step = format!("{expert}: pass {}, loss {:.3}{metric}", epoch.epoch, epoch.loss);
         let pass = Some(Pass { expert, stage, epoch: *epoch, n_max });
         (self.observer)(&Progress { step, done: epoch.epoch, total: n_max, pass });
     }
 
-    /// Goes on unless somebody wants the fit to stop.
-    pub(crate) fn go_on(&self) -> Result<(), TrainError> {
+    /// An error where somebody wants the fit to stop.
+    pub(crate) fn check_stop(&self) -> Result<(), TrainError> {
         if self.keeping.is_stopped() { Err(TrainError::Stopped) } else { Ok(()) }
     }
 }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use segue_eval::prediction::{ProbabilityFigures, RatingFigures, calibrate};
-use segue_models::behavior::{Behavior, shown_against};
+use segue_models::sequence::{SequenceModel, shown_against};
 use segue_models::{Expert, ExpertId};
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +62,7 @@ pub fn measure_tasks(expert: &Expert, judge: &Judge<'_>, seed: u64) -> Option<Ta
 }
 
 /// Slope and shift of a model's logits of choices that fit the cases; as they are where choices are no task.
-pub(crate) fn calibration_of(model: &Behavior, judge: &Judge<'_>, seed: u64) -> [f32; 2] {
+pub(crate) fn calibration_of(model: &SequenceModel, judge: &Judge<'_>, seed: u64) -> [f32; 2] {
     if !model.predicts_clicks() {
         return model.config.tasks.calibration;
     }
@@ -83,7 +83,7 @@ fn shown(judge: &Judge<'_>, at: usize, n: usize, seed: u64) -> Vec<usize> {
     shown_against(judge.targets()[at] as usize, n_items, n, seed.wrapping_mul(1_000_003) ^ at as u64)
 }
 
-fn rating_task(model: &Behavior, ratings: &[(usize, f32)], judge: &Judge<'_>) -> Option<RatingTask> {
+fn rating_task(model: &SequenceModel, ratings: &[(usize, f32)], judge: &Judge<'_>) -> Option<RatingTask> {
     let figures = |predict: &dyn Fn(usize, f32) -> f32| {
         let pair =
             |&(at, rating): &(usize, f32)| (f64::from(predict(at, rating)), f64::from(judge.value(at)));

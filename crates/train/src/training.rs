@@ -1,4 +1,4 @@
-//! A training between two steps, and its checkpoint: from it a training goes on as if it had not stopped.
+//! A training between two steps, and its checkpoint: from it a training resumes as if it had not stopped.
 //!
 //! A folder holds `state.safetensors` (parameters, moments, what else the learner
 //! remembers, numbers) and `best-EPOCH.safetensors` (the parameters of the best pass so far). The order of examples and what is dropped are functions of seed, pass and step, so neither is kept.
@@ -6,12 +6,12 @@
 use std::fs;
 use std::path::Path;
 
-use segue_models::nn::Params;
-use segue_models::nn::adagrad::Adagrad;
-use segue_models::nn::adamw::{AdamW, AdamWConfig};
-use segue_models::nn::checkpoint::{Array, Checkpoint, CheckpointError, Scalar, Scalars, Values, save};
-use segue_models::nn::optimizer::Optimizer;
-use segue_models::nn::training_state::{Besides, BesidesMut, load_training, save_training};
+use segue_nn::Params;
+use segue_nn::adagrad::Adagrad;
+use segue_nn::adamw::{AdamW, AdamWConfig};
+use segue_nn::checkpoint::{Array, Checkpoint, CheckpointError, Scalar, Scalars, Values, save};
+use segue_nn::optimizer::Optimizer;
+use segue_nn::training_state::{Besides, BesidesMut, load_training, save_training};
 
 use crate::learn::{Epoch, LearnPlan, Method, State};
 

@@ -37,7 +37,7 @@ pub(crate) struct Known {
 impl Known {
     /// The query for it, without a time.
     pub(crate) fn query(&self, domain: DomainIdx) -> Query<'_> {
-        Query { domain, history: &self.history, profile: &self.profile, timestamp: 0 }
+        Query { domain, history: &self.history, profile: &self.profile, timestamp: None }
     }
 }
 

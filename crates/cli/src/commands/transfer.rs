@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use segue_models::ItemVectors;
-use segue_models::behavior::SequenceTuning;
 use segue_models::item_vectors::TextFields;
+use segue_models::sequence::SequenceTuning;
 
 use super::train::Settings;
 use crate::screen::Screen;

@@ -20,7 +20,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("segue-models", &["segue-data", "segue-nn"]),
     ("segue-eval", &["segue-data"]),
     ("segue-recommend", &["segue-data", "segue-models"]),
-    ("segue-train", &["segue-data", "segue-models", "segue-eval", "segue-recommend"]),
+    ("segue-train", &["segue-data", "segue-nn", "segue-models", "segue-eval", "segue-recommend"]),
     ("segue-report", &["segue-data", "segue-eval"]),
     (
         "segue",
@@ -206,6 +206,16 @@ fn unsafe_code(text: &str) -> Vec<String> {
     })
 }
 
+/// Lines that reach for the file system.
+fn file_access(text: &str) -> Vec<String> {
+    lines_with(text, |line| {
+        let words: Vec<&str> = line.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).collect();
+        words
+            .iter()
+            .any(|word| word.contains("std::fs") || word.starts_with("fs::") || word.starts_with("File::"))
+    })
+}
+
 /// Links to other hosts. Names without a dot, numeric addresses and the names kept for examples are nobody's.
 fn hosts(text: &str) -> Vec<String> {
     lines_with(text, |line| {
@@ -294,6 +304,15 @@ fn unsafe_code_lives_in_the_kernels_only() {
     );
     let others: Vec<_> = sources().into_iter().filter(|(name, _)| !name.starts_with("crates/nn/")).collect();
     none(&in_files(&others, unsafe_code));
+}
+
+#[test]
+fn models_open_paths_in_one_module() {
+    assert_eq!(file_access("use std::fs;\nlet f = File::open(p)?;\nTextEncoder::open(folder)").len(), 2);
+    let inside = |name: &str| name.starts_with("crates/models/src/") && !name.ends_with("/model_folder.rs");
+    let models: Vec<_> = sources().into_iter().filter(|(name, _)| inside(name)).collect();
+    assert!(models.len() > 50);
+    none(&in_files(&models, file_access));
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub fn decode_sound(bytes: Vec<u8>, limits: SoundLimits) -> Result<Sound, MediaE
         .make_audio_decoder(codec, &AudioDecoderOptions::default())
         .map_err(undecodable)?;
     let track = track.id;
-    let sound = samples(format.as_mut(), (decoder.as_mut(), track), limits)?;
+    let sound = samples(format.as_mut(), decoder.as_mut(), track, limits)?;
     if sound.samples.is_empty() {
         return Err(undecodable("it has no samples"));
     }
@@ -74,7 +74,8 @@ pub fn decode_sound(bytes: Vec<u8>, limits: SoundLimits) -> Result<Sound, MediaE
 
 fn samples(
     format: &mut dyn FormatReader,
-    (decoder, track): (&mut dyn AudioDecoder, u32),
+    decoder: &mut dyn AudioDecoder,
+    track: u32,
     limits: SoundLimits,
 ) -> Result<Sound, MediaError> {
     let mut sound = Sound { rate: 0, samples: Vec::new() };

@@ -108,11 +108,11 @@ impl Musicnn {
         let mut features = vec![0.0; N_FRAMES * N_FEATURES]; // [T, front | mid]
         let mut first = 0;
         for layer in &self.timbral {
-            layer.across_bands(&x, (&mut features, first), room);
+            layer.across_bands(&x, &mut features, first, room);
             first += N_TIMBRAL;
         }
         for layer in &self.temporal {
-            layer.across_time(&x, (&mut features, first), room);
+            layer.across_time(&x, &mut features, first, room);
             first += N_TEMPORAL;
         }
         self.middle(&mut features, room);
@@ -162,7 +162,7 @@ impl Layer {
     }
 
     // Windows of 7 frames; the largest over the bands.
-    fn across_bands(&self, x: &[f32], (features, first): (&mut [f32], usize), room: &mut Room) {
+    fn across_bands(&self, x: &[f32], features: &mut [f32], first: usize, room: &mut Room) {
         let n_out = self.convolution.n_out;
         let mut padded = vec![0.0; (N_FRAMES + 6) * N_BANDS];
         padded[3 * N_BANDS..(N_FRAMES + 3) * N_BANDS].copy_from_slice(x);
@@ -178,7 +178,7 @@ impl Layer {
     }
 
     // Windows over time in every band; the largest over the bands.
-    fn across_time(&self, x: &[f32], (features, first): (&mut [f32], usize), room: &mut Room) {
+    fn across_time(&self, x: &[f32], features: &mut [f32], first: usize, room: &mut Room) {
         let mut bands = vec![0.0; x.len()]; // [96, T]
         for (band, row) in bands.chunks_exact_mut(N_FRAMES).enumerate() {
             row.iter_mut().enumerate().for_each(|(frame, y)| *y = x[frame * N_BANDS + band]);

@@ -92,12 +92,13 @@ impl Whisper {
         let whole = file.has("model.encoder.conv1.weight");
         let prefix = if whole { "model.encoder" } else { "encoder" };
         let stored = file.has(&format!("{prefix}.embed_positions.weight"));
-        Self::build(&config, (prefix, stored), &mut |name, shape| file.read_whole_name(name, shape))
+        Self::build(&config, prefix, stored, &mut |name, shape| file.read_whole_name(name, shape))
     }
 
     fn build(
         config: &ConfigFile,
-        (prefix, stored): (&str, bool),
+        prefix: &str,
+        stored: bool,
         read: &mut Read<'_>,
     ) -> Result<Self, EncoderError> {
         let (width, n_positions, n_bands) =
@@ -130,7 +131,7 @@ impl Whisper {
             gelu: Gelu::Exact,
         };
         let tower = Tower::build(shape, &format!("{prefix}.layers"), NAMES, read)?;
-        let norm = Norm::build(&format!("{prefix}.layer_norm"), (width, EPSILON), read)?;
+        let norm = Norm::build(&format!("{prefix}.layer_norm"), width, EPSILON, read)?;
         let analysis = MelSpectrogram::new(400, HOP, n_bands);
         Ok(Self { analysis, n_bands, n_positions, width, convolutions, positions, tower, norm })
     }

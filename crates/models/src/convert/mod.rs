@@ -4,7 +4,6 @@
 //! there before memory is taken. Files in reading order: this one, `pickle`, `torch_legacy`,
 //! `tf_bundle`, `ctranslate2`.
 
-use std::fs;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::encoder::EncoderError;
+use crate::model_folder;
 
 mod ctranslate2;
 mod pickle;
@@ -104,10 +104,7 @@ fn write_folder(folder: &Path, config: &Value, arrays: &[Array]) -> Result<(), E
 
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), EncoderError> {
     let to = folder.join(name);
-    let written = fs::create_dir_all(folder).and_then(|()| fs::write(&to, bytes));
-    written
-        .and_then(|()| fs::File::open(&to)?.sync_all())
-        .map_err(|source| EncoderError::Write { path: to.clone(), source })
+    model_folder::write(&to, bytes).map_err(|source| EncoderError::Write { path: to, source })
 }
 
 /// Hash of a model folder's weights and config, and of how its inputs are made.
@@ -115,7 +112,7 @@ pub(crate) fn folder_sha256(folder: &Path, rule: &str) -> Result<String, Encoder
     let mut hasher = Sha256::new();
     for name in ["config.json", "model.safetensors"] {
         let path = folder.join(name);
-        let mut file = fs::File::open(&path).map_err(|e| EncoderError::io(&path, e))?;
+        let mut file = model_folder::open(&path).map_err(|e| EncoderError::io(&path, e))?;
         std::io::copy(&mut file, &mut hasher).map_err(|e| EncoderError::io(&path, e))?;
     }
     hasher.update(rule);

@@ -5,7 +5,6 @@
 //! `delta.safetensors`: for full tuning under the names of the base model, which may be some of its arrays only.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
@@ -19,6 +18,7 @@ use serde_json::{Value, json};
 use crate::encoder::error::EncoderError;
 use crate::encoder::weights::WeightsFile;
 use crate::encoder::{AdaLoraConfig, Base, Target, TextEncoder, Tuning};
+use crate::model_folder;
 
 /// Version of the layout.
 const FORMAT: &str = "segue-encoder-delta-1";
@@ -44,7 +44,7 @@ pub struct DeltaHead {
 impl DeltaHead {
     /// Whether a folder holds an adaptation, and not an encoder of its own.
     pub fn is_in(folder: &Path) -> bool {
-        folder.join(HEAD).is_file()
+        model_folder::has(&folder.join(HEAD))
     }
 
     /// Reads the head of a folder.
@@ -53,11 +53,11 @@ impl DeltaHead {
     /// When it cannot be read or is of another version.
     pub fn read(folder: &Path) -> Result<Self, EncoderError> {
         let path = folder.join(HEAD);
-        let n_bytes = std::fs::metadata(&path).map_err(|e| io(&path, e))?.len();
+        let n_bytes = model_folder::n_bytes(&path).map_err(|e| io(&path, e))?;
         if n_bytes > HEAD_BYTES_MAX {
             return Err(damaged(&path, format!("{n_bytes} bytes are too many for it")));
         }
-        let bytes = std::fs::read(&path).map_err(|e| io(&path, e))?;
+        let bytes = model_folder::read(&path).map_err(|e| io(&path, e))?;
         let head: Self = serde_json::from_slice(&bytes).map_err(|e| damaged(&path, e.to_string()))?;
         if head.format == FORMAT {
             return Ok(head);
@@ -121,16 +121,13 @@ impl TextEncoder {
     /// # Errors
     /// When a file cannot be written.
     pub fn save_delta(&self, folder: &Path, base_model: &str) -> Result<(), EncoderError> {
-        std::fs::create_dir_all(folder).map_err(|e| write_error(folder, e))?;
         let path = folder.join(arrays_file(&self.tuning));
         let entries = self.entries();
         let arrays = entries.iter().map(|entry| {
             let values = &self.params.get(entry.id)[entry.range.clone()];
             (entry.name.as_str(), Slice { values, shape: &entry.shape })
         });
-        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        safetensors::serialize_to_file(arrays, Some(metadata), &path)
-            .map_err(|e| write_error(&path, std::io::Error::other(e)))?;
+        model_folder::write_arrays(&path, arrays).map_err(|e| write_error(&path, e))?;
         if let Some(config) = self.peft_config(base_model) {
             write_json(&folder.join("adapter_config.json"), &config)?;
         }
@@ -316,7 +313,7 @@ impl View for Slice<'_> {
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<(), EncoderError> {
-    std::fs::write(path, format!("{value:#}\n")).map_err(|e| write_error(path, e))
+    model_folder::write(path, format!("{value:#}\n").as_bytes()).map_err(|e| write_error(path, e))
 }
 
 pub(crate) fn write_error(path: &Path, source: std::io::Error) -> EncoderError {

@@ -3,7 +3,6 @@
 //! Layout, little-endian: `E5S1`, version, sizes, tokenizer (special tokens, pieces with scores, map of characters), table of
 //! arrays, arrays. A `Q4_0` array has blocks of 32 values: a half-precision scale, then 16 bytes of two values each.
 
-use std::fs;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
@@ -13,6 +12,7 @@ use tokenizers::{NormalizedString, Normalizer};
 
 use crate::encoder::error::EncoderError;
 use crate::encoder::weights::{f16_to_f32, f32_to_f16};
+use crate::model_folder;
 
 /// Writes `config.json`, `tokenizer.json`, `model.safetensors` (half-precision matrices) and the pooling files into `folder`.
 /// `path` names the bytes in messages.
@@ -21,7 +21,7 @@ use crate::encoder::weights::{f16_to_f32, f32_to_f16};
 /// When the bytes are not of this format, or a file cannot be written.
 pub fn convert(bytes: &[u8], path: &Path, folder: &Path) -> Result<(), EncoderError> {
     let damaged = |reason: String| EncoderError::damaged(path, reason);
-    let file = File::parse(bytes).map_err(damaged)?;
+    let file = Quantized::parse(bytes).map_err(damaged)?;
     let arrays = file.arrays().map_err(damaged)?;
     let views: Vec<(&str, TensorView<'_>)> = arrays
         .iter()
@@ -32,9 +32,7 @@ pub fn convert(bytes: &[u8], path: &Path, folder: &Path) -> Result<(), EncoderEr
         .map_err(|e| damaged(e.to_string()))?;
     let write = |name: &str, bytes: &[u8]| {
         let to = folder.join(name);
-        let parent = to.parent().unwrap_or(folder);
-        let written = fs::create_dir_all(parent).and_then(|()| fs::write(&to, bytes));
-        written.and_then(|()| fs::File::open(&to)?.sync_all()).map_err(|e| EncoderError::io(&to, e))
+        model_folder::write(&to, bytes).map_err(|e| EncoderError::io(&to, e))
     };
     let weights = safetensors::serialize(views, None).map_err(|e| damaged(e.to_string()))?;
     write("model.safetensors", &weights)?;
@@ -69,7 +67,7 @@ struct Entry {
     n_bytes: usize,
 }
 
-struct File<'a> {
+struct Quantized<'a> {
     bytes: &'a [u8],
     sizes: Sizes,
     specials: [usize; 4], // beginning, end, padding, unknown
@@ -80,7 +78,7 @@ struct File<'a> {
 
 type Array = (String, Dtype, Vec<usize>, Vec<u8>);
 
-impl<'a> File<'a> {
+impl<'a> Quantized<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Self, String> {
         let mut reader = Reader { bytes, at: 0 };
         if reader.take(8)?.get(..4) != Some(b"E5S1") {

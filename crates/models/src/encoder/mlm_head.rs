@@ -2,7 +2,6 @@
 //!
 //! `logits = E · LayerNorm(GELU(W s + b)) + c`, where E are the encoder's own word embeddings (Devlin et al., 2019).
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -16,6 +15,7 @@ use crate::encoder::delta::{Slice, write_error};
 use crate::encoder::error::EncoderError;
 use crate::encoder::weights::WeightsFile;
 use crate::encoder::{Shape, TextEncoder};
+use crate::model_folder;
 
 /// Where a folder without the head in its model has it.
 const FILE: &str = "mlm_head.safetensors";
@@ -76,7 +76,7 @@ impl MlmWeights {
     /// When the file is damaged or the head belongs to an encoder of other sizes.
     pub fn read(folder: &Path, shape: &Shape) -> Result<Option<Self>, EncoderError> {
         let paths = [folder.join(FILE), folder.join("model.safetensors")];
-        let Some(path) = paths.iter().find(|path| path.is_file()) else { return Ok(None) };
+        let Some(path) = paths.iter().find(|path| model_folder::has(path)) else { return Ok(None) };
         let mut file = WeightsFile::open(path)?;
         let Some((names, biases)) = [BERT, ROBERTA].into_iter().find(|names| file.has(names.0[0])) else {
             return Ok(None);
@@ -106,9 +106,7 @@ impl MlmWeights {
             (BERT.1[0], Slice { values: &self.bias, shape: &[n_tokens] }),
         ];
         let path = folder.join(FILE);
-        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        safetensors::serialize_to_file(arrays, Some(metadata), &path)
-            .map_err(|e| write_error(&path, std::io::Error::other(e)))
+        model_folder::write_arrays(&path, arrays).map_err(|e| write_error(&path, e))
     }
 }
 

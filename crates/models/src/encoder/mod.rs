@@ -33,7 +33,8 @@ pub use delta::DeltaHead;
 pub use error::EncoderError;
 pub use masking::{Masked, Masker};
 pub use mlm_head::{MlmFigures, MlmHead, MlmWeights};
-pub use network::{Head, Network, Purpose, TokenBatch, Trace};
+pub(crate) use network::OutputGradients;
+pub use network::{BatchPass, Head, Network, Purpose, TokenBatch, Trace};
 pub use pretraining::{Described, PretrainConfig, Pretraining};
 pub use rank_budget::RankBudget;
 pub use settings::{Pooling, Shape, Usage};
@@ -142,8 +143,13 @@ impl TextEncoder {
                 let lengths = batch.iter().map(|&at| tokens[at].len()).collect();
                 let tokens = batch.iter().flat_map(|&at| tokens[at].iter().copied()).collect();
                 let batch = TokenBatch { tokens, lengths };
-                let pass = (self.head(), Purpose::Vectors);
-                let out = self.network.forward(&self.params, &batch, pass, Dropping::none(), trace).to_vec();
+                let pass = BatchPass {
+                    params: &self.params,
+                    batch: &batch,
+                    head: self.head(),
+                    dropping: Dropping::none(),
+                };
+                let out = self.network.forward(pass, Purpose::Vectors, trace).to_vec();
                 observer(batch.lengths.len());
                 out
             })
@@ -189,7 +195,7 @@ fn fingerprint(folder: &Path, params: &Params, usage: &Usage) -> Result<Base, En
         }
     }
     let path = folder.join("tokenizer.json");
-    hasher.update(std::fs::read(&path).map_err(|e| EncoderError::io(&path, e))?);
+    hasher.update(crate::model_folder::read(&path).map_err(|e| EncoderError::io(&path, e))?);
     let model = hash::of_bytes(&hasher.clone().finalize());
     hasher.update(format!("{usage:?}"));
     Ok(Base { model, vectors: hash::of_bytes(&hasher.finalize()) })

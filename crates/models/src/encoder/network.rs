@@ -54,6 +54,28 @@ pub struct Trace {
     out: Vec<f32>,               // [B, width]
 }
 
+/// What a pass reads.
+#[derive(Clone, Copy)]
+pub struct BatchPass<'a> {
+    /// The numbers.
+    pub params: &'a Params,
+    /// The texts.
+    pub batch: &'a TokenBatch,
+    /// How their vectors come about.
+    pub head: Head,
+    /// What is dropped on the way; the way back must drop the same.
+    pub dropping: Dropping,
+}
+
+/// Gradients of what a forward pass gives.
+#[derive(Clone, Copy)]
+pub(crate) struct OutputGradients<'a> {
+    /// Of the vectors, `[B, width]`.
+    pub(crate) vectors: &'a [f32],
+    /// Of the tokens' last states beside what comes through the vectors, `[N, width]`; empty: nothing.
+    pub(crate) states: &'a [f32],
+}
+
 /// What a pass is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -103,14 +125,8 @@ impl Network {
     ///
     /// # Panics
     /// When a token or a length is out of the network's range, or the lengths do not add up.
-    pub fn forward<'t>(
-        &self,
-        params: &Params,
-        batch: &TokenBatch,
-        (head, purpose): (Head, Purpose),
-        dropping: Dropping,
-        trace: &'t mut Trace,
-    ) -> &'t [f32] {
+    pub fn forward<'t>(&self, pass: BatchPass<'_>, purpose: Purpose, trace: &'t mut Trace) -> &'t [f32] {
+        let BatchPass { params, batch, head, dropping } = pass;
         self.embed(params, batch, trace);
         trace.x.resize(trace.embedded.len(), 0.0);
         self.norm.forward(params, &trace.embedded, &mut trace.x, &mut trace.stats);
@@ -132,33 +148,26 @@ impl Network {
     ///
     /// # Panics
     /// When the shapes do not fit.
-    pub fn backward(
-        &self,
-        params: &Params,
-        batch: &TokenBatch,
-        (head, dropping): (Head, Dropping),
-        (trace, d_out): (&mut Trace, &[f32]),
-        gradients: &mut Gradients,
-    ) {
-        let d = (d_out, &[][..]);
-        let d_embedded = self.blocks_backward(params, batch, (head, dropping), (trace, d), gradients);
-        self.embed_backward(batch, &d_embedded, gradients);
+    pub fn backward(&self, pass: BatchPass<'_>, trace: &mut Trace, d_out: &[f32], gradients: &mut Gradients) {
+        let d = OutputGradients { vectors: d_out, states: &[] };
+        let d_embedded = self.blocks_backward(pass, trace, d, gradients);
+        self.embed_backward(pass.batch, &d_embedded, gradients);
     }
 
     /// As [`backward`](Self::backward) without the embedding tables: the gradient of the embedded tokens, `[N, width]`; empty
-    /// where the tables and their norm are frozen. `d_states` (`[N, width]`; empty: nothing) is the gradient of the tokens' last states
-    /// beside what comes through the vectors.
+    /// where the tables and their norm are frozen.
     ///
     /// # Panics
     /// When the shapes do not fit.
     pub(crate) fn blocks_backward(
         &self,
-        params: &Params,
-        batch: &TokenBatch,
-        (head, dropping): (Head, Dropping),
-        (trace, (d_out, d_states)): (&mut Trace, (&[f32], &[f32])),
+        pass: BatchPass<'_>,
+        trace: &mut Trace,
+        d: OutputGradients<'_>,
         gradients: &mut Gradients,
     ) -> Vec<f32> {
+        let BatchPass { params, batch, head, dropping } = pass;
+        let OutputGradients { vectors: d_out, states: d_states } = d;
         assert_eq!(d_out.len(), trace.out.len(), "gradient of the vectors");
         assert_eq!(trace.blocks.len(), self.blocks.len(), "the forward pass was not for training");
         assert!(d_states.is_empty() || d_states.len() == trace.x.len(), "gradient of the states");
@@ -312,10 +321,10 @@ impl<R: FnMut(&str, &[usize]) -> Result<Vec<f32>, EncoderError>> Layers<'_, R> {
                 epsilon: self.shape.epsilon,
             },
             qkv: self.qkv(&name("attention.self"))?,
-            out: self.linear(&name("attention.output.dense"), (width, width))?,
+            out: self.linear(&name("attention.output.dense"), width, width)?,
             norm1: self.norm(&name("attention.output.LayerNorm"))?,
-            up: self.linear(&name("intermediate.dense"), (width, n_hidden))?,
-            down: self.linear(&name("output.dense"), (n_hidden, width))?,
+            up: self.linear(&name("intermediate.dense"), width, n_hidden)?,
+            down: self.linear(&name("output.dense"), n_hidden, width)?,
             norm2: self.norm(&name("output.LayerNorm"))?,
             prefix: None,
             adapter: None,
@@ -335,7 +344,7 @@ impl<R: FnMut(&str, &[usize]) -> Result<Vec<f32>, EncoderError>> Layers<'_, R> {
         Ok(Linear { weight, bias, n_in: width, n_out: 3 * width, deltas: Vec::new() })
     }
 
-    fn linear(&mut self, name: &str, (n_in, n_out): (usize, usize)) -> Result<Linear, EncoderError> {
+    fn linear(&mut self, name: &str, n_in: usize, n_out: usize) -> Result<Linear, EncoderError> {
         let weight = self.array(format!("{name}.weight"), &[n_out, n_in])?;
         let bias = Some(self.array(format!("{name}.bias"), &[n_out])?);
         Ok(Linear { weight, bias, n_in, n_out, deltas: Vec::new() })

@@ -10,13 +10,13 @@ use crate::encoder::{AdaLoraConfig, Network};
 #[derive(Clone, Debug, PartialEq)]
 pub struct RankBudget {
     config: AdaLoraConfig,
-    schedule: Schedule,
+    schedule: RankSchedule,
     deltas: Vec<Delta>,
 }
 
 // Steps of the schedule, and numbers of singular values at its start and its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Schedule {
+struct RankSchedule {
     warm: usize,
     settled: usize,
     interval: usize,
@@ -45,7 +45,7 @@ impl RankBudget {
     pub fn new(network: &Network, params: &Params, config: &AdaLoraConfig, n_steps: usize) -> Self {
         let deltas: Vec<Delta> = network.deltas().filter_map(|delta| Delta::of(delta, params)).collect();
         let steps = |share: f64| (share * n_steps as f64).round() as usize;
-        let schedule = Schedule {
+        let schedule = RankSchedule {
             warm: steps(config.warmup_share),
             settled: n_steps.saturating_sub(steps(config.final_share)),
             interval: steps(config.interval_share).max(1),
@@ -64,7 +64,7 @@ impl RankBudget {
     /// To be called after every step `step` (from 0) of the optimizer, with the gradients that it took: remembers the sensitivities
     /// until the budget has fallen, and sets the singular values to zero that are out.
     pub fn update(&mut self, params: &mut Params, gradients: &Gradients, step: usize) {
-        let Schedule { warm, settled, interval, .. } = self.schedule;
+        let RankSchedule { warm, settled, interval, .. } = self.schedule;
         if step <= settled {
             self.deltas.iter_mut().for_each(|delta| delta.observe(params, gradients, &self.config));
         }
@@ -113,7 +113,7 @@ impl RankBudget {
     }
 }
 
-impl Schedule {
+impl RankSchedule {
     fn at(self, step: usize) -> usize {
         if step < self.warm {
             return self.first;
@@ -138,7 +138,7 @@ impl Delta {
 
     fn observe(&mut self, params: &Params, gradients: &Gradients, config: &AdaLoraConfig) {
         for smoothed in [&mut self.a, &mut self.b, &mut self.singular] {
-            smoothed.observe(params, gradients, (config.sensitivity_decay, config.uncertainty_decay));
+            smoothed.observe(params, gradients, config);
         }
     }
 
@@ -156,7 +156,8 @@ impl Delta {
 
 impl Smoothed {
     // The sensitivity of a number is |w · ∂L/∂w|, its uncertainty how far that is from its average.
-    fn observe(&mut self, params: &Params, gradients: &Gradients, (beta1, beta2): (f32, f32)) {
+    fn observe(&mut self, params: &Params, gradients: &Gradients, config: &AdaLoraConfig) {
+        let (beta1, beta2) = (config.sensitivity_decay, config.uncertainty_decay);
         let now = params.get(self.id).iter().zip(gradients.get(self.id)).map(|(w, g)| (w * g).abs());
         for ((sensitivity, uncertainty), now) in
             self.sensitivity.iter_mut().zip(&mut self.uncertainty).zip(now)

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::encoder::error::EncoderError;
+use crate::model_folder;
 
 /// Sizes of the network.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -261,11 +262,11 @@ fn read_pooling(path: &Path) -> Result<Pooling, EncoderError> {
 
 /// Reads a JSON file of a model folder.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, EncoderError> {
-    let bytes = std::fs::read(path).map_err(|e| EncoderError::io(path, e))?;
+    let bytes = model_folder::read(path).map_err(|e| EncoderError::io(path, e))?;
     serde_json::from_slice(&bytes).map_err(|e| EncoderError::damaged(path, e.to_string()))
 }
 
 /// As [`read_json`]; `None` where there is no such file.
 pub(crate) fn read_json_if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, EncoderError> {
-    if path.exists() { read_json(path).map(Some) } else { Ok(None) }
+    if model_folder::has(path) { read_json(path).map(Some) } else { Ok(None) }
 }

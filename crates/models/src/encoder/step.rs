@@ -5,7 +5,7 @@ use segue_nn::block::Dropping;
 use segue_nn::dropout::DropoutKey;
 use segue_nn::{Gradients, Params, add_scaled};
 
-use crate::encoder::{Purpose, TextEncoder, TokenBatch, Trace};
+use crate::encoder::{BatchPass, OutputGradients, Purpose, TextEncoder, TokenBatch, Trace};
 
 /// Parts of a batch that are computed side by side: a fixed number, so that sums have one order at any thread count.
 const N_LANES: usize = 4;
@@ -56,9 +56,10 @@ impl EncoderStep {
         self.fill_lanes(tokens, key);
         let rate = self.dropout;
         self.lanes.par_iter_mut().for_each(|lane| {
-            let pass = (encoder.head(), Purpose::Training);
             let dropping = lane.dropping(rate);
-            encoder.network.forward(&encoder.params, &lane.batch, pass, dropping, &mut lane.trace);
+            let pass =
+                BatchPass { params: &encoder.params, batch: &lane.batch, head: encoder.head(), dropping };
+            encoder.network.forward(pass, Purpose::Training, &mut lane.trace);
         });
         let dim = encoder.dim();
         self.vectors.clear();
@@ -176,9 +177,10 @@ impl Lane {
         let mut gradients =
             room.unwrap_or_else(|| params.gradients_but(&encoder.network.tables().collect::<Vec<_>>()));
         gradients.clear();
-        let pass = (encoder.head(), self.dropping(rate));
-        let back = (&mut self.trace, (&*self.d_out, &*self.d_states));
-        self.d_embedded = encoder.network.blocks_backward(params, &self.batch, pass, back, &mut gradients);
+        let dropping = self.dropping(rate);
+        let pass = BatchPass { params, batch: &self.batch, head: encoder.head(), dropping };
+        let d = OutputGradients { vectors: &self.d_out, states: &self.d_states };
+        self.d_embedded = encoder.network.blocks_backward(pass, &mut self.trace, d, &mut gradients);
         self.gradients = Some(gradients);
     }
 }

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use tokenizers::{Tokenizer, TruncationParams};
 
 use crate::encoder::error::EncoderError;
+use crate::model_folder;
 
 /// Names of special tokens in BERT's and `RoBERTa`'s vocabularies.
 const SPECIAL: [&str; 10] =
@@ -23,7 +24,7 @@ impl Tokens {
     /// Reads `tokenizer.json`; tokens must be below `n_tokens`.
     pub(crate) fn open(folder: &Path, n_tokens: usize, max_tokens: usize) -> Result<Self, EncoderError> {
         let path = folder.join("tokenizer.json");
-        let bytes = std::fs::read(&path).map_err(|e| EncoderError::io(&path, e))?;
+        let bytes = model_folder::read(&path).map_err(|e| EncoderError::io(&path, e))?;
         let failed =
             |e: tokenizers::Error| EncoderError::Tokenizer { path: path.clone(), reason: e.to_string() };
         let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(failed)?;

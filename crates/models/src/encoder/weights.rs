@@ -1,12 +1,12 @@
 //! Arrays of a safetensors file, read one at a time and converted to f32: a large model is never in memory twice.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, Metadata};
 
 use crate::encoder::error::EncoderError;
+use crate::model_folder::{self, OpenFile};
 
 /// Larger headers are refused: they cannot be honest.
 const HEADER_BYTES_MAX: u64 = 16 << 20;
@@ -15,7 +15,7 @@ const HEADER_BYTES_MAX: u64 = 16 << 20;
 #[derive(Debug)]
 pub(crate) struct WeightsFile {
     path: PathBuf,
-    file: File,
+    file: OpenFile,
     metadata: Metadata,
     first_byte: u64,
     prefix: String,
@@ -24,7 +24,7 @@ pub(crate) struct WeightsFile {
 impl WeightsFile {
     /// Opens a file and checks its table of contents against its length.
     pub(crate) fn open(path: &Path) -> Result<Self, EncoderError> {
-        let mut file = File::open(path).map_err(|e| EncoderError::io(path, e))?;
+        let mut file = model_folder::open(path).map_err(|e| EncoderError::io(path, e))?;
         let n_bytes = file.metadata().map_err(|e| EncoderError::io(path, e))?.len();
         let mut length = [0; 8];
         file.read_exact(&mut length).map_err(|_| EncoderError::damaged(path, "shorter than 8 bytes"))?;

@@ -3,7 +3,7 @@
 use segue_nn::dropout::DropoutKey;
 
 use super::items::FusedItems;
-use crate::behavior::{LossForm, contrast};
+use crate::sequence::{LossForm, contrast};
 use crate::squared_error::squared_error;
 
 impl FusedItems {
@@ -12,12 +12,8 @@ impl FusedItems {
     ///
     /// As a contrast, the token of the first modality finds the item's tokens of the others among those of other items (as in CLIP,
     /// Radford et al., 2021). As a squared error, each token should equal the mean of the item's tokens, which is the label.
-    pub(super) fn align(
-        &self,
-        (form, weight): (LossForm, f32),
-        key: DropoutKey,
-        d_tokens: &mut [f32],
-    ) -> f64 {
+    pub(super) fn align(&self, key: DropoutKey, d_tokens: &mut [f32]) -> f64 {
+        let (form, weight) = (self.loss.form, self.loss.fusion);
         let (width, n_tokens) = (self.width(), self.kinds().len());
         let n_content = n_tokens - usize::from(self.has_ids());
         if weight == 0.0 || n_content < 2 {
@@ -71,7 +67,7 @@ impl FusedItems {
                     }
                     for &at in &there {
                         let d = &mut d_tokens[at..at + width];
-                        loss += squared_error(&tokens[at..at + width], &mean, (drawn.len(), weight), d);
+                        loss += squared_error(&tokens[at..at + width], &mean, drawn.len(), weight, d);
                     }
                 }
             }

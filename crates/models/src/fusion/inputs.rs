@@ -5,9 +5,9 @@ use segue_data::{DomainIdx, ItemCatalog, ItemGraph, TrainSet};
 use segue_nn::{Matrix, MatrixMut, matmul, matmul_parallel};
 
 use super::config::{FusionConfig, TokenKind};
-use crate::behavior::Rows;
 use crate::graph::network::{Adjacency, NetworkConfig};
 use crate::item_vectors::TextSpace;
+use crate::sequence::Rows;
 use crate::tensors::{ModelError, Tensors};
 
 /// What a data set has to fuse.
@@ -149,7 +149,8 @@ impl GraphInput {
     /// The nodes of a model's rows; `None` when no candidate is in the graph.
     pub(super) fn of(
         graph: &ItemGraph,
-        (rows, train): (&Rows, &TrainSet),
+        rows: &Rows,
+        train: &TrainSet,
         config: &NetworkConfig,
     ) -> Option<Self> {
         let node: Vec<Option<u32>> = (0..rows.n_rows())

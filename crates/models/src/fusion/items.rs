@@ -9,8 +9,8 @@ use segue_nn::{Gradients, ParamId, Params};
 
 use super::config::{FusionConfig, TokenKind};
 use super::inputs::{DenseInput, FusionInputs, GraphInput, known_rows, nothing, put_flags, take_flags};
-use crate::behavior::{JointConfig, JointLoss, Rows, Schedule};
-use crate::graph::network::{Network, NetworkCache};
+use crate::graph::network::{Network, NetworkCache, Pass};
+use crate::sequence::{JointConfig, JointLoss, LossTurns, Rows};
 use crate::tensors::{ModelError, Tensors};
 
 /// Arrays whose names begin so belong to the graph network: a model that is kept has their outcome in their place.
@@ -21,7 +21,7 @@ pub(crate) const GRAPH_ARRAYS: &str = "graph.";
 pub struct FusedItems {
     /// Settings.
     pub config: FusionConfig,
-    loss: JointLoss,
+    pub(super) loss: JointLoss,
     width: usize,
     inputs: Vec<DenseInput>,
     graph: Option<GraphInput>,
@@ -60,14 +60,16 @@ impl FusedItems {
     pub(crate) fn new(
         config: &JointConfig,
         inputs: &FusionInputs<'_>,
-        (rows, train, items): (&Rows, &TrainSet, &ItemCatalog),
+        rows: &Rows,
+        train: &TrainSet,
+        items: &ItemCatalog,
     ) -> Result<Self, ModelError> {
         if let Some(problem) = config.fusion.problem() {
             return Err(ModelError::StandsAside { expert: "joint", reason: problem.into() });
         }
         let dense = DenseInput::all_of(&config.fusion, inputs, rows);
         let graph = inputs.graph.filter(|_| config.fusion.tokens.contains(&TokenKind::Graph));
-        let graph = graph.and_then(|graph| GraphInput::of(graph, (rows, train), &config.graph));
+        let graph = graph.and_then(|graph| GraphInput::of(graph, rows, train, &config.graph));
         let covers = |present: Vec<bool>| present[rows.candidates()].iter().any(|present| *present);
         if !dense.iter().map(DenseInput::present).chain(graph.iter().map(GraphInput::present)).any(covers) {
             return Err(nothing(rows.target));
@@ -110,8 +112,7 @@ impl FusedItems {
         let fusion = Fusion::new(params, "fused.attention", shape, rng);
         let network = match &self.graph {
             Some(GraphInput::Learned { adjacency, config, .. }) => {
-                let name = GRAPH_ARRAYS.trim_end_matches('.');
-                Some(Network::new(config, adjacency, (name, width), params, rng))
+                Some(Network::new(config, adjacency, width, params, rng))
             }
             _ => None,
         };
@@ -278,7 +279,8 @@ impl FusedItems {
         };
         let wanted = distinct(node, adjacency.n_nodes());
         let mut own = vec![0.0; wanted.nodes.len() * width]; // [n_wanted, width]
-        network.forward((params, adjacency), &wanted.nodes, key.map(|key| key.of(u64::MAX)), &mut own, cache);
+        let pass = Pass { params, adjacency, key: key.map(|key| key.of(u64::MAX)) };
+        network.forward(pass, &wanted.nodes, &mut own, cache);
         let mut vectors = vec![0.0; node.len() * width]; // [n_rows, width]
         for (row, node) in node.iter().enumerate() {
             let Some(node) = node else { continue };
@@ -291,9 +293,9 @@ impl FusedItems {
     /// What a step trains.
     pub(crate) fn turn(&self, key: DropoutKey) -> Turn {
         match self.loss.schedule {
-            Schedule::Joint => Turn::Both,
-            Schedule::Alternating if key.of(TURN).number() & 1 == 0 => Turn::Task,
-            Schedule::Alternating => Turn::Sides,
+            LossTurns::Together => Turn::Both,
+            LossTurns::Alternating if key.of(TURN).number() & 1 == 0 => Turn::Task,
+            LossTurns::Alternating => Turn::Sides,
         }
     }
 
@@ -322,7 +324,7 @@ impl FusedItems {
         let key = cache.key.unwrap_or(DropoutKey::new(0)).of(1 << 40);
         let mut loss = 0.0;
         if turn != Turn::Task {
-            loss += self.align((self.loss.form, self.loss.fusion), key.of(0), &mut d_tokens);
+            loss += self.align(key.of(0), &mut d_tokens);
         }
         for (at, (input, adaptor)) in self.inputs.iter().zip(&net.adaptors).enumerate() {
             if let Some(d_adaptor) = gradients.get_mut(*adaptor) {
@@ -342,8 +344,8 @@ impl FusedItems {
             }
             network.backward(params, &cache.network, &d_own, gradients);
             if turn != Turn::Task {
-                let what = (self.loss.form, self.loss.graph);
-                loss += network.link_loss((params, adjacency), what, key.of(1), gradients);
+                let pass = Pass { params, adjacency, key: Some(key.of(1)) };
+                loss += network.link_loss(pass, self.loss.form, self.loss.graph, gradients);
             }
         }
         if let Some(d_own) = gradients.get_mut(net.own).filter(|_| self.has_ids()) {

@@ -34,6 +34,9 @@ impl Default for NetworkConfig {
     }
 }
 
+/// The first part of the names of the network's arrays.
+pub(crate) const ARRAYS: &str = "graph";
+
 /// One edge, from its node.
 pub type Neighbor = (u32, u32);
 
@@ -137,6 +140,17 @@ impl Stage {
     }
 }
 
+/// What a pass reads.
+#[derive(Clone, Copy)]
+pub struct Pass<'a> {
+    /// The numbers.
+    pub params: &'a Params,
+    /// The edges.
+    pub adjacency: &'a Adjacency,
+    /// Of a training step: neighbors are drawn anew by it.
+    pub key: Option<DropoutKey>,
+}
+
 /// What the way back needs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NetworkCache {
@@ -149,13 +163,13 @@ impl Network {
     pub fn new(
         config: &NetworkConfig,
         adjacency: &Adjacency,
-        (name, width): (&str, usize),
+        width: usize,
         params: &mut Params,
         rng: &mut impl Rng,
     ) -> Self {
         let shape = [adjacency.n_nodes(), width];
-        let nodes = params.add(format!("{name}.nodes"), &shape, Init::Normal(config.init), rng);
-        let layer = Neighborhood::new(params, name, 2 * adjacency.n_relations, width, rng);
+        let nodes = params.add(format!("{ARRAYS}.nodes"), &shape, Init::Normal(config.init), rng);
+        let layer = Neighborhood::new(params, ARRAYS, 2 * adjacency.n_relations, width, rng);
         Self { config: config.clone(), width, nodes, layer }
     }
 
@@ -169,15 +183,9 @@ impl Network {
         [self.nodes, self.layer.relations]
     }
 
-    /// Vectors of `wanted` nodes (distinct) into `y` (`[n_wanted, width]`). With a key, neighbors are drawn anew for this step.
-    pub fn forward(
-        &self,
-        (params, adjacency): (&Params, &Adjacency),
-        wanted: &[u32],
-        key: Option<DropoutKey>,
-        y: &mut [f32],
-        cache: &mut NetworkCache,
-    ) {
+    /// Vectors of `wanted` nodes (distinct) into `y` (`[n_wanted, width]`).
+    pub fn forward(&self, pass: Pass<'_>, wanted: &[u32], y: &mut [f32], cache: &mut NetworkCache) {
+        let Pass { params, adjacency, key } = pass;
         self.plan(adjacency, wanted, key, cache);
         let (width, nodes) = (self.width, params.get(self.nodes));
         let mut x = Vec::with_capacity(cache.inputs.len() * width); // [n_in, width]

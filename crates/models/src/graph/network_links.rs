@@ -4,12 +4,12 @@
 //! et al., ICLR 2015), with reciprocal relations for questions about heads. Candidates are drawn: a step must not cost more than
 //! the recommendation that it serves.
 
+use segue_nn::Gradients;
 use segue_nn::dropout::DropoutKey;
 use segue_nn::sampled_softmax::SampledSoftmax;
-use segue_nn::{Gradients, Params};
 
-use super::network::{Adjacency, Network};
-use crate::behavior::LossForm;
+use super::network::{Adjacency, Network, Pass};
+use crate::sequence::LossForm;
 use crate::squared_error::squared_error;
 
 /// Questions of one step.
@@ -20,15 +20,11 @@ struct Questions {
 }
 
 impl Network {
-    /// `weight` times the mean loss of some facts, drawn by `key`, each asked for its head or its tail; gradients are added. 0 without
-    /// facts.
-    pub fn link_loss(
-        &self,
-        (params, adjacency): (&Params, &Adjacency),
-        (form, weight): (LossForm, f32),
-        key: DropoutKey,
-        gradients: &mut Gradients,
-    ) -> f64 {
+    /// The weighted mean loss of some facts, drawn by the key of the pass, each asked for its head or its tail; gradients are added. 0
+    /// without facts.
+    pub fn link_loss(&self, pass: Pass<'_>, form: LossForm, weight: f32, gradients: &mut Gradients) -> f64 {
+        let Pass { params, adjacency, key } = pass;
+        let key = key.unwrap_or(DropoutKey::new(0));
         if adjacency.facts().is_empty() || weight == 0.0 {
             return 0.0;
         }
@@ -53,7 +49,7 @@ impl Network {
             }
             LossForm::Mse => {
                 let candidates = [questions.answers.as_slice(), &negatives].concat();
-                squared(width, nodes, (&queries, &questions.answers), candidates, &mut d_queries)
+                squared(nodes, &queries, &questions.answers, candidates, &mut d_queries)
             }
         };
         if let Some(d_nodes) = gradients.get_mut(nodes_id) {
@@ -79,13 +75,17 @@ impl Network {
 // `(1/N) Σ_i Σ_j (q_i · e_j − [j answers i])²`, j over the answers of all questions and the entities drawn; rows are candidates
 // with their gradients.
 fn squared(
-    width: usize,
     nodes: &[f32],
-    (queries, answers): (&[f32], &[u32]),
+    queries: &[f32],
+    answers: &[u32],
     candidates: Vec<u32>,
     d_queries: &mut [f32],
 ) -> (f64, (Vec<u32>, Vec<f32>)) {
+    if answers.is_empty() {
+        return (0.0, (Vec::new(), Vec::new()));
+    }
     let n = answers.len();
+    let width = queries.len() / n;
     let of = |at: usize| &nodes[candidates[at] as usize * width..][..width];
     let mut d_candidates = vec![0.0; candidates.len() * width]; // [n_candidates, width]
     let mut loss = 0.0;
@@ -97,7 +97,7 @@ fn squared(
         let scores: Vec<f32> = asked.iter().map(|&other| segue_nn::dot(query, of(other))).collect();
         let labels: Vec<f32> = asked.iter().map(|&other| f32::from(other == at)).collect();
         let mut d_scores = vec![0.0; scores.len()];
-        loss += squared_error(&scores, &labels, (n, 1.0), &mut d_scores);
+        loss += squared_error(&scores, &labels, n, 1.0, &mut d_scores);
         for (&other, d) in asked.iter().zip(d_scores) {
             segue_nn::add_scaled(&mut d_queries[at * width..][..width], d, of(other));
             segue_nn::add_scaled(&mut d_candidates[other * width..][..width], d, query);

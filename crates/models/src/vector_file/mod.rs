@@ -8,6 +8,7 @@ use safetensors::tensor::{Dtype, SafeTensors};
 use segue_data::{DataError, number_rows};
 
 use crate::encoder::f16_to_f32;
+use crate::model_folder;
 
 mod npy;
 
@@ -40,7 +41,7 @@ impl VectorFile {
     /// `dim`.
     pub fn read(path: &Path, dim: Option<usize>) -> Result<Self, DataError> {
         let refused = |(problem, remedy): (String, &str)| DataError::format(path, None, problem, remedy);
-        let bytes = || std::fs::read(path).map_err(|e| DataError::io("read", path, e));
+        let bytes = || model_folder::read(path).map_err(|e| DataError::io("read", path, e));
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let read = match extension.to_ascii_lowercase().as_str() {
             "npy" => npy::read(&bytes()?).map_err(refused)?,

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::convert::folder_sha256;
 use crate::encoder::{EncoderError, Tokens, WeightsFile, model_type, read_json, read_json_if_there};
+use crate::model_folder;
 use crate::tower::{BlockNames, Gelu, Norm, Read, Tower, TowerRoom, TowerShape};
 use crate::vision::pixels::{PixelFilter, PixelRule};
 use crate::whitening::normalize;
@@ -171,12 +172,13 @@ impl ClipVision {
         let shape = sizes.tower(&path, Mask::Bidirectional)?;
         let rule = pixel_rule(folder, &sizes)?;
         let mut file = WeightsFile::open(&folder.join("model.safetensors"))?;
-        Self::build(&sizes, (shape, rule), &mut |name, shape| file.read_whole_name(name, shape))
+        Self::build(&sizes, shape, rule, &mut |name, shape| file.read_whole_name(name, shape))
     }
 
     fn build(
         sizes: &Sizes,
-        (shape, rule): (TowerShape, PixelRule),
+        shape: TowerShape,
+        rule: PixelRule,
         read: &mut Read<'_>,
     ) -> Result<Self, EncoderError> {
         let (width, side) = (sizes.hidden_size, sizes.patch_size);
@@ -193,11 +195,10 @@ impl ClipVision {
         };
         let class = read("vision_model.embeddings.class_embedding", &[width])?;
         let positions = read("vision_model.embeddings.position_embedding.weight", &[1 + n_patches, width])?;
-        let norm = (width, sizes.layer_norm_eps);
         // The published name has this letter too many.
-        let before = Norm::build("vision_model.pre_layrnorm", norm, read)?;
+        let before = Norm::build("vision_model.pre_layrnorm", width, sizes.layer_norm_eps, read)?;
         let tower = Tower::build(shape, "vision_model.encoder.layers", NAMES, read)?;
-        let after = Norm::build("vision_model.post_layernorm", norm, read)?;
+        let after = Norm::build("vision_model.post_layernorm", width, sizes.layer_norm_eps, read)?;
         let n_out = sizes.projection_dim;
         let weight = read("visual_projection.weight", &[n_out, width])?;
         let projection = Projection { weight, n_in: width, n_out };
@@ -321,12 +322,12 @@ impl ClipText {
         let words = read("text_model.embeddings.token_embedding.weight", &[n_tokens, width])?;
         let positions = read("text_model.embeddings.position_embedding.weight", &[n_positions, width])?;
         let tower = Tower::build(shape, "text_model.encoder.layers", NAMES, read)?;
-        let norm = Norm::build("text_model.final_layer_norm", (width, sizes.layer_norm_eps), read)?;
+        let norm = Norm::build("text_model.final_layer_norm", width, sizes.layer_norm_eps, read)?;
         let n_out = sizes.projection_dim;
         let projection =
             Projection { weight: read("text_projection.weight", &[n_out, width])?, n_in: width, n_out };
         let tokenizer = folder.join("tokenizer.json");
-        let bytes = std::fs::read(&tokenizer).map_err(|e| EncoderError::io(&tokenizer, e))?;
+        let bytes = model_folder::read(&tokenizer).map_err(|e| EncoderError::io(&tokenizer, e))?;
         let sha256 = folder_sha256(folder, &format!("text {}", segue_data::hash::of_bytes(&bytes)))?;
         // Old configs say 2, which is no end: there the greatest token is the end.
         let end = sizes.eos_token_id.or(Some(49_407)).filter(|&end| end != 2);

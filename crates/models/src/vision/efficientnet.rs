@@ -70,18 +70,24 @@ impl EfficientNetLite0 {
     /// Builds the network; `read(name, shape)` gives its arrays by the names of the package `efficientnet-lite-pytorch`.
     pub(crate) fn build(read: &mut Read<'_>) -> Result<Self, EncoderError> {
         let mut layers = Layers { read };
-        let stem = layers.convolution(("_conv_stem", "_bn0"), (3, 32), (3, 2), Activation::Relu6)?;
+        let stem = layers.convolution(
+            "_conv_stem",
+            "_bn0",
+            Filters { n_in: 3, n_out: 32, kernel: 3, stride: 2 },
+            Activation::Relu6,
+        )?;
         let mut blocks = Vec::new();
         let mut n_in = 32;
         for [n_blocks, kernel, stride, widening, n_out] in STAGES {
             for at in 0..n_blocks {
                 let stride = if at == 0 { stride } else { 1 };
                 let name = format!("_blocks.{}", blocks.len());
-                blocks.push(layers.block(&name, (n_in, n_out), (kernel, stride), widening)?);
+                blocks.push(layers.block(&name, Filters { n_in, n_out, kernel, stride }, widening)?);
                 n_in = n_out;
             }
         }
-        let head = layers.convolution(("_conv_head", "_bn1"), (n_in, WIDTH), (1, 1), Activation::Relu6)?;
+        let head =
+            layers.convolution("_conv_head", "_bn1", Filters::of_places(n_in, WIDTH), Activation::Relu6)?;
         Ok(Self { stem, blocks, head })
     }
 
@@ -104,7 +110,7 @@ impl EfficientNetLite0 {
         self.stem.forward(pixels, Frame { size, padding }, x, &mut room.patches);
         size = extent;
         for block in &self.blocks {
-            size = block.forward((n, size), room);
+            size = block.forward(n, size, room);
         }
         let places = size[0] * size[1];
         let (x, wide) = (&room.x[..n * places * self.head.n_in], sized(&mut room.wide, n * places * WIDTH));
@@ -125,7 +131,7 @@ fn sized(buffer: &mut Vec<f32>, n: usize) -> &mut [f32] {
 
 impl Block {
     // `n` images of `size` from `room.x` to `room.x`; gives their new size.
-    fn forward(&self, (n, size): (usize, Extent), room: &mut Room) -> Extent {
+    fn forward(&self, n: usize, size: Extent, room: &mut Room) -> Extent {
         let n_wide = self.depthwise.bias.len();
         let n_in = self.expand.as_ref().map_or(n_wide, |expand| expand.n_in);
         let padding = Padding::same(size, self.depthwise.kernel, self.depthwise.stride);
@@ -159,6 +165,22 @@ impl Block {
     }
 }
 
+/// Sizes of a convolution.
+#[derive(Clone, Copy)]
+struct Filters {
+    n_in: usize,
+    n_out: usize,
+    kernel: usize,
+    stride: usize,
+}
+
+impl Filters {
+    // Each place by itself.
+    fn of_places(n_in: usize, n_out: usize) -> Self {
+        Self { n_in, n_out, kernel: 1, stride: 1 }
+    }
+}
+
 struct Layers<'a, 'r> {
     read: &'a mut Read<'r>,
 }
@@ -173,11 +195,12 @@ impl Layers<'_, '_> {
 
     fn convolution(
         &mut self,
-        (name, norm): (&str, &str),
-        (n_in, n_out): (usize, usize),
-        (kernel, stride): (usize, usize),
+        name: &str,
+        norm: &str,
+        filters: Filters,
         activation: Activation,
     ) -> Result<Convolution, EncoderError> {
+        let Filters { n_in, n_out, kernel, stride } = filters;
         let weight = (self.read)(&format!("{name}.weight"), &[n_out, n_in, kernel, kernel])?;
         let mut weight = Convolution::weight_of_torch(&weight, n_out, n_in, [kernel, kernel]);
         let mut bias = vec![0.0; n_out];
@@ -185,20 +208,15 @@ impl Layers<'_, '_> {
         Ok(Convolution { kernel: [kernel, kernel], stride, n_in, n_out, weight, bias, activation })
     }
 
-    fn block(
-        &mut self,
-        name: &str,
-        (n_in, n_out): (usize, usize),
-        (kernel, stride): (usize, usize),
-        widening: usize,
-    ) -> Result<Block, EncoderError> {
+    fn block(&mut self, name: &str, filters: Filters, widening: usize) -> Result<Block, EncoderError> {
+        let Filters { n_in, n_out, kernel, stride } = filters;
         let part = |part: &str| format!("{name}.{part}");
         let n_wide = n_in * widening;
         let expand = if widening == 1 {
             None
         } else {
-            let names = (part("_expand_conv"), part("_bn0"));
-            Some(self.convolution((&names.0, &names.1), (n_in, n_wide), (1, 1), Activation::Relu6)?)
+            let filters = Filters::of_places(n_in, n_wide);
+            Some(self.convolution(&part("_expand_conv"), &part("_bn0"), filters, Activation::Relu6)?)
         };
         let weight = (self.read)(&part("_depthwise_conv.weight"), &[n_wide, 1, kernel, kernel])?;
         // One channel in, `n_wide` out: the order is that of a depthwise layer, `[kernel, kernel, n_wide]`.
@@ -207,9 +225,9 @@ impl Layers<'_, '_> {
         self.norm(&part("_bn1"), n_wide)?.fold_into(&mut weight, &mut bias);
         let depthwise =
             Depthwise { kernel: [kernel, kernel], stride, weight, bias, activation: Activation::Relu6 };
-        let names = (part("_project_conv"), part("_bn2"));
+        let filters = Filters::of_places(n_wide, n_out);
         let project =
-            self.convolution((&names.0, &names.1), (n_wide, n_out), (1, 1), Activation::Identity)?;
+            self.convolution(&part("_project_conv"), &part("_bn2"), filters, Activation::Identity)?;
         Ok(Block { expand, depthwise, project, is_residual: stride == 1 && n_in == n_out })
     }
 }

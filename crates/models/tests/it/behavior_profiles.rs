@@ -3,16 +3,16 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use segue_data::{Event, Sequences, TrainSet};
-use segue_models::behavior::{Behavior, BehaviorConfig, BehaviorStep, Example, NO_TARGET};
-use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, Scope, Tensors};
+use segue_models::sequence::{Example, NO_TARGET, SequenceConfig, SequenceModel, SequenceStep};
+use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, Place, Scope, Tensors};
 use segue_nn::dropout::DropoutKey;
 
 use crate::world::{N_BOOKS, Subject, TARGET, World};
 
 const MAX_LEN: usize = 6;
 
-fn config() -> BehaviorConfig {
-    BehaviorConfig {
+fn config() -> SequenceConfig {
+    SequenceConfig {
         width: 8,
         n_heads: 2,
         n_layers: 1,
@@ -20,18 +20,19 @@ fn config() -> BehaviorConfig {
         profile_tokens: true,
         dropout: 0.0,
         profile_dropout: 0.0,
-        ..BehaviorConfig::default()
+        ..SequenceConfig::default()
     }
 }
 
-fn model(world: &World, config: &BehaviorConfig, scope: Scope) -> Behavior {
+fn model(world: &World, config: &SequenceConfig, scope: Scope) -> SequenceModel {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
-    let mut model = Behavior::new(config, &world.items, (TARGET, scope), &mut rng).expect("fitting settings");
+    let mut model = SequenceModel::new(config, &world.items, Place { domain: TARGET, scope }, &mut rng)
+        .expect("fitting settings");
     model.read_profiles(world.train.profiles.n_values(), &mut rng);
     model
 }
 
-fn expert(world: &World, config: BehaviorConfig) -> Expert {
+fn expert(world: &World, config: SequenceConfig) -> Expert {
     let id = ExpertId { kind: ExpertKind::Behavior, scope: Scope::All };
     let subject = Subject { id, config: ExpertConfig::Behavior(config), name: "profiles".into() };
     world.fit(&subject).expect("there are sequences")
@@ -55,7 +56,7 @@ fn somebody_without_events_gets_scores_from_what_is_known() {
 #[test]
 fn a_model_that_does_not_read_profiles_is_the_same_with_and_without_them() {
     let world = World::new();
-    let off = BehaviorConfig { profile_tokens: false, ..config() };
+    let off = SequenceConfig { profile_tokens: false, ..config() };
     let with = expert(&world, off.clone());
     let mut bare = World::new();
     bare.train = TrainSet { sequences: world.train.sequences.clone(), ..TrainSet::default() };
@@ -72,18 +73,18 @@ fn a_model_that_does_not_read_profiles_is_the_same_with_and_without_them() {
 #[test]
 fn settings_and_arrays_of_before_profiles_are_read_as_ever() {
     let world = World::new();
-    let old = BehaviorConfig { profile_tokens: false, ..config() };
+    let old = SequenceConfig { profile_tokens: false, ..config() };
     let mut json = serde_json::to_value(&old).unwrap();
     for name in ["profile_tokens", "profile_dropout"] {
         assert!(json.as_object_mut().unwrap().remove(name).is_some());
     }
-    let read: BehaviorConfig = serde_json::from_value(json).unwrap();
+    let read: SequenceConfig = serde_json::from_value(json).unwrap();
     assert!(!read.profile_tokens);
     let fitted = expert(&world, old);
     let bytes = fitted.save().to_bytes().unwrap();
     let mut tensors = Tensors::from_bytes(&bytes).unwrap();
     let back =
-        Expert::load(fitted.id, ExpertConfig::Behavior(read), (&world.items, TARGET), &mut tensors).unwrap();
+        Expert::load(fitted.id, ExpertConfig::Behavior(read), &world.items, TARGET, &mut tensors).unwrap();
     assert_eq!(back.n_profile_values(), 0);
     let history = &world.histories()[0];
     assert_eq!(world.scores(&back, history), world.scores(&fitted, history));
@@ -125,7 +126,7 @@ fn the_last_known_value_predicts_the_first_event_and_tags_of_later_stretches_pre
 #[test]
 fn gradients_of_a_step_agree_with_finite_differences_in_every_array() {
     let world = World::new();
-    let config = BehaviorConfig { init: 0.3, n_negatives: 0, source_weight: 0.5, ..config() };
+    let config = SequenceConfig { init: 0.3, n_negatives: 0, source_weight: 0.5, ..config() };
     let mut model = model(&world, &config, Scope::All);
     let examples = Example::all_of(&world.train, &model);
     model.count_targets(&examples);
@@ -134,8 +135,8 @@ fn gradients_of_a_step_agree_with_finite_differences_in_every_array() {
     let is_known = |example: &&&Example| example.tokens[0].item as usize >= first;
     let n_known = batch.iter().filter(is_known).count();
     assert!(0 < n_known && n_known < batch.len(), "with and without a profile: {n_known}");
-    let mut step = BehaviorStep::default();
-    let mut loss = |model: &Behavior| {
+    let mut step = SequenceStep::default();
+    let mut loss = |model: &SequenceModel| {
         let mut gradients = model.params.gradients();
         let loss = step.losses(model, &batch, DropoutKey::new(0), &mut gradients);
         (loss, gradients)
@@ -169,12 +170,12 @@ fn gradients_of_a_step_agree_with_finite_differences_in_every_array() {
 #[test]
 fn values_are_left_out_in_training_by_the_key_alone() {
     let world = World::new();
-    let model = model(&world, &BehaviorConfig { profile_dropout: 0.5, ..config() }, Scope::All);
+    let model = model(&world, &SequenceConfig { profile_dropout: 0.5, ..config() }, Scope::All);
     let mut model = model;
     let examples = Example::all_of(&world.train, &model);
     model.count_targets(&examples);
     let batch: Vec<&Example> = examples.iter().collect();
-    let mut step = BehaviorStep::default();
+    let mut step = SequenceStep::default();
     let mut loss =
         |key: u64| step.losses(&model, &batch, DropoutKey::new(key), &mut model.params.gradients());
     let first = loss(1);

@@ -4,14 +4,16 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use segue_data::{Event, Sequences, TrainSet};
-use segue_models::behavior::{Behavior, BehaviorConfig, BehaviorStep, Example, TaskConfig, shown_against};
-use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, Query, Scope};
+use segue_models::sequence::{
+    Example, SequenceConfig, SequenceModel, SequenceStep, TaskConfig, shown_against,
+};
+use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, Place, Query, Scope};
 use segue_nn::adamw::{AdamW, AdamWConfig};
 use segue_nn::dropout::DropoutKey;
 
 use crate::world::{TARGET, World};
 
-fn config(learned_weights: bool) -> BehaviorConfig {
+fn config(learned_weights: bool) -> SequenceConfig {
     let tasks = TaskConfig {
         rating: 0.7,
         click: 0.4,
@@ -20,7 +22,7 @@ fn config(learned_weights: bool) -> BehaviorConfig {
         learned_weights,
         ..TaskConfig::default()
     };
-    BehaviorConfig {
+    SequenceConfig {
         width: 6,
         n_heads: 2,
         n_layers: 1,
@@ -28,7 +30,7 @@ fn config(learned_weights: bool) -> BehaviorConfig {
         dropout: 0.2,
         n_negatives: 0,
         tasks,
-        ..BehaviorConfig::default()
+        ..SequenceConfig::default()
     }
 }
 
@@ -39,10 +41,11 @@ fn rated(train: &TrainSet) -> TrainSet {
     TrainSet { sequences: Sequences::from_rows(rows), profiles: train.profiles.clone() }
 }
 
-fn model_of(world: &World, train: &TrainSet, config: &BehaviorConfig) -> Behavior {
+fn model_of(world: &World, train: &TrainSet, config: &SequenceConfig) -> SequenceModel {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let mut model =
-        Behavior::new(config, &world.items, (TARGET, Scope::All), &mut rng).expect("settings are sound");
+        SequenceModel::new(config, &world.items, Place { domain: TARGET, scope: Scope::All }, &mut rng)
+            .expect("settings are sound");
     model.learn_rating_biases(train);
     model
 }
@@ -62,7 +65,7 @@ fn gradients_of_all_tasks_equal_finite_differences_with_fixed_and_learned_weight
         model.count_targets(&examples);
         let batch: Vec<&Example> = examples.iter().take(9).collect();
         let key = DropoutKey::new(9);
-        let mut step = BehaviorStep::default();
+        let mut step = SequenceStep::default();
         model.refresh_step(key);
         let mut gradients = model.params.gradients();
         step.losses(&model, &batch, key, &mut gradients);
@@ -95,14 +98,14 @@ fn gradients_of_all_tasks_equal_finite_differences_with_fixed_and_learned_weight
     }
 }
 
-fn trained(world: &World, train: &TrainSet) -> Behavior {
+fn trained(world: &World, train: &TrainSet) -> SequenceModel {
     let tasks = TaskConfig { rating: 1.0, click: 1.0, ..TaskConfig::default() };
-    let config = BehaviorConfig { dropout: 0.0, tasks, ..config(false) };
+    let config = SequenceConfig { dropout: 0.0, tasks, ..config(false) };
     let mut model = model_of(world, train, &config);
     let examples = Example::all_of(train, &model);
     model.count_targets(&examples);
     let batch: Vec<&Example> = examples.iter().collect();
-    let mut step = BehaviorStep::default();
+    let mut step = SequenceStep::default();
     let mut optimizer = AdamW::new(AdamWConfig::default(), &model.params);
     for at in 0..150 {
         let key = DropoutKey::new(at);
@@ -121,7 +124,7 @@ fn ratings_come_back_on_their_scale_what_is_chosen_is_likely_and_a_file_keeps_bo
     let model = trained(&world, &train);
     let range = world.items.range(TARGET);
     let history: Vec<Event> = train.sequences.rows().next().expect("a user").to_vec();
-    let query = Query { history: &history, timestamp: 0, domain: TARGET, profile: &[] };
+    let query = Query { history: &history, timestamp: None, domain: TARGET, profile: &[] };
     let candidates: Vec<usize> = (0..range.len()).collect();
     let said = model.predict(&query, &candidates);
     for (candidate, prediction) in said.iter().enumerate().take(range.len() - 4) {
@@ -135,9 +138,9 @@ fn ratings_come_back_on_their_scale_what_is_chosen_is_likely_and_a_file_keeps_bo
         assert!(!is_known || (rating - expected).abs() < 1.2, "{candidate}: {rating}, not {expected}");
     }
     let id = ExpertId { kind: ExpertKind::Behavior, scope: Scope::All };
-    let expert = Expert::of_behavior(id, TARGET, model.clone());
+    let expert = Expert::of_sequence(id, TARGET, ExpertConfig::Behavior(model.config.clone()), model.clone());
     let ExpertConfig::Behavior(config) = expert.config().clone() else { panic!("another kind") };
-    let loaded = Expert::load(id, ExpertConfig::Behavior(config), (&world.items, TARGET), &mut expert.save())
+    let loaded = Expert::load(id, ExpertConfig::Behavior(config), &world.items, TARGET, &mut expert.save())
         .expect("its own arrays");
     assert_eq!(loaded.predict(&query, &candidates), said);
     let nobody = Query { history: &[], ..query };

@@ -79,7 +79,7 @@ fn a_saved_expert_comes_back_equal_and_scores_the_same() {
     for subject in subjects() {
         let expert = fitted(&world, &subject);
         let mut tensors = Tensors::from_bytes(&expert.save().to_bytes().unwrap()).unwrap();
-        let back = Expert::load(subject.id, subject.config.clone(), (&world.items, TARGET), &mut tensors);
+        let back = Expert::load(subject.id, subject.config.clone(), &world.items, TARGET, &mut tensors);
         let back = back.unwrap_or_else(|error| panic!("{}: {error}", subject.name));
         assert!(expert == back, "{}", subject.name);
         assert_eq!(back.config(), &subject.config);
@@ -193,7 +193,7 @@ fn recent_popularity_knows_nothing_of_what_comes_after_the_request() {
         for &timestamp in touches.iter().filter(|&&time| time != i64::MAX) {
             let mut scores = vec![f32::NAN; N_BOOKS];
             expert.score(
-                &Query { domain: TARGET, history: &[], profile: &[], timestamp },
+                &Query { domain: TARGET, history: &[], profile: &[], timestamp: Some(timestamp) },
                 &world.items,
                 &mut scores,
             );

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use segue_models::{Expert, ExpertKind, ModelError, Scope, Tensors};
 
-use crate::world::{Subject, TARGET, World, subjects};
+use crate::world::{SOURCE, Subject, TARGET, World, subjects};
 
 /// One array of a file, free to be damaged.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ fn view(array: &Array) -> TensorView<'_> {
 
 fn load(world: &World, subject: &Subject, bytes: &[u8]) -> Result<Expert, ModelError> {
     let mut tensors = Tensors::from_bytes(bytes)?;
-    Expert::load(subject.id, subject.config.clone(), (&world.items, TARGET), &mut tensors)
+    Expert::load(subject.id, subject.config.clone(), &world.items, TARGET, &mut tensors)
 }
 
 // What can happen to one array, and must not go unnoticed.
@@ -130,9 +130,8 @@ fn the_arrays_of_a_larger_catalog_are_refused() {
     for subject in subjects() {
         let bytes = world.fit(&subject).unwrap().save().to_bytes().unwrap();
         let mut tensors = Tensors::from_bytes(&bytes).unwrap();
-        let place = (&world.items, crate::world::SOURCE);
         // The other domain has fewer candidates; only models of text and mixed sequences hold all items.
-        let loaded = Expert::load(subject.id, subject.config.clone(), place, &mut tensors);
+        let loaded = Expert::load(subject.id, subject.config.clone(), &world.items, SOURCE, &mut tensors);
         let holds_all = match subject.id.kind {
             ExpertKind::Content | ExpertKind::Encoder | ExpertKind::Image | ExpertKind::Audio => true,
             ExpertKind::Behavior | ExpertKind::Transfer | ExpertKind::Joint => subject.id.scope == Scope::All,

@@ -3,7 +3,7 @@
 use std::fs;
 
 use safetensors::tensor::Dtype;
-use segue_models::encoder::{Head, Pooling, Purpose, TextEncoder, TokenBatch, Trace};
+use segue_models::encoder::{BatchPass, Head, Pooling, Purpose, TextEncoder, TokenBatch, Trace};
 use segue_nn::block::Dropping;
 use serde_json::json;
 
@@ -188,16 +188,16 @@ fn gradients_agree_with_finite_differences_in_every_array() {
     for (pooling, normalizes) in [(Pooling::Mean, true), (Pooling::Mean, false), (Pooling::First, true)] {
         let head = Head { pooling, normalizes };
         let loss = |params: &segue_nn::Params, trace: &mut Trace| -> f64 {
-            let pass = (head, Purpose::Training);
-            let out = encoder.network.forward(params, &batch, pass, Dropping::none(), trace);
+            let pass = BatchPass { params, batch: &batch, head, dropping: Dropping::none() };
+            let out = encoder.network.forward(pass, Purpose::Training, trace);
             out.iter().zip(&wanted).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum()
         };
         let mut params = encoder.params.clone();
         let mut trace = Trace::default();
         loss(&params, &mut trace);
         let mut gradients = params.gradients();
-        let pass = (head, Dropping::none());
-        encoder.network.backward(&params, &batch, pass, (&mut trace, &wanted), &mut gradients);
+        let pass = BatchPass { params: &params, batch: &batch, head, dropping: Dropping::none() };
+        encoder.network.backward(pass, &mut trace, &wanted, &mut gradients);
         for id in params.ids().collect::<Vec<_>>() {
             let n = params.get(id).len();
             let name = params.arrays()

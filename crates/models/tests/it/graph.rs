@@ -5,8 +5,8 @@ use rand_chacha::ChaCha8Rng;
 use segue_data::{EntityIdx, Facts, Question, RelationIdx, Triple};
 use segue_models::Tensors;
 use segue_models::graph::{GraphConfig, GraphModel, GraphStep, Lesson, ScoreFunction};
-use segue_models::nn::Gradients;
-use segue_models::nn::dropout::DropoutKey;
+use segue_nn::Gradients;
+use segue_nn::dropout::DropoutKey;
 
 const N_ENTITIES: usize = 9;
 const N_RELATIONS: usize = 2;

@@ -2,12 +2,13 @@
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use segue_models::behavior::{
-    Behavior, BehaviorConfig, BehaviorStep, Example, JointConfig, JointLoss, LossForm, Schedule, TaskConfig,
-};
 use segue_models::fusion::FusionConfig;
 use segue_models::graph::network::NetworkConfig;
-use segue_models::{FusionInputs, ItemVectors, Query, Scope, TextSpace, TokenKind};
+use segue_models::sequence::{
+    Example, JointConfig, JointLoss, Lessons, LossForm, LossTurns, SequenceConfig, SequenceModel,
+    SequenceStep, TaskConfig,
+};
+use segue_models::{FusionInputs, ItemVectors, Place, Query, Scope, TextSpace, TokenKind};
 use segue_nn::Params;
 use segue_nn::dropout::DropoutKey;
 
@@ -15,14 +16,14 @@ use crate::transfer_steps::{places, stir};
 use crate::world::{TARGET, World, vectors};
 
 fn config(loss: JointLoss) -> JointConfig {
-    let sequence = BehaviorConfig {
+    let sequence = SequenceConfig {
         width: 6,
         n_heads: 2,
         n_layers: 1,
         max_len: 6,
         dropout: 0.0,
         n_negatives: 0,
-        ..BehaviorConfig::default()
+        ..SequenceConfig::default()
     };
     let fusion = FusionConfig {
         modality_dropout: 0.2,
@@ -56,16 +57,16 @@ fn images(world: &World) -> ItemVectors {
 }
 
 // A model in which nothing is at its start.
-fn stirred(world: &World, config: &JointConfig) -> Behavior {
+fn stirred(world: &World, config: &JointConfig) -> SequenceModel {
     let (text, image) = (vectors(&world.items), images(world));
     let space = |vectors| TextSpace::new(vectors, &world.train, &world.items);
     let (text, image) = (space(&text), space(&image));
     let inputs =
         FusionInputs { text: text.as_ref(), image: image.as_ref(), audio: None, graph: Some(&world.graph) };
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let content = (&world.items, &inputs, &world.train);
-    let mut model =
-        Behavior::with_fusion(config, content, (TARGET, Scope::All), &mut rng).expect("it has content");
+    let lessons = Lessons { train: &world.train, items: &world.items, inputs };
+    let place = Place { domain: TARGET, scope: Scope::All };
+    let mut model = SequenceModel::with_fusion(config, lessons, place, &mut rng).expect("it has content");
     stir(&mut model.params, 0.2);
     model
 }
@@ -77,7 +78,7 @@ fn check(world: &World, config: &JointConfig, checked: impl Fn(&str) -> bool) ->
     model.count_targets(&examples);
     let batch: Vec<&Example> = examples.iter().take(12).collect();
     let key = DropoutKey::new(9);
-    let mut step = BehaviorStep::default();
+    let mut step = SequenceStep::default();
     model.refresh_step(key);
     let mut gradients = model.params.gradients();
     step.losses(&model, &batch, key, &mut gradients);
@@ -121,8 +122,13 @@ fn check(world: &World, config: &JointConfig, checked: impl Fn(&str) -> bool) ->
 #[test]
 fn gradients_of_next_item_links_and_alignment_equal_finite_differences() {
     let world = World::new();
-    let loss =
-        JointLoss { form: LossForm::Rank, behavior: 0.0, graph: 0.7, fusion: 0.9, schedule: Schedule::Joint };
+    let loss = JointLoss {
+        form: LossForm::Rank,
+        behavior: 0.0,
+        graph: 0.7,
+        fusion: 0.9,
+        schedule: LossTurns::Together,
+    };
     check(&world, &config(loss), |_| true);
 }
 
@@ -130,16 +136,26 @@ fn gradients_of_next_item_links_and_alignment_equal_finite_differences() {
 fn gradients_of_squared_links_and_squared_alignment_equal_finite_differences() {
     let world = World::new();
     // Without users' squared error, whose labels are item vectors that get no gradient from it.
-    let loss =
-        JointLoss { form: LossForm::Mse, behavior: 0.0, graph: 0.7, fusion: 0.9, schedule: Schedule::Joint };
+    let loss = JointLoss {
+        form: LossForm::Mse,
+        behavior: 0.0,
+        graph: 0.7,
+        fusion: 0.9,
+        schedule: LossTurns::Together,
+    };
     check(&world, &config(loss), |_| true);
 }
 
 #[test]
 fn gradients_of_users_squared_error_equal_finite_differences_where_labels_stay() {
     let world = World::new();
-    let loss =
-        JointLoss { form: LossForm::Mse, behavior: 0.8, graph: 0.0, fusion: 0.0, schedule: Schedule::Joint };
+    let loss = JointLoss {
+        form: LossForm::Mse,
+        behavior: 0.8,
+        graph: 0.0,
+        fusion: 0.0,
+        schedule: LossTurns::Together,
+    };
     // Whatever is part of an item's vector moves the labels, too.
     check_users(&world, &config(loss));
 }
@@ -156,15 +172,20 @@ fn check_users(world: &World, config: &JointConfig) {
 #[test]
 fn squared_errors_pull_users_towards_what_they_did_next() {
     let world = World::new();
-    let loss =
-        JointLoss { form: LossForm::Mse, behavior: 1.0, graph: 0.0, fusion: 0.0, schedule: Schedule::Joint };
+    let loss = JointLoss {
+        form: LossForm::Mse,
+        behavior: 1.0,
+        graph: 0.0,
+        fusion: 0.0,
+        schedule: LossTurns::Together,
+    };
     let mut config = config(loss);
     config.sequence.tasks = TaskConfig { next_item: 1e-6, ..TaskConfig::default() };
     let mut model = stirred(&world, &config);
     let examples = Example::all_of(&world.train, &model);
     model.count_targets(&examples);
     let batch: Vec<&Example> = examples.iter().collect();
-    let mut step = BehaviorStep::default();
+    let mut step = SequenceStep::default();
     let key = DropoutKey::new(3);
     let mut losses = Vec::new();
     for _ in 0..60 {
@@ -183,7 +204,7 @@ fn squared_errors_pull_users_towards_what_they_did_next() {
 fn weights_sum_to_one_over_what_is_there_and_a_token_left_out_counts_nothing() {
     let world = World::new();
     let model = stirred(&world, &config(JointLoss::default())).trained();
-    let fused = model.fused.as_ref().expect("it is fused");
+    let fused = model.input.fused().expect("it is fused");
     let kinds = [TokenKind::Text, TokenKind::Image, TokenKind::Graph, TokenKind::Id];
     assert_eq!(fused.kinds(), kinds);
     for row in 0..model.rows.n_rows() {
@@ -193,7 +214,7 @@ fn weights_sum_to_one_over_what_is_there_and_a_token_left_out_counts_nothing() {
     }
     for (at, kind) in kinds.into_iter().enumerate() {
         let without = model.without_token(kind).expect("it has such tokens");
-        let fused = without.fused.as_ref().expect("it is fused");
+        let fused = without.input.fused().expect("it is fused");
         for row in 0..model.rows.n_rows() {
             let weights = fused.weights(row);
             assert!(weights[at] == 0.0 && (weights.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{weights:?}");
@@ -209,9 +230,9 @@ fn the_effect_of_a_token_is_the_score_with_it_minus_the_score_without_it() {
     let n_candidates = model.rows.candidates().len();
     let mut n_against = 0;
     for history in world.histories().iter().filter(|history| !history.is_empty()) {
-        let query = Query { domain: TARGET, history, profile: &[], timestamp: 1_000_000_000 };
+        let query = Query { domain: TARGET, history, profile: &[], timestamp: Some(1_000_000_000) };
         let user = model.user_vector(&query).expect("there are events");
-        let scores_of = |model: &Behavior| {
+        let scores_of = |model: &SequenceModel| {
             let mut scores = vec![0.0; n_candidates];
             model.score_vector(&user, &mut scores);
             scores
@@ -239,7 +260,7 @@ fn the_effect_of_a_token_is_the_score_with_it_minus_the_score_without_it() {
 #[test]
 fn alternating_steps_are_of_the_task_alone_or_of_links_and_alignment_alone() {
     let world = World::new();
-    let weighed = |graph: f32, fusion: f32, schedule: Schedule| {
+    let weighed = |graph: f32, fusion: f32, schedule: LossTurns| {
         config(JointLoss { form: LossForm::Rank, behavior: 0.0, graph, fusion, schedule })
     };
     let step_of = |config: &JointConfig, key: DropoutKey| {
@@ -249,7 +270,7 @@ fn alternating_steps_are_of_the_task_alone_or_of_links_and_alignment_alone() {
         let batch: Vec<&Example> = examples.iter().take(12).collect();
         model.refresh_step(key);
         let mut gradients = model.params.gradients();
-        let loss = BehaviorStep::default().losses(&model, &batch, key, &mut gradients);
+        let loss = SequenceStep::default().losses(&model, &batch, key, &mut gradients);
         let moves = |name: &str| {
             let id = model.params.id(name).unwrap_or_else(|| panic!("no array `{name}`"));
             gradients.get(id).iter().any(|&d| d != 0.0)
@@ -259,10 +280,10 @@ fn alternating_steps_are_of_the_task_alone_or_of_links_and_alignment_alone() {
     let (mut n_task, mut n_sides) = (0, 0);
     for at in 0..12 {
         let key = DropoutKey::new(at);
-        let (loss, moves_positions, moves_graph) = step_of(&weighed(0.7, 0.9, Schedule::Alternating), key);
+        let (loss, moves_positions, moves_graph) = step_of(&weighed(0.7, 0.9, LossTurns::Alternating), key);
         assert!(moves_graph, "both ways lead to the graph");
-        let task = step_of(&weighed(0.0, 0.0, Schedule::Joint), key).0;
-        let both = step_of(&weighed(0.7, 0.9, Schedule::Joint), key).0;
+        let task = step_of(&weighed(0.0, 0.0, LossTurns::Together), key).0;
+        let both = step_of(&weighed(0.7, 0.9, LossTurns::Together), key).0;
         if moves_positions {
             n_task += 1;
             assert!((loss - task).abs() < 1e-9, "{loss} and {task}");

@@ -4,7 +4,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue_data::{DomainIdx, Event, ItemCatalog, ItemIdx, Sequences, TrainSet, Vocabulary};
 use segue_models::linear::{Linear, LinearConfig};
-use segue_models::{ItemSimilarity, Scope};
+use segue_models::{ItemSimilarity, Place, Scope};
 
 const N_SOURCES: usize = 12;
 const N_TARGETS: usize = 30;
@@ -59,8 +59,8 @@ fn setting(share: f64) -> Setting {
 
 impl Setting {
     fn fit(&self, config: &LinearConfig, scope: Scope) -> Linear {
-        Linear::fit(config, &self.train, &self.items, (TARGET, scope), Some(&self.text))
-            .expect("there are events")
+        let place = Place { domain: TARGET, scope };
+        Linear::fit(config, &self.train, &self.items, place, Some(&self.text)).expect("there are events")
     }
 
     fn together(&self, a: usize, b: usize) -> f64 {

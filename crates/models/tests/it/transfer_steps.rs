@@ -2,12 +2,12 @@
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use segue_models::behavior::{
-    Behavior, BehaviorConfig, BehaviorStep, Example, TextInputConfig, TransferConfig,
-};
 use segue_models::encoder::{Adaptation, AdaptationConfig, Lesson, TextEncoder, Tuning};
+use segue_models::sequence::{
+    Example, SequenceConfig, SequenceModel, SequenceStep, TextInputConfig, TransferConfig,
+};
 use segue_models::whitening::Spectrum;
-use segue_models::{Scope, TextSpace};
+use segue_models::{Place, Scope, TextSpace};
 use segue_nn::dropout::DropoutKey;
 use segue_nn::{ParamId, Params};
 
@@ -15,14 +15,14 @@ use crate::tiny_model::TinyModel;
 use crate::world::{TARGET, World, vectors};
 
 fn config() -> TransferConfig {
-    let sequence = BehaviorConfig {
+    let sequence = SequenceConfig {
         width: 6,
         n_heads: 2,
         n_layers: 1,
         max_len: 6,
         dropout: 0.0,
         n_negatives: 0,
-        ..BehaviorConfig::default()
+        ..SequenceConfig::default()
     };
     let text =
         TextInputConfig { id_dropout: 0.5, domain_rank: 2, id_bound: 100.0, ..TextInputConfig::default() };
@@ -30,12 +30,18 @@ fn config() -> TransferConfig {
 }
 
 // A model in which nothing is at its start.
-fn stirred(world: &World, config: &TransferConfig) -> Behavior {
+fn stirred(world: &World, config: &TransferConfig) -> SequenceModel {
     let vectors = vectors(&world.items);
     let space = TextSpace::new(&vectors, &world.train, &world.items).expect("every item has a vector");
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let mut model = Behavior::with_text(config, (&world.items, &space), (TARGET, Scope::All), &mut rng)
-        .expect("it has text");
+    let mut model = SequenceModel::with_text(
+        config,
+        &world.items,
+        &space,
+        Place { domain: TARGET, scope: Scope::All },
+        &mut rng,
+    )
+    .expect("it has text");
     stir(&mut model.params, 0.2);
     model
 }
@@ -73,7 +79,7 @@ fn gradients_of_the_transfer_step_equal_finite_differences() {
     model.count_targets(&examples);
     let batch: Vec<&Example> = examples.iter().take(12).collect();
     let key = DropoutKey::new(9);
-    let mut step = BehaviorStep::default();
+    let mut step = SequenceStep::default();
     model.refresh_step(key);
     let mut gradients = model.params.gradients();
     step.losses(&model, &batch, key, &mut gradients);

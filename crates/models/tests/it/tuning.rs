@@ -10,7 +10,7 @@ use segue_models::encoder::{
     AdaLoraConfig, EncoderError, EncoderStep, LoraConfig, RankBudget, Target, TextEncoder, TokenBatch, Trace,
     Tuning,
 };
-use segue_models::encoder::{Head, Purpose};
+use segue_models::encoder::{BatchPass, Head, Purpose};
 use segue_nn::Gradients;
 use segue_nn::block::Dropping;
 use segue_nn::dropout::DropoutKey;
@@ -128,8 +128,9 @@ fn in_one_pass(encoder: &TextEncoder, tokens: &[Vec<u32>], r: &[f32]) -> Gradien
     let head = Head { pooling: encoder.usage.pooling, normalizes: encoder.usage.normalizes };
     let (mut trace, mut gradients) = (Trace::default(), encoder.params.gradients());
     let (network, params) = (&encoder.network, &encoder.params);
-    network.forward(params, &batch, (head, Purpose::Training), Dropping::none(), &mut trace);
-    network.backward(params, &batch, (head, Dropping::none()), (&mut trace, r), &mut gradients);
+    let pass = BatchPass { params, batch: &batch, head, dropping: Dropping::none() };
+    network.forward(pass, Purpose::Training, &mut trace);
+    network.backward(pass, &mut trace, r, &mut gradients);
     gradients
 }
 

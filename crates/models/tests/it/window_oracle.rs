@@ -135,7 +135,7 @@ proptest! {
             let id = ExpertId { kind: ExpertKind::Window, scope };
             let expert = Expert::fit(id, &ExpertConfig::Window(config.clone()), &train, context).unwrap();
             let mut scores = vec![f32::NAN; PER_DOMAIN];
-            let query = Query { domain: TARGET, history: &events(&history), profile: &[], timestamp: NOW };
+            let query = Query { domain: TARGET, history: &events(&history), profile: &[], timestamp: Some(NOW) };
             expert.score(&query, &items, &mut scores);
             let (s, weighted) = (similarities(&config, &rows, scope), weights(&config, &history, scope));
             for (at, &got) in scores.iter().enumerate() {

@@ -8,21 +8,21 @@ use segue_data::{
     DomainIdx, EntityIdx, Event, Field, ItemCatalog, ItemGraph, ItemIdx, KnowledgeGraph, Link, Sequences,
     TrainSet, UserProfiles, Vocabulary,
 };
-use segue_models::behavior::{
-    Behavior, BehaviorConfig, BehaviorStep, Example, JointConfig, JointLoss, LossForm, TextInputConfig,
-    TransferConfig,
-};
 use segue_models::content::{Content, ContentConfig};
 use segue_models::graph::network::NetworkConfig;
 use segue_models::graph_walks::GraphWalksConfig;
 use segue_models::linear::LinearConfig;
 use segue_models::popularity::PopularityConfig;
+use segue_models::sequence::{
+    Example, JointConfig, JointLoss, Lessons, LossForm, SequenceConfig, SequenceModel, SequenceStep,
+    TextInputConfig, TransferConfig,
+};
 use segue_models::text_vectors::TextVectorsConfig;
 use segue_models::whitening::Whitening;
 use segue_models::window::WindowConfig;
 use segue_models::{
     Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, FusionInputs, ItemSimilarity, ItemVectors,
-    ModelError, Query, Scope, TextSpace,
+    ModelError, Place, Query, Scope, TextSpace,
 };
 
 use segue_nn::adamw::{AdamW, AdamWConfig};
@@ -106,29 +106,18 @@ impl World {
     pub(crate) fn fit(&self, subject: &Subject) -> Result<Expert, ModelError> {
         let vectors = vectors(&self.items);
         let space = TextSpace::new(&vectors, &self.train, &self.items);
-        let place = (TARGET, subject.id.scope);
-        let mut rng = ChaCha8Rng::seed_from_u64(7);
-        match &subject.config {
-            ExpertConfig::Behavior(config) => {
-                let model = self.trained(Behavior::new(config, &self.items, place, &mut rng)?);
-                return Ok(Expert::of_behavior(subject.id, TARGET, model));
-            }
-            ExpertConfig::Transfer(config) => {
-                let space = space.as_ref().expect("every item has a vector");
-                let model = Behavior::with_text(config, (&self.items, space), place, &mut rng)?;
-                return Ok(Expert::of_transfer(subject.id, TARGET, config.clone(), self.trained(model)));
-            }
-            ExpertConfig::Joint(config) => {
-                let inputs = FusionInputs {
-                    text: space.as_ref(),
-                    graph: Some(&self.graph),
-                    ..FusionInputs::default()
-                };
-                let content = (&self.items, &inputs, &self.train);
-                let model = self.trained(Behavior::with_fusion(config, content, place, &mut rng)?);
-                return Ok(Expert::of_joint(subject.id, TARGET, (**config).clone(), model));
-            }
-            _ => {}
+        if subject.id.kind.learns_by_steps() {
+            let inputs =
+                FusionInputs { text: space.as_ref(), graph: Some(&self.graph), ..FusionInputs::default() };
+            let lessons = Lessons { train: &self.train, items: &self.items, inputs };
+            let place = Place { domain: TARGET, scope: subject.id.scope };
+            let mut rng = ChaCha8Rng::seed_from_u64(7);
+            let model = SequenceModel::untrained(&subject.config, lessons, place, &mut rng)?;
+            let config = match &subject.config {
+                ExpertConfig::Behavior(_) => ExpertConfig::Behavior(model.config.clone()),
+                other => other.clone(),
+            };
+            return Ok(Expert::of_sequence(subject.id, TARGET, config, self.trained(model)));
         }
         let context = FitContext {
             items: &self.items,
@@ -143,14 +132,12 @@ impl World {
     }
 
     // A few steps over all sequences: enough to move every number.
-    fn trained(&self, mut model: Behavior) -> Behavior {
-        let mut rng = ChaCha8Rng::seed_from_u64(8);
-        model.read_profiles(self.train.profiles.n_values(), &mut rng);
+    fn trained(&self, mut model: SequenceModel) -> SequenceModel {
         let examples = Example::all_of(&self.train, &model);
         model.count_targets(&examples);
         let batch: Vec<&Example> = examples.iter().collect();
         let mut optimizer = AdamW::new(AdamWConfig::default(), &model.params);
-        let mut step = BehaviorStep::default();
+        let mut step = SequenceStep::default();
         for at in 0..3 {
             let key = DropoutKey::new(at);
             model.refresh_step(key);
@@ -169,7 +156,7 @@ impl World {
     /// The same for somebody of whom attribute values are known.
     pub(crate) fn scores_for(&self, expert: &Expert, history: &[Event], profile: &[u32]) -> Vec<f32> {
         let mut scores = vec![f32::NAN; N_BOOKS];
-        let query = Query { domain: TARGET, history, profile, timestamp: NOW };
+        let query = Query { domain: TARGET, history, profile, timestamp: Some(NOW) };
         expert.score(&query, &self.items, &mut scores);
         scores
     }
@@ -317,10 +304,10 @@ fn few_components(config: &TextVectorsConfig) -> TextVectorsConfig {
     TextVectorsConfig { whitening, half_life_days: 30.0, repeat: 0.5, ..config.clone() }
 }
 
-fn behavior_forms(config: BehaviorConfig) -> Vec<(&'static str, ExpertConfig)> {
-    let small = BehaviorConfig { width: 8, n_heads: 1, ..config };
-    let short = BehaviorConfig { max_len: 3, time_gaps: false, n_layers: 1, ..small.clone() };
-    let profiles = BehaviorConfig { profile_tokens: true, max_len: 6, ..small.clone() };
+fn behavior_forms(config: SequenceConfig) -> Vec<(&'static str, ExpertConfig)> {
+    let small = SequenceConfig { width: 8, n_heads: 1, ..config };
+    let short = SequenceConfig { max_len: 3, time_gaps: false, n_layers: 1, ..small.clone() };
+    let profiles = SequenceConfig { profile_tokens: true, max_len: 6, ..small.clone() };
     vec![
         ("small", ExpertConfig::Behavior(small)),
         ("profiles", ExpertConfig::Behavior(profiles)),
@@ -329,7 +316,7 @@ fn behavior_forms(config: BehaviorConfig) -> Vec<(&'static str, ExpertConfig)> {
 }
 
 fn transfer_forms(config: TransferConfig) -> Vec<(&'static str, ExpertConfig)> {
-    let small = BehaviorConfig { width: 8, n_heads: 1, n_layers: 1, ..config.sequence.clone() };
+    let small = SequenceConfig { width: 8, n_heads: 1, n_layers: 1, ..config.sequence.clone() };
     let text = TextInputConfig { tags: false, id_bound: 0.0, domain_rank: 2, ..config.text.clone() };
     let bare = TransferConfig { sequence: small.clone(), text, ..config.clone() };
     let small = TransferConfig { sequence: small, ..config };
@@ -337,8 +324,8 @@ fn transfer_forms(config: TransferConfig) -> Vec<(&'static str, ExpertConfig)> {
 }
 
 fn joint_forms(config: JointConfig) -> Vec<(&'static str, ExpertConfig)> {
-    let small = BehaviorConfig { width: 8, n_heads: 1, n_layers: 1, ..config.sequence.clone() };
-    let profiles = BehaviorConfig { profile_tokens: true, ..small.clone() };
+    let small = SequenceConfig { width: 8, n_heads: 1, n_layers: 1, ..config.sequence.clone() };
+    let profiles = SequenceConfig { profile_tokens: true, ..small.clone() };
     let graph = NetworkConfig { n_layers: 1, n_neighbors: 3, users: true, ..config.graph.clone() };
     let loss = JointLoss { form: LossForm::Mse, ..config.loss.clone() };
     let squared = JointConfig { sequence: profiles, graph, loss, ..config.clone() };

@@ -3,10 +3,11 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use segue_data::{Dataset, DatasetBuilder, ItemGraph, ItemIdx, RawInteraction, TrainSet, Triple, UserIdx};
-use segue_models::behavior::{Behavior, BehaviorConfig, JointConfig, TokenEffect};
 use segue_models::graph_walks::{GraphWalksConfig, PathStep};
+use segue_models::sequence::{JointConfig, Lessons, SequenceConfig, SequenceModel, TokenEffect};
 use segue_models::{
-    Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, FusionInputs, ItemVectors, Scope, TextSpace,
+    Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, FusionInputs, ItemVectors, Place, Scope,
+    TextSpace,
 };
 use segue_recommend::{Blend, DomainModel, Member, Reason, Recommender, Request, artifact};
 
@@ -69,7 +70,7 @@ fn recommender() -> Recommender {
     let experts = vec![
         walks(GRAPH, GraphWalksConfig::default()),
         walks(elsewhere, through_users),
-        joint((items, &inputs, &train)),
+        joint(Lessons { train: &train, items, inputs }),
     ];
     let member = |expert: &Expert| Member { expert: expert.id, warm: 0.25, cold: 0.25 };
     let blend = Blend { members: experts.iter().map(member).collect(), cold_offset: 0.0 };
@@ -78,13 +79,14 @@ fn recommender() -> Recommender {
 }
 
 // It is not trained: any numbers do here.
-fn joint(content: (&segue_data::ItemCatalog, &FusionInputs<'_>, &TrainSet)) -> Expert {
-    let sequence = BehaviorConfig { width: 8, n_heads: 1, n_layers: 1, ..BehaviorConfig::default() };
+fn joint(lessons: Lessons<'_>) -> Expert {
+    let sequence = SequenceConfig { width: 8, n_heads: 1, n_layers: 1, ..SequenceConfig::default() };
     let config = JointConfig { sequence, ..JointConfig::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(4);
-    let model =
-        Behavior::with_fusion(&config, content, (TARGET, JOINT.scope), &mut rng).expect("it has content");
-    Expert::of_joint(JOINT, TARGET, config, model.trained()).with_spread(0.3)
+    let place = Place { domain: TARGET, scope: JOINT.scope };
+    let model = SequenceModel::with_fusion(&config, lessons, place, &mut rng).expect("it has content");
+    let config = ExpertConfig::Joint(Box::new(config));
+    Expert::of_sequence(JOINT, TARGET, config, model.trained()).with_spread(0.3)
 }
 
 /// A path as [`Reason::Path`] has it.
@@ -156,9 +158,9 @@ fn without_the_facts_of_a_path_the_expert_scores_the_item_lower() {
         for path in paths(reasons) {
             let model = &recommender.domains[0];
             let expert = model.experts.iter().find(|expert| expert.id == path.expert).expect("it spoke");
-            let (walks, config) = expert.graph_walks().expect("it walks");
+            let walks = expert.graph_walks().expect("it walks");
             let history = expert.history(&query, items);
-            let score = |graph: &ItemGraph| walks.score_without(config, graph, (&history, candidate), &[]);
+            let score = |graph: &ItemGraph| walks.score_without(graph, &history, candidate, &[]);
             let mut served = vec![0.0; N_ITEMS];
             expert.score(&query, items, &mut served);
             let whole = score(graph);

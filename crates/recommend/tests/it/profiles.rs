@@ -3,8 +3,8 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use segue_data::{Field, UserIdx, UserProfiles};
-use segue_models::behavior::{Behavior, BehaviorConfig};
-use segue_models::{Expert, ExpertId, ExpertKind, Query, Scope};
+use segue_models::sequence::{SequenceConfig, SequenceModel};
+use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, Place, Query, Scope};
 use segue_recommend::recommender::Scratch;
 use segue_recommend::{Member, Reason, Recommender, Request, artifact};
 
@@ -22,20 +22,26 @@ fn with_profiles() -> Recommender {
     recommender.dataset.profiles =
         UserProfiles::of(&recommender.dataset.user_fields, N_USERS as usize).into();
     let mut rng = ChaCha8Rng::seed_from_u64(4);
-    let config = BehaviorConfig {
+    let config = SequenceConfig {
         width: 8,
         n_heads: 1,
         n_layers: 1,
         init: 0.5,
         profile_tokens: true,
-        ..BehaviorConfig::default()
+        ..SequenceConfig::default()
     };
     let id = ExpertId { kind: ExpertKind::Behavior, scope: Scope::Target };
-    let mut model = Behavior::new(&config, &recommender.dataset.items, (TARGET, id.scope), &mut rng)
-        .expect("settings fit");
+    let mut model = SequenceModel::new(
+        &config,
+        &recommender.dataset.items,
+        Place { domain: TARGET, scope: id.scope },
+        &mut rng,
+    )
+    .expect("settings fit");
     model.read_profiles(recommender.dataset.profiles.n_values(), &mut rng);
     let domain = &mut recommender.domains[0];
-    domain.experts.push(Expert::of_behavior(id, TARGET, model).with_spread(0.3));
+    let config = ExpertConfig::Behavior(model.config.clone());
+    domain.experts.push(Expert::of_sequence(id, TARGET, config, model).with_spread(0.3));
     domain.blend.members.push(Member { expert: id, warm: 0.5, cold: 0.5 });
     recommender
 }

@@ -85,7 +85,7 @@ pub(crate) fn window_alone() -> Recommender {
 }
 
 pub(crate) fn query(history: &[Event]) -> Query<'_> {
-    Query { domain: TARGET, history, profile: &[], timestamp: 1_800_000_000 }
+    Query { domain: TARGET, history, profile: &[], timestamp: Some(1_800_000_000) }
 }
 
 /// Every user's history, one with repeats, and nobody's.

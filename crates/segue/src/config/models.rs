@@ -1,12 +1,12 @@
 //! The sections of the config about models that learn by steps: what they read, how large they are, what they are trained for.
 
 use segue_models::TokenKind;
-use segue_models::behavior::{
-    BehaviorConfig, JointConfig, JointLoss, LossForm, Schedule, SequenceTuning, TaskConfig, TextInputConfig,
-    TransferConfig,
-};
 use segue_models::fusion::FusionConfig;
 use segue_models::graph::network::NetworkConfig;
+use segue_models::sequence::{
+    JointConfig, JointLoss, LossForm, LossTurns, SequenceConfig, SequenceTuning, TaskConfig, TextInputConfig,
+    TransferConfig,
+};
 use serde::{Deserialize, Serialize};
 
 /// `[behavior]`
@@ -29,12 +29,12 @@ pub struct BehaviorSection {
 
 impl Default for BehaviorSection {
     fn default() -> Self {
-        Self::of(&BehaviorConfig::default())
+        Self::of(&SequenceConfig::default())
     }
 }
 
 impl BehaviorSection {
-    fn of(config: &BehaviorConfig) -> Self {
+    fn of(config: &SequenceConfig) -> Self {
         Self {
             width: config.width,
             n_layers: config.n_layers,
@@ -46,8 +46,8 @@ impl BehaviorSection {
     }
 
     /// The settings of the expert.
-    pub fn config(&self, loss: &LossSection) -> BehaviorConfig {
-        BehaviorConfig {
+    pub fn config(&self, loss: &LossSection) -> SequenceConfig {
+        SequenceConfig {
             width: self.width,
             n_layers: self.n_layers,
             max_len: self.max_len,
@@ -56,7 +56,7 @@ impl BehaviorSection {
             profile_tokens: self.profile_tokens,
             source_weight: loss.sources as f32,
             tasks: loss.tasks(),
-            ..BehaviorConfig::default()
+            ..SequenceConfig::default()
         }
     }
 }
@@ -98,7 +98,7 @@ impl TransferSection {
     pub fn config(&self, behavior: &BehaviorSection, loss: &LossSection) -> TransferConfig {
         let TransferConfig { text, .. } = TransferConfig::default();
         TransferConfig {
-            sequence: BehaviorConfig {
+            sequence: SequenceConfig {
                 width: self.width,
                 dropout: self.dropout as f32,
                 learning_rate: self.learning_rate as f32,
@@ -150,7 +150,7 @@ impl JointSection {
     /// The settings of the expert; what it shares with `behavior` comes from there.
     pub fn config(&self, behavior: &BehaviorSection, loss: &LossSection) -> JointConfig {
         JointConfig {
-            sequence: BehaviorConfig {
+            sequence: SequenceConfig {
                 width: self.width,
                 dropout: self.dropout as f32,
                 learning_rate: self.learning_rate as f32,
@@ -216,14 +216,14 @@ pub struct LossSection {
     /// Weight of the alignment of modalities (`joint`).
     pub fusion: f64,
     /// Turn of `joint`'s further losses: `joint` or `alternating`.
-    pub schedule: Schedule,
+    pub schedule: LossTurns,
     /// `fixed` or `learned`.
     pub weights: LossWeights,
 }
 
 impl Default for LossSection {
     fn default() -> Self {
-        let (tasks, sources) = (TaskConfig::default(), BehaviorConfig::default().source_weight);
+        let (tasks, sources) = (TaskConfig::default(), SequenceConfig::default().source_weight);
         let joint = JointLoss::default();
         Self {
             next_item: short(tasks.next_item),

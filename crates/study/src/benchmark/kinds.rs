@@ -6,7 +6,7 @@ use segue::pipeline::Recipe;
 use segue::{Observer, Problem};
 use segue_data::ItemGraph;
 use segue_data::protocol::ProtocolData;
-use segue_models::behavior::SequenceTuning;
+use segue_models::sequence::SequenceTuning;
 use segue_models::{ItemVectors, MediaVectors};
 
 use super::Protocol;

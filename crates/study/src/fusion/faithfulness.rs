@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use segue_eval::bootstrap::{Bootstrap, Interval};
-use segue_models::behavior::TokenEffect;
+use segue_models::sequence::TokenEffect;
 use segue_models::{Expert, TokenKind};
 use serde::Serialize;
 

@@ -39,7 +39,7 @@ pub fn fit_joint(
 
 /// The tokens that a model of [`fit_joint`] fuses.
 pub fn tokens_of(model: &DomainModel) -> &[TokenKind] {
-    let fused = model.experts.first().and_then(Expert::sequence_model).and_then(|model| model.fused.as_ref());
+    let fused = model.experts.first().and_then(Expert::sequence_model).and_then(|model| model.input.fused());
     fused.map_or(&[], |fused| fused.kinds())
 }
 

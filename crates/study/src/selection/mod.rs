@@ -13,7 +13,7 @@ use segue_eval::bootstrap::Interval;
 use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::Comparison;
 use segue_models::ExpertId;
-use segue_models::behavior::SequenceTuning;
+use segue_models::sequence::SequenceTuning;
 use segue_train::Judge;
 use serde::Serialize;
 

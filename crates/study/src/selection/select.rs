@@ -4,16 +4,16 @@
 use segue_data::reveal::without_domains;
 use segue_data::{DomainIdx, TrainSet};
 use segue_eval::bootstrap::{Bootstrap, Interval};
-use segue_models::behavior::SequenceTuning;
+use segue_models::sequence::SequenceTuning;
 use segue_models::{ExpertId, ExpertKind, ItemVectors, Scope};
 use serde::{Deserialize, Serialize};
 
 use segue_train::FitPlan;
 use segue_train::TrainError;
-use segue_train::behavior_fit::Pretrained;
 use segue_train::domain_fit::{DomainFit, Known, fit_domain, fit_domain_from};
 use segue_train::judge::{Judge, corrected, mean, paired_gain};
 use segue_train::material::Material;
+use segue_train::sequence_fit::Pretrained;
 use segue_train::session::Session;
 
 /// Whose events help.
@@ -174,7 +174,7 @@ impl Tries<'_> {
             frozen.into_iter().chain(tuned).map(|(name, vectors)| (name, Some(vectors))).collect();
         let encoders = if encoders.is_empty() { vec![(FROZEN, None)] } else { encoders };
         let has_transfer = self.plan.experts.contains(&ExpertKind::Transfer);
-        let joint = [SequenceTuning::Joint];
+        let joint = [SequenceTuning::AtOnce];
         let tunings = if has_transfer { choices.tunings } else { &joint };
         let first = self.fitted.len();
         for &(encoder, vectors) in &encoders {

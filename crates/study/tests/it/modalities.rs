@@ -3,7 +3,7 @@
 
 use segue_data::{EntityIdx, ItemGraph, ItemIdx, KnowledgeGraph, Link};
 use segue_eval::bootstrap::Bootstrap;
-use segue_models::behavior::JointConfig;
+use segue_models::sequence::JointConfig;
 use segue_models::{ExpertKind, TokenKind};
 use segue_recommend::DomainModel;
 use segue_study::ablation::part::{Part, fit_without, refit_without};

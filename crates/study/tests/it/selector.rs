@@ -2,27 +2,27 @@
 
 use segue_data::TrainSet;
 use segue_data::reveal::with_events;
-use segue_models::behavior::{BehaviorConfig, SequenceTuning, TransferConfig};
+use segue_models::sequence::{SequenceConfig, SequenceTuning, TransferConfig};
 use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, ItemVectors, Scope, TextSpace};
 use segue_study::ablation::part::{Part, fit_without};
 use segue_study::selection::select::{Choices, Sources, select};
-use segue_train::behavior_fit::{Lessons, Validation, fit_behavior};
 use segue_train::learn::Epoch;
-use segue_train::{FitPlan, Keeping, Objective, Session};
+use segue_train::sequence_fit::{Lessons, SequenceTraining, Validation, fit_sequence};
+use segue_train::{FitPlan, Objective, Session};
 
 use crate::story::{SOURCE, Source, Stage, Story, TARGET, plan};
 
-const EVERY: Choices<'_> = Choices { each: true, tunings: &[SequenceTuning::Joint], encoders: &[] };
+const EVERY: Choices<'_> = Choices { each: true, tunings: &[SequenceTuning::AtOnce], encoders: &[] };
 
 fn small(tuning: SequenceTuning) -> TransferConfig {
-    let sequence = BehaviorConfig {
+    let sequence = SequenceConfig {
         width: 16,
         n_heads: 2,
         n_layers: 1,
         max_len: 20,
         dropout: 0.1,
         max_epochs: 4,
-        ..BehaviorConfig::default()
+        ..SequenceConfig::default()
     };
     TransferConfig { sequence, tuning, ..TransferConfig::default() }
 }
@@ -40,8 +40,8 @@ fn pretrained(stage: &Stage, train: &TrainSet, config: &TransferConfig) -> (Expe
     let judge = stage.valid();
     let valid = Validation { judge: &judge, objective: Objective::Masked };
     let config = ExpertConfig::Transfer(config.clone());
-    fit_behavior((id, TARGET), &config, lessons, Some(valid), 0, (Keeping::nothing(), |_| ()))
-        .expect("it can be learned")
+    let training = SequenceTraining::new(id, TARGET, lessons, Some(valid), 0);
+    fit_sequence(training, &config, |_| ()).expect("it can be learned")
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn light_tuning_leaves_the_blocks_and_full_tuning_does_not() {
 fn a_tuning_after_the_frozen_one_goes_on_from_it_and_is_the_one_that_was_trained_alone() {
     let stage = Story { n_users: 500, ..Story::default() }.stage();
     let experts = vec![ExpertKind::Window, ExpertKind::Transfer];
-    let plan = FitPlan { experts, transfer: small(SequenceTuning::Joint), budget: 1, ..FitPlan::default() };
+    let plan = FitPlan { experts, transfer: small(SequenceTuning::AtOnce), budget: 1, ..FitPlan::default() };
     let candidates = |tunings: &[SequenceTuning]| {
         let choices = Choices { tunings, ..EVERY };
         select(&plan, stage.material(), &stage.valid(), choices, Session::unwatched())
@@ -112,10 +112,10 @@ fn a_refit_repeats_the_passes_of_each_phase() {
     let space = TextSpace::new(&words, &stage.split.train, items);
     let inputs = segue_models::FusionInputs { text: space.as_ref(), ..Default::default() };
     let lessons = Lessons { train: &stage.split.train_valid, items, inputs };
-    let place = (ExpertId { kind: ExpertKind::Transfer, scope: Scope::All }, TARGET);
+    let id = ExpertId { kind: ExpertKind::Transfer, scope: Scope::All };
     let config = ExpertConfig::Transfer(config);
-    let (_, passes) =
-        fit_behavior(place, &config, lessons, None, 0, (Keeping::nothing(), |_| ())).expect("it fits");
+    let training = SequenceTraining::new(id, TARGET, lessons, None, 0);
+    let (_, passes) = fit_sequence(training, &config, |_| ()).expect("it fits");
     assert_eq!(passes.len(), 4);
 }
 

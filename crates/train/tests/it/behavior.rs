@@ -3,28 +3,28 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue_eval::leak::ChanceCheck;
-use segue_models::behavior::BehaviorConfig;
+use segue_models::sequence::SequenceConfig;
 use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, Query, Scope};
-use segue_train::behavior_fit::{Lessons, Validation, fit_behavior};
 use segue_train::judge::mean;
 use segue_train::learn::Epoch;
-use segue_train::{Judge, Keeping, Objective};
+use segue_train::sequence_fit::{Lessons, SequenceTraining, Validation, fit_sequence};
+use segue_train::{Judge, Objective};
 
 use crate::story::{Stage, Story, TARGET};
 
-fn small() -> BehaviorConfig {
-    BehaviorConfig {
+fn small() -> SequenceConfig {
+    SequenceConfig {
         width: 16,
         n_heads: 2,
         n_layers: 1,
         max_len: 20,
         dropout: 0.1,
         max_epochs: 12,
-        ..BehaviorConfig::default()
+        ..SequenceConfig::default()
     }
 }
 
-fn trained(stage: &Stage, config: &BehaviorConfig, scope: Scope) -> (Expert, Vec<Epoch>) {
+fn trained(stage: &Stage, config: &SequenceConfig, scope: Scope) -> (Expert, Vec<Epoch>) {
     let id = ExpertId { kind: ExpertKind::Behavior, scope };
     let judge = stage.valid();
     let valid = Validation { judge: &judge, objective: Objective::Masked };
@@ -34,8 +34,8 @@ fn trained(stage: &Stage, config: &BehaviorConfig, scope: Scope) -> (Expert, Vec
         inputs: segue_models::FusionInputs::default(),
     };
     let config = ExpertConfig::Behavior(config.clone());
-    fit_behavior((id, TARGET), &config, data, Some(valid), 0, (Keeping::nothing(), |_| ()))
-        .expect("the data can be learned")
+    let training = SequenceTraining::new(id, TARGET, data, Some(valid), 0);
+    fit_sequence(training, &config, |_| ()).expect("the data can be learned")
 }
 
 fn ndcg(stage: &Stage, judge: &Judge<'_>, expert: &Expert) -> f64 {
@@ -74,7 +74,7 @@ fn random_targets_are_hit_at_chance() {
 #[test]
 fn one_two_and_four_threads_give_the_same_bytes_and_a_refit_repeats_the_passes() {
     let stage = Story { n_users: 300, ..Story::default() }.stage();
-    let config = BehaviorConfig { max_epochs: 3, n_negatives: 40, ..small() };
+    let config = SequenceConfig { max_epochs: 3, n_negatives: 40, ..small() };
     let bytes = |n_threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
         pool.install(|| trained(&stage, &config, Scope::All).0.save().to_bytes().unwrap())
@@ -88,9 +88,8 @@ fn one_two_and_four_threads_give_the_same_bytes_and_a_refit_repeats_the_passes()
         items: &stage.dataset.items,
         inputs: segue_models::FusionInputs::default(),
     };
-    let (again, repeated) =
-        fit_behavior((expert.id, TARGET), expert.config(), data, None, 0, (Keeping::nothing(), |_| ()))
-            .unwrap();
+    let training = SequenceTraining::new(expert.id, TARGET, data, None, 0);
+    let (again, repeated) = fit_sequence(training, expert.config(), |_| ()).unwrap();
     assert_eq!(repeated.len(), found.epochs);
     assert_eq!(repeated.last().unwrap().loss, curve[found.epochs - 1].loss);
     assert!(again.save().to_bytes().unwrap() == expert.save().to_bytes().unwrap());
@@ -129,16 +128,16 @@ fn what_is_known_about_users_tells_the_taste_of_those_who_have_done_nothing() {
     assert_eq!(judge.query(1).profile, dataset.profiles.get(1), "cases bring the profile of their user");
     let valid = Validation { judge: &judge, objective: Objective::Masked };
     let share_fitting = |profile_tokens: bool, color: &str| {
-        let config = ExpertConfig::Behavior(BehaviorConfig { profile_tokens, ..small() });
+        let config = ExpertConfig::Behavior(SequenceConfig { profile_tokens, ..small() });
         let lessons = Lessons {
             train: &split.train,
             items: &dataset.items,
             inputs: segue_models::FusionInputs::default(),
         };
-        let watched = (Keeping::nothing(), |_: &Epoch| ());
-        let fitted = fit_behavior((id, domain), &config, lessons, Some(valid), 0, watched).unwrap();
+        let training = SequenceTraining::new(id, domain, lessons, Some(valid), 0);
+        let fitted = fit_sequence(training, &config, |_| ()).unwrap();
         let profile = [dataset.profiles.find("color", color).unwrap()];
-        let query = Query { domain, history: &[], profile: &profile, timestamp: 0 };
+        let query = Query { domain, history: &[], profile: &profile, timestamp: None };
         let mut scores = vec![f32::NAN; dataset.n_items()];
         fitted.0.score(&query, &dataset.items, &mut scores);
         let mut order: Vec<usize> = (0..dataset.n_items()).filter(|&at| scores[at] != 0.0).collect();

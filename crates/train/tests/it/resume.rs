@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use segue_models::behavior::{Behavior, BehaviorConfig, BehaviorStep, Example};
-use segue_models::nn::dropout::DropoutKey;
-use segue_models::nn::{Gradients, Params};
-use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, Scope};
-use segue_train::behavior_fit::{Lessons, Validation, fit_behavior};
+use segue_models::sequence::{Example, SequenceConfig, SequenceModel, SequenceStep};
+use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, Place, Scope};
+use segue_nn::dropout::DropoutKey;
+use segue_nn::{Gradients, Params};
 use segue_train::judge::mean;
 use segue_train::learn::{Epoch, LearnPlan, Learner, Method, learn};
+use segue_train::sequence_fit::{Lessons, SequenceTraining, Validation, fit_sequence};
 use segue_train::{Judge, Keeping, Objective, TrainError};
 
 use crate::folder::Folder;
@@ -20,15 +20,15 @@ use crate::story::{Stage, Story, TARGET};
 
 const N_TRIALS: u64 = 50;
 
-fn small() -> BehaviorConfig {
-    BehaviorConfig {
+fn small() -> SequenceConfig {
+    SequenceConfig {
         width: 8,
         n_heads: 2,
         n_layers: 1,
         max_len: 10,
         dropout: 0.2,
         n_negatives: 20,
-        ..BehaviorConfig::default()
+        ..SequenceConfig::default()
     }
 }
 
@@ -50,9 +50,9 @@ fn plan(n_examples: usize, epochs: usize) -> LearnPlan {
 
 /// The behavior model; asks for a stop after some steps, and counts those taken.
 struct Interrupted<'a> {
-    model: Behavior,
+    model: SequenceModel,
     examples: &'a [Example],
-    step: BehaviorStep,
+    step: SequenceStep,
     judge: &'a Judge<'a>,
     n_steps: &'a Cell<usize>,
     stop_after: usize,
@@ -85,7 +85,7 @@ impl Learner for Interrupted<'_> {
 type Outcome = (Vec<u8>, Vec<Epoch>);
 
 struct Setting<'a> {
-    model: Behavior,
+    model: SequenceModel,
     examples: Vec<Example>,
     judge: Judge<'a>,
     n_steps: Cell<usize>,
@@ -94,7 +94,12 @@ struct Setting<'a> {
 impl<'a> Setting<'a> {
     fn new(stage: &'a Stage) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let model = Behavior::new(&small(), &stage.dataset.items, (TARGET, Scope::All), &mut rng);
+        let model = SequenceModel::new(
+            &small(),
+            &stage.dataset.items,
+            Place { domain: TARGET, scope: Scope::All },
+            &mut rng,
+        );
         let mut model = model.expect("the items can be modeled");
         let examples = Example::all_of(&stage.split.train, &model);
         model.count_targets(&examples);
@@ -107,7 +112,7 @@ impl<'a> Setting<'a> {
         let mut learner = Interrupted {
             model: self.model.clone(),
             examples: &self.examples,
-            step: BehaviorStep::default(),
+            step: SequenceStep::default(),
             judge: &self.judge,
             n_steps: &self.n_steps,
             stop_after,
@@ -153,7 +158,7 @@ fn stopped_at_any_step_it_gives_the_same_bytes_and_takes_no_step_twice() {
 #[test]
 fn an_expert_from_its_checkpoints_is_the_same_expert() {
     let stage = Story { n_users: 150, ..Story::default() }.stage();
-    let config = ExpertConfig::Behavior(BehaviorConfig { max_epochs: 4, ..small() });
+    let config = ExpertConfig::Behavior(SequenceConfig { max_epochs: 4, ..small() });
     let (judge, folder) = (stage.valid(), Folder::new("expert"));
     let id = ExpertId { kind: ExpertKind::Behavior, scope: Scope::Target };
     let train = |keeping: Keeping<'_>, stop_at: usize| -> Result<(Expert, Vec<Epoch>), TrainError> {
@@ -164,7 +169,9 @@ fn an_expert_from_its_checkpoints_is_the_same_expert() {
             inputs: segue_models::FusionInputs::default(),
         };
         let show = |epoch: &Epoch| keeping.stop.store(epoch.epoch == stop_at, Ordering::Relaxed);
-        fit_behavior((id, TARGET), &config, data, Some(valid), 0, (keeping, show))
+        let training =
+            SequenceTraining { keeping, ..SequenceTraining::new(id, TARGET, data, Some(valid), 0) };
+        fit_sequence(training, &config, show)
     };
     let stop = AtomicBool::new(false);
     let keeping = Keeping { folder: None, every_steps: 0, stop: &stop };

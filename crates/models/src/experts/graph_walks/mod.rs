@@ -6,16 +6,25 @@ mod weights;
 
 use std::ops::Range;
 
+use rand::{Rng, RngCore};
 use segue_data::{DomainIdx, ItemCatalog, ItemGraph, ItemIdx, TrainSet};
 use serde::{Deserialize, Serialize};
 
 pub use self::path::{GraphPath, PathStep};
 use self::space::{Features, Space, scale};
 use self::weights::RelationWeights;
-use crate::query::{Fading, Query, Scope, faded_history};
+use super::contract::{FitContext, KindFacts, Scorer, Settings};
+use super::grid::{self, HALF_LIVES, RECENCY};
+use super::window::{Window, WindowConfig};
+use super::{ExpertConfig, ExpertId, ExpertKind, Fitted};
+use crate::query::{Fading, Place, Query};
 use crate::similarity::{ItemSimilarity, RowScratch, SparseRow, keep_largest};
 use crate::tensors::{ModelError, Tensors};
-use crate::window::{Window, WindowConfig};
+
+pub(super) const GRAPH: KindFacts = KindFacts {
+    has_material: |context| context.graph.is_some(),
+    ..KindFacts::closed_form(ExpertKind::Graph, "graph", || ExpertConfig::Graph(GraphWalksConfig::default()))
+};
 
 /// Settings of [`GraphWalks`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,11 +63,44 @@ impl Default for GraphWalksConfig {
     }
 }
 
-impl GraphWalksConfig {
-    /// Weighted history items for scoring, newest first.
-    pub fn history(&self, query: &Query<'_>, items: &ItemCatalog, scope: Scope) -> Vec<(ItemIdx, f32)> {
-        let fading = Fading { recency: self.recency, half_life_days: self.half_life_days };
-        faded_history(query, fading, |item| scope.keeps(item, query.domain, items))
+impl Settings for GraphWalksConfig {
+    fn fit(&self, id: ExpertId, train: &TrainSet, context: &FitContext<'_>) -> Result<Fitted, ModelError> {
+        let place = Place { domain: context.domain, scope: id.scope };
+        GraphWalks::fit(self, context.graph, train, context.items, place).map(Fitted::Graph)
+    }
+
+    fn load(&self, items: &ItemCatalog, place: Place, tensors: &mut Tensors) -> Result<Fitted, ModelError> {
+        GraphWalks::load(self, items, place.domain, tensors).map(Fitted::Graph)
+    }
+
+    fn fading(&self) -> Option<Fading> {
+        Some(Fading { recency: self.recency, half_life_days: self.half_life_days })
+    }
+
+    fn step(&self, _: ExpertKind, rng: &mut dyn RngCore) -> ExpertConfig {
+        let mut next = self.clone();
+        match rng.random_range(0..8) {
+            0 => grid::move_on(&mut next.degree_exponent, &[0.0, 0.25, 0.5, 0.75, 1.0], rng),
+            1 => grid::move_on(&mut next.lift_exponent, &[0.0, 0.5, 1.0, 1.5], rng),
+            2 => grid::move_on(&mut next.third_hop, &[0.0, 0.25, 0.5, 1.0], rng),
+            3 => grid::move_on(&mut next.norm_exponent, &[0.0, 0.25, 0.5, 0.75, 1.0], rng),
+            4 | 5 => grid::move_on(&mut next.through_users, &[0.0, 0.5, 1.0, 2.0, 4.0], rng),
+            6 => grid::move_on(&mut next.half_life_days, HALF_LIVES, rng),
+            _ => grid::move_on(&mut next.recency, RECENCY, rng),
+        }
+        ExpertConfig::Graph(next)
+    }
+
+    fn differs_in_scoring_only(&self, other: &ExpertConfig) -> bool {
+        let ExpertConfig::Graph(other) = other else { return false };
+        let Self { recency, half_life_days, .. } = *other;
+        Self { recency, half_life_days, ..self.clone() } == *other
+    }
+
+    fn score_by(&self, model: &mut Fitted) {
+        if let Fitted::Graph(model) = model {
+            model.config = self.clone();
+        }
     }
 }
 
@@ -71,6 +113,8 @@ impl GraphWalksConfig {
 /// co-occurrence and `S` without `g`: what is near to what the same users had.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GraphWalks {
+    /// What it was fitted with: paths are walked again by the same settings.
+    config: GraphWalksConfig,
     similarity: ItemSimilarity, // [n_items, n_candidates]
     /// What users had together, `[n_items, n_candidates]`, rows of sum ≤ 1; empty without `through_users`.
     together: ItemSimilarity,
@@ -85,7 +129,7 @@ const TOGETHER: usize = 30;
 const ROW_SHRINK: f32 = 0.2;
 
 impl GraphWalks {
-    /// Walks from the items that `scope` keeps to the items of `domain`.
+    /// Walks from the items that the place's scope keeps to the items of its domain.
     ///
     /// # Errors
     /// Stands aside without a graph, or when no fact is about the domain's items.
@@ -93,12 +137,13 @@ impl GraphWalks {
         config: &GraphWalksConfig,
         graph: Option<&ItemGraph>,
         train: &TrainSet,
-        (items, domain, scope): (&ItemCatalog, DomainIdx, Scope),
+        items: &ItemCatalog,
+        place: Place,
     ) -> Result<Self, ModelError> {
         let aside = |reason: &str| ModelError::StandsAside { expert: "graph", reason: reason.into() };
         let graph =
             graph.ok_or_else(|| aside("no graph: neither triples nor item fields whose values repeat"))?;
-        let target = items.range(domain);
+        let target = items.range(place.domain);
         let is_connected = |item: usize| {
             let entity = graph.entity_of(ItemIdx(item as u32));
             entity.is_some_and(|entity| !graph.edges(entity).is_empty())
@@ -106,15 +151,15 @@ impl GraphWalks {
         if !target.clone().any(is_connected) {
             return Err(aside("no fact is about an item of this domain"));
         }
-        let weights = weights::learn(config, graph, train, (items, domain, scope));
+        let weights = weights::learn(config, graph, train, items, place);
         let together = if config.through_users > 0.0 {
-            together(Window::fit(&WindowConfig::default(), train, items, domain, scope).similarity())
+            together(Window::fit(&WindowConfig::default(), train, items, place).similarity())
         } else {
             ItemSimilarity::default()
         };
         let similarity = {
             let space = Space::new(graph, config, &weights);
-            let reads = |item: usize| scope.keeps(ItemIdx(item as u32), domain, items);
+            let reads = |item: usize| place.keeps(ItemIdx(item as u32), items);
             let walks = Walks::new(&space, config, items.len(), target.clone());
             walks.similarity(&together, reads)
         };
@@ -122,13 +167,8 @@ impl GraphWalks {
             return Err(aside("no relation brings items together beyond chance"));
         }
         let relations = graph.relations.clone();
-        Ok(Self { similarity, together, relations, weights, first_candidate: target.start })
-    }
-
-    /// Scores all candidates of the domain.
-    pub fn score(&self, history: &[(ItemIdx, f32)], scores: &mut [f32]) {
-        scores.fill(0.0);
-        self.similarity.add_weighted(history, scores);
+        let config = config.clone();
+        Ok(Self { config, similarity, together, relations, weights, first_candidate: target.start })
     }
 
     /// Item → candidate weights.
@@ -141,27 +181,16 @@ impl GraphWalks {
         self.relations.iter().map(String::as_str).zip(self.weights.relations.iter().copied())
     }
 
-    pub(crate) fn save(&self, tensors: &mut Tensors) {
-        self.similarity.save("graph", tensors);
-        if self.together.n_rows() > 0 {
-            self.together.save("graph.together", tensors);
-        }
-        tensors.put_texts("graph.relations", &self.relations);
-        let mut weights = self.weights.relations.clone();
-        weights.push(self.weights.itself);
-        tensors.put_f32("graph.weights", weights);
-    }
-
-    pub(crate) fn load(
+    fn load(
         config: &GraphWalksConfig,
-        n_items: usize,
-        target: Range<usize>,
+        items: &ItemCatalog,
+        domain: DomainIdx,
         tensors: &mut Tensors,
     ) -> Result<Self, ModelError> {
-        let shape = (n_items, target.len());
-        let similarity = ItemSimilarity::load("graph", shape, tensors)?;
+        let (n_items, target) = (items.len(), items.range(domain));
+        let similarity = ItemSimilarity::load("graph", n_items, target.len(), tensors)?;
         let together = if config.through_users > 0.0 {
-            ItemSimilarity::load("graph.together", shape, tensors)?
+            ItemSimilarity::load("graph.together", n_items, target.len(), tensors)?
         } else {
             ItemSimilarity::default()
         };
@@ -173,7 +202,40 @@ impl GraphWalks {
         }
         let itself = weights.pop().unwrap_or(1.0);
         let weights = RelationWeights { relations: weights, itself };
-        Ok(Self { similarity, together, relations, weights, first_candidate: target.start })
+        let config = config.clone();
+        Ok(Self { config, similarity, together, relations, weights, first_candidate: target.start })
+    }
+}
+
+impl Scorer for GraphWalks {
+    fn score(&self, _: &Query<'_>, history: &[(ItemIdx, f32)], scores: &mut [f32]) {
+        scores.fill(0.0);
+        self.similarity.add_weighted(history, scores);
+    }
+
+    fn save(&self, tensors: &mut Tensors) {
+        self.similarity.save("graph", tensors);
+        if self.together.n_rows() > 0 {
+            self.together.save("graph.together", tensors);
+        }
+        tensors.put_texts("graph.relations", &self.relations);
+        let mut weights = self.weights.relations.clone();
+        weights.push(self.weights.itself);
+        tensors.put_f32("graph.weights", weights);
+    }
+
+    fn paths(
+        &self,
+        graph: &ItemGraph,
+        history: &[(ItemIdx, f32)],
+        candidate: usize,
+        n: usize,
+    ) -> Vec<GraphPath> {
+        self.strongest_paths(graph, history, candidate, n)
+    }
+
+    fn item_weights(&self) -> Option<&ItemSimilarity> {
+        Some(&self.similarity)
     }
 }
 
@@ -280,7 +342,8 @@ impl<'a> Walks<'a> {
             if !reads(item) {
                 return none();
             }
-            let mut add = |(columns, values): (&[u32], &[f32]), weight: f32| {
+            let mut add = |row: (&[u32], &[f32]), weight: f32| {
+                let (columns, values) = row;
                 let columns = columns.iter().map(|&column| column as usize);
                 scratch.add_all(columns.zip(values.iter().map(|value| value * weight)));
             };

@@ -1,10 +1,30 @@
 //! What is popular in the domain: over all time, or lately as seen from the moment of the request.
 
-use segue_data::{DomainIdx, ItemCatalog, TrainSet};
+use rand::{Rng, RngCore};
+use segue_data::{DomainIdx, ItemCatalog, ItemIdx, TrainSet};
 use serde::{Deserialize, Serialize};
 
-use crate::query::Query;
+use super::contract::{FitContext, KindFacts, Scorer, Settings};
+use super::{ExpertConfig, ExpertId, ExpertKind, Fitted, grid};
+use crate::query::{Place, Query};
 use crate::tensors::{ModelError, Tensors};
+
+pub(super) const POPULARITY: KindFacts = KindFacts {
+    scope_with_sources: None,
+    uses_history: false,
+    ..KindFacts::closed_form(ExpertKind::Popularity, "popularity", || {
+        ExpertConfig::Popularity(PopularityConfig::default())
+    })
+};
+
+pub(super) const RECENT: KindFacts = KindFacts {
+    kind: ExpertKind::Recent,
+    name: "recent",
+    default: || {
+        ExpertConfig::Popularity(PopularityConfig { half_life_days: 30.0, ..PopularityConfig::default() })
+    },
+    ..POPULARITY
+};
 
 /// Settings of [`Popularity`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +39,27 @@ pub struct PopularityConfig {
 impl Default for PopularityConfig {
     fn default() -> Self {
         Self { half_life_days: 0.0, logarithm: false }
+    }
+}
+
+impl Settings for PopularityConfig {
+    fn fit(&self, _: ExpertId, train: &TrainSet, context: &FitContext<'_>) -> Result<Fitted, ModelError> {
+        Popularity::fit(self, train, context.items, context.domain).map(Fitted::Popularity)
+    }
+
+    fn load(&self, items: &ItemCatalog, place: Place, tensors: &mut Tensors) -> Result<Fitted, ModelError> {
+        Popularity::load(items.range(place.domain).len(), tensors).map(Fitted::Popularity)
+    }
+
+    fn step(&self, kind: ExpertKind, rng: &mut dyn RngCore) -> ExpertConfig {
+        let mut next = self.clone();
+        if kind == ExpertKind::Recent && rng.random_bool(0.7) {
+            let days = &[3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 240.0, 480.0];
+            grid::move_on(&mut next.half_life_days, days, rng);
+        } else {
+            next.logarithm = !next.logarithm;
+        }
+        ExpertConfig::Popularity(next)
     }
 }
 
@@ -88,36 +129,25 @@ impl Popularity {
         Ok(Self { moments, scores, n_candidates: range.len() })
     }
 
-    /// The same scores for every user at the same moment; a query without time is asked now.
-    pub fn score(&self, query: &Query<'_>, scores: &mut [f32]) {
-        scores.copy_from_slice(self.at(query.timestamp));
-    }
-
-    fn at(&self, timestamp: i64) -> &[f32] {
+    fn at(&self, timestamp: Option<i64>) -> &[f32] {
         let last = self.moments.len() - 1;
         let at = match timestamp {
-            0 => last,
-            time => self.moments.partition_point(|&moment| moment <= time).saturating_sub(1),
+            None => last,
+            Some(time) => self.moments.partition_point(|&moment| moment <= time).saturating_sub(1),
         };
         &self.scores[at * self.n_candidates..(at + 1) * self.n_candidates]
     }
 
     /// Position of a candidate among all candidates now, 1 = most popular; ties count half.
     pub fn rank(&self, candidate: usize) -> f64 {
-        let scores = self.at(0);
+        let scores = self.at(None);
         let own = scores[candidate];
         let above = scores.iter().filter(|&&score| score > own).count();
         let equal = scores.iter().filter(|&&score| score == own).count();
         1.0 + above as f64 + (equal - 1) as f64 / 2.0
     }
 
-    pub(crate) fn save(&self, tensors: &mut Tensors) {
-        tensors.put_f32("popularity.scores", self.scores.clone());
-        // Signed times as their bits.
-        tensors.put_u64("popularity.moments", self.moments.iter().map(|&moment| moment as u64).collect());
-    }
-
-    pub(crate) fn load(n_candidates: usize, tensors: &mut Tensors) -> Result<Self, ModelError> {
+    fn load(n_candidates: usize, tensors: &mut Tensors) -> Result<Self, ModelError> {
         let scores = tensors.take_f32("popularity.scores")?;
         let moments: Vec<i64> =
             tensors.take_u64("popularity.moments")?.into_iter().map(|bits| bits as i64).collect();
@@ -127,6 +157,23 @@ impl Popularity {
             return Err(ModelError::Inconsistent { tensor: "popularity.scores".into(), expected });
         }
         Ok(Self { moments, scores, n_candidates })
+    }
+}
+
+impl Scorer for Popularity {
+    /// The same scores for every user at the same moment; a query without time is asked now.
+    fn score(&self, query: &Query<'_>, _: &[(ItemIdx, f32)], scores: &mut [f32]) {
+        scores.copy_from_slice(self.at(query.timestamp));
+    }
+
+    fn save(&self, tensors: &mut Tensors) {
+        tensors.put_f32("popularity.scores", self.scores.clone());
+        // Signed times as their bits.
+        tensors.put_u64("popularity.moments", self.moments.iter().map(|&moment| moment as u64).collect());
+    }
+
+    fn popularity_rank(&self, candidate: usize) -> Option<f64> {
+        Some(self.rank(candidate))
     }
 }
 
@@ -166,27 +213,28 @@ mod tests {
         .unwrap()
     }
 
-    fn ask(model: &Popularity, timestamp: i64) -> Vec<f32> {
+    fn ask(model: &Popularity, timestamp: Option<i64>) -> Vec<f32> {
         let mut scores = vec![0.0; 3];
-        model.score(&Query { domain: DomainIdx(0), history: &[], profile: &[], timestamp }, &mut scores);
+        let query = Query { domain: DomainIdx(0), history: &[], profile: &[], timestamp };
+        model.score(&query, &[], &mut scores);
         scores
     }
 
     #[test]
     fn all_time_counts_count_all_events_at_any_moment() {
         let model = fit(0.0);
-        assert_eq!(ask(&model, 0), [3.0, 2.0, 0.0]);
-        assert_eq!(ask(&model, 86_400 * 2), [3.0, 2.0, 0.0]);
+        assert_eq!(ask(&model, None), [3.0, 2.0, 0.0]);
+        assert_eq!(ask(&model, Some(86_400 * 2)), [3.0, 2.0, 0.0]);
         assert_eq!((model.rank(0), model.rank(2)), (1.0, 3.0));
     }
 
     #[test]
     fn recent_counts_see_only_what_happened_before_the_request() {
         let model = fit(2.0);
-        let early = ask(&model, 86_400 * 4);
+        let early = ask(&model, Some(86_400 * 4));
         assert!(early[0] > 1.0 && early[1] == 0.0, "{early:?}");
-        let late = ask(&model, 86_400 * 20);
+        let late = ask(&model, Some(86_400 * 20));
         assert!(late[1] > late[0], "{late:?}");
-        assert_eq!(late, ask(&model, 0));
+        assert_eq!(late, ask(&model, None));
     }
 }

@@ -1,14 +1,25 @@
 //! Content expert: items whose words resemble the history's. Works for items and domains without any interaction.
 
 use foldhash::HashMap;
-use segue_data::{DomainIdx, ItemCatalog, ItemIdx};
+use rand::{Rng, RngCore};
+use segue_data::{DomainIdx, ItemCatalog, ItemIdx, TrainSet};
 use serde::{Deserialize, Serialize};
 
-use crate::query::{Fading, Query, Scope, faded_history};
-use crate::similarity::{ItemSimilarity, SparseRow};
+use super::contract::{FitContext, KindFacts, Scorer, Settings};
+use super::grid::{self, HALF_LIVES, RECENCY, REPEATS};
+use super::{ExpertConfig, ExpertId, ExpertKind, Fitted};
+use crate::query::{Fading, Place, Query};
+use crate::similarity::{ItemSimilarity, SparseRow, keep_largest};
 use crate::svd;
 use crate::tensors::{ModelError, Tensors};
 use crate::tokenize::words_and_bigrams;
+
+pub(super) const CONTENT: KindFacts =
+    KindFacts::closed_form(
+        ExpertKind::Content,
+        "content",
+        || ExpertConfig::Content(ContentConfig::default()),
+    );
 
 /// Settings of [`Content`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,11 +75,55 @@ impl ContentConfig {
             _ => self.other,
         }
     }
+}
 
-    /// Weighted history items for scoring, newest first.
-    pub fn history(&self, query: &Query<'_>, items: &ItemCatalog, scope: Scope) -> Vec<(ItemIdx, f32)> {
-        let fading = Fading { recency: self.recency, half_life_days: self.half_life_days };
-        faded_history(query, fading, |item| scope.keeps(item, query.domain, items))
+impl Settings for ContentConfig {
+    fn fit(&self, _: ExpertId, _: &TrainSet, context: &FitContext<'_>) -> Result<Fitted, ModelError> {
+        Content::fit(self, context.items, context.domain).map(Fitted::Content)
+    }
+
+    fn load(&self, items: &ItemCatalog, place: Place, tensors: &mut Tensors) -> Result<Fitted, ModelError> {
+        Content::load(self, items, place.domain, tensors).map(Fitted::Content)
+    }
+
+    fn fading(&self) -> Option<Fading> {
+        Some(Fading { recency: self.recency, half_life_days: self.half_life_days })
+    }
+
+    fn further_starts(&self, _: ExpertKind, known_compete: bool) -> Vec<ExpertConfig> {
+        let repeats = REPEATS.iter().filter(|_| known_compete);
+        repeats.map(|&repeat| ExpertConfig::Content(Self { repeat, ..self.clone() })).collect()
+    }
+
+    fn step(&self, _: ExpertKind, rng: &mut dyn RngCore) -> ExpertConfig {
+        const WEIGHTS: &[f32] = &[0.0, 0.25, 0.5, 1.0, 2.0, 4.0];
+        let mut next = self.clone();
+        if grid::moves_repeat(&mut next.repeat, rng) {
+            return ExpertConfig::Content(next);
+        }
+        match rng.random_range(0..8) {
+            6 => grid::move_count(&mut next.svd_dim, &[0, 64, 128, 256], rng),
+            0 => grid::move_on(&mut next.title, WEIGHTS, rng),
+            1 => grid::move_on(&mut next.brand, WEIGHTS, rng),
+            2 => grid::move_on(&mut next.categories, WEIGHTS, rng),
+            3 => grid::move_on(&mut next.description, WEIGHTS, rng),
+            4 => grid::move_on(&mut next.other, WEIGHTS, rng),
+            5 => grid::move_on(&mut next.half_life_days, HALF_LIVES, rng),
+            _ => grid::move_on(&mut next.recency, RECENCY, rng),
+        }
+        ExpertConfig::Content(next)
+    }
+
+    fn differs_in_scoring_only(&self, other: &ExpertConfig) -> bool {
+        let ExpertConfig::Content(other) = other else { return false };
+        let Self { recency, half_life_days, repeat, .. } = *other;
+        Self { recency, half_life_days, repeat, ..self.clone() } == *other
+    }
+
+    fn score_by(&self, model: &mut Fitted) {
+        if let Fitted::Content(model) = model {
+            model.repeat = self.repeat;
+        }
     }
 }
 
@@ -83,6 +138,7 @@ pub struct Content {
     postings: ItemSimilarity, // [n_features, n_candidates]
     first_candidate: usize,
     vectors: Option<Vectors>,
+    repeat: f32,
 }
 
 /// Dense item vectors of length 1, `[n_items, dim]`.
@@ -131,7 +187,8 @@ impl Content {
             let (values, dim) = svd::row_vectors(&rows, config.svd_dim);
             Vectors { values, dim }
         });
-        Ok(Self { vectors, ..Self::with_postings(features, rows, target.start, target.len()) })
+        let repeat = config.repeat;
+        Ok(Self { vectors, repeat, ..Self::with_postings(features, rows, target.start, target.len()) })
     }
 
     fn with_postings(
@@ -150,13 +207,13 @@ impl Content {
         }
         let postings =
             ItemSimilarity::build(features.len(), n_candidates, || (), |(), feature| lists[feature].clone());
-        Self { features, rows, postings, first_candidate, vectors: None }
+        Self { features, rows, postings, first_candidate, vectors: None, repeat: 0.0 }
     }
 
-    /// Cosine with the weighted history; an item gets `repeat` of its likeness to itself.
-    pub fn score(&self, history: &[(ItemIdx, f32)], repeat: f32, scores: &mut [f32]) {
+    // Cosine with the weighted history; an item gets `repeat` of its likeness to itself.
+    fn cosines(&self, history: &[(ItemIdx, f32)], repeat: f32, scores: &mut [f32]) {
         if let Some(vectors) = &self.vectors {
-            return vectors.score(history, (repeat, self.first_candidate), scores);
+            return vectors.cosines(history, repeat, self.first_candidate, scores);
         }
         scores.fill(0.0);
         let profile: Vec<(ItemIdx, f32)> =
@@ -189,24 +246,6 @@ impl Content {
         entries
     }
 
-    /// The words and bigrams that a candidate shares with the history, strongest first, with their part of the score.
-    pub fn shared_words(&self, history: &[(ItemIdx, f32)], candidate: usize, n: usize) -> Vec<(String, f32)> {
-        let item = ItemIdx((self.first_candidate + candidate) as u32);
-        let others: Vec<(ItemIdx, f32)> =
-            history.iter().copied().filter(|&(other, _)| other != item).collect();
-        let profile = self.profile(&others);
-        let (columns, values) = self.rows.row(item.at());
-        let mut shared: Vec<(String, f32)> = Vec::new();
-        for (&feature, &value) in columns.iter().zip(values) {
-            if let Ok(at) = profile.binary_search_by_key(&feature, |&(column, _)| column) {
-                shared.push((self.features[feature as usize].clone(), profile[at].1 * value));
-            }
-        }
-        shared.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        shared.truncate(n);
-        shared
-    }
-
     /// Cosine of two items.
     pub fn similarity(&self, a: ItemIdx, b: ItemIdx) -> f32 {
         let ((a_columns, a_values), (b_columns, b_values)) = (self.rows.row(a.at()), self.rows.row(b.at()));
@@ -233,16 +272,36 @@ impl Content {
             n_candidates,
             || vec![0.0; n_candidates],
             |scores, item| {
-                self.score(&[(ItemIdx(item as u32), 1.0)], 0.0, scores);
+                self.cosines(&[(ItemIdx(item as u32), 1.0)], 0.0, scores);
                 let columns: Vec<u32> =
                     (0..n_candidates as u32).filter(|&j| scores[j as usize] > 0.0).collect();
                 let values = columns.iter().map(|&j| scores[j as usize]).collect();
-                crate::similarity::keep_largest((columns, values), n)
+                keep_largest((columns, values), n)
             },
         )
     }
 
-    pub(crate) fn save(&self, tensors: &mut Tensors) {
+    fn load(
+        config: &ContentConfig,
+        items: &ItemCatalog,
+        domain: DomainIdx,
+        tensors: &mut Tensors,
+    ) -> Result<Self, ModelError> {
+        let (n_items, target) = (items.len(), items.range(domain));
+        let features = tensors.take_texts("content.features")?;
+        let rows = ItemSimilarity::load("content.rows", n_items, features.len(), tensors)?;
+        let vectors = if config.svd_dim > 0 { Some(Vectors::load(config, n_items, tensors)?) } else { None };
+        let repeat = config.repeat;
+        Ok(Self { vectors, repeat, ..Self::with_postings(features, rows, target.start, target.len()) })
+    }
+}
+
+impl Scorer for Content {
+    fn score(&self, _: &Query<'_>, history: &[(ItemIdx, f32)], scores: &mut [f32]) {
+        self.cosines(history, self.repeat, scores);
+    }
+
+    fn save(&self, tensors: &mut Tensors) {
         tensors.put_texts("content.features", &self.features);
         self.rows.save("content.rows", tensors);
         if let Some(vectors) = &self.vectors {
@@ -251,22 +310,28 @@ impl Content {
         }
     }
 
-    pub(crate) fn load(
-        config: &ContentConfig,
-        n_items: usize,
-        target: std::ops::Range<usize>,
-        tensors: &mut Tensors,
-    ) -> Result<Self, ModelError> {
-        let features = tensors.take_texts("content.features")?;
-        let rows = ItemSimilarity::load("content.rows", (n_items, features.len()), tensors)?;
-        let vectors = if config.svd_dim > 0 { Some(Vectors::load(config, n_items, tensors)?) } else { None };
-        Ok(Self { vectors, ..Self::with_postings(features, rows, target.start, target.len()) })
+    /// With each word's part of the score.
+    fn shared_words(&self, history: &[(ItemIdx, f32)], candidate: usize, n: usize) -> Vec<(String, f32)> {
+        let item = ItemIdx((self.first_candidate + candidate) as u32);
+        let others: Vec<(ItemIdx, f32)> =
+            history.iter().copied().filter(|&(other, _)| other != item).collect();
+        let profile = self.profile(&others);
+        let (columns, values) = self.rows.row(item.at());
+        let mut shared: Vec<(String, f32)> = Vec::new();
+        for (&feature, &value) in columns.iter().zip(values) {
+            if let Ok(at) = profile.binary_search_by_key(&feature, |&(column, _)| column) {
+                shared.push((self.features[feature as usize].clone(), profile[at].1 * value));
+            }
+        }
+        shared.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        shared.truncate(n);
+        shared
     }
 }
 
 impl Vectors {
     // Cosine with the weighted history; an item gets `repeat` of its likeness to itself, and nobody less than nothing.
-    fn score(&self, history: &[(ItemIdx, f32)], (repeat, first_candidate): (f32, usize), scores: &mut [f32]) {
+    fn cosines(&self, history: &[(ItemIdx, f32)], repeat: f32, first_candidate: usize, scores: &mut [f32]) {
         let row = |item: usize| &self.values[item * self.dim..(item + 1) * self.dim];
         let mut profile = vec![0.0f32; self.dim];
         for &(item, weight) in history {
@@ -342,7 +407,8 @@ fn first_chars<'a>(text: &'a str, field: &str) -> &'a str {
     text.char_indices().nth(DESCRIPTION_CHARS).map_or(text, |(end, _)| &text[..end])
 }
 
-fn weigh((columns, counts): &SparseRow, idf: &[f32]) -> SparseRow {
+fn weigh(counted: &SparseRow, idf: &[f32]) -> SparseRow {
+    let (columns, counts) = counted;
     // Below one occurrence the logarithm would turn negative: linear there.
     let tf = |count: f32| if count >= 1.0 { 1.0 + count.ln() } else { count };
     let mut values: Vec<f32> =
@@ -371,7 +437,7 @@ mod tests {
         let items = books();
         let model = Content::fit(&ContentConfig::default(), &items, DomainIdx(0)).unwrap();
         let mut scores = vec![9.0; 4];
-        model.score(&[(ItemIdx(0), 1.0)], 0.0, &mut scores);
+        model.cosines(&[(ItemIdx(0), 1.0)], 0.0, &mut scores);
         assert!((scores[1] - model.similarity(ItemIdx(0), ItemIdx(1))).abs() < 1e-6);
         assert!(scores[1] > 0.3 && scores[1] < 1.0);
         assert!(scores[0].abs() < 1e-6);
@@ -397,8 +463,8 @@ mod tests {
         let svd = Content::fit(&config, &items, DomainIdx(0)).unwrap();
         let (mut a, mut b) = (vec![0.0; 4], vec![0.0; 4]);
         let history = [(ItemIdx(0), 1.0), (ItemIdx(2), 0.5)];
-        words.score(&history, 0.0, &mut a);
-        svd.score(&history, 0.0, &mut b);
+        words.cosines(&history, 0.0, &mut a);
+        svd.cosines(&history, 0.0, &mut b);
         // Without the words that stand in one title only, the two whale books become the same.
         assert!((b[1] - 1.0).abs() < 1e-3 && a[1] > 0.3, "{a:?} {b:?}");
         assert_eq!((b[0], b[2], b[3]), (0.0, 0.0, 0.0));
@@ -409,7 +475,7 @@ mod tests {
         let model = Content::fit(&ContentConfig::default(), &books(), DomainIdx(0)).unwrap();
         let shared = model.shared_words(&[(ItemIdx(0), 0.5)], 1, 10);
         let mut scores = vec![0.0; 4];
-        model.score(&[(ItemIdx(0), 0.5)], 0.0, &mut scores);
+        model.cosines(&[(ItemIdx(0), 0.5)], 0.0, &mut scores);
         assert!((shared.iter().map(|(_, part)| part).sum::<f32>() - scores[1]).abs() < 1e-6);
         assert!(shared.iter().any(|(word, _)| word == "blue whale"));
     }

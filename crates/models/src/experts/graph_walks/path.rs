@@ -3,8 +3,8 @@
 use segue_data::{EntityIdx, ItemGraph, ItemIdx, Triple};
 use serde::{Deserialize, Serialize};
 
+use super::GraphWalks;
 use super::space::{Features, Reached, Space, Step, product, scale, similarity};
-use super::{GraphWalks, GraphWalksConfig};
 
 /// Paths that are tried out for an item, strongest first.
 const PATHS_TRIED: usize = 8;
@@ -35,7 +35,7 @@ impl PathStep {
 pub struct GraphPath {
     /// The item of the history.
     pub from: ItemIdx,
-    /// The item that the same users had, from which the path goes on; it counts as an edge.
+    /// The item that the same users had, from which the path continues; it counts as an edge.
     pub together: Option<ItemIdx>,
     /// Its edges, from there to the candidate.
     pub steps: Vec<PathStep>,
@@ -55,24 +55,24 @@ struct Candidate {
 impl GraphWalks {
     /// The strongest paths to a candidate (counted within the domain) without which its score falls, at most `n`. Nothing where
     /// `graph` is not the one that was walked.
-    pub fn paths(
+    pub(super) fn strongest_paths(
         &self,
-        config: &GraphWalksConfig,
         graph: &ItemGraph,
-        (history, candidate): (&[(ItemIdx, f32)], usize),
+        history: &[(ItemIdx, f32)],
+        candidate: usize,
         n: usize,
     ) -> Vec<GraphPath> {
         if graph.relations != self.relations {
             return Vec::new();
         }
-        let space = Space::new(graph, config, &self.weights);
-        let score = |gone: &[Triple]| self.score_in(&space, config, (history, candidate), gone);
+        let space = Space::new(graph, &self.config, &self.weights);
+        let score = |gone: &[Triple]| self.score_in(&space, history, candidate, gone);
         let whole = score(&[]);
         if whole <= 0.0 {
             return Vec::new();
         }
         let mut found = Vec::new();
-        for path in self.strongest(&space, config, (history, candidate)) {
+        for path in self.strongest(&space, history, candidate) {
             let facts: Vec<Triple> = path.steps.iter().map(|step| step.fact).collect();
             let effect = (whole - score(&facts)) / whole;
             if effect > 0.0 {
@@ -90,30 +90,30 @@ impl GraphWalks {
     /// those of the smaller graph, weights of relations the learned ones.
     pub fn score_without(
         &self,
-        config: &GraphWalksConfig,
         graph: &ItemGraph,
-        (history, candidate): (&[(ItemIdx, f32)], usize),
+        history: &[(ItemIdx, f32)],
+        candidate: usize,
         gone: &[Triple],
     ) -> f32 {
-        let space = Space::new(graph, config, &self.weights);
-        self.score_in(&space, config, (history, candidate), gone)
+        let space = Space::new(graph, &self.config, &self.weights);
+        self.score_in(&space, history, candidate, gone)
     }
 
     fn score_in(
         &self,
         space: &Space<'_>,
-        config: &GraphWalksConfig,
-        (history, candidate): (&[(ItemIdx, f32)], usize),
+        history: &[(ItemIdx, f32)],
+        candidate: usize,
         gone: &[Triple],
     ) -> f32 {
         let to_item = self.item(candidate);
         let to = space.features(to_item, gone);
-        let exponent = config.norm_exponent;
+        let exponent = self.config.norm_exponent;
         let mut score = 0.0;
         for &(item, weight) in self.speaking(history, candidate) {
             score += weight * similarity(&space.features(item, gone), &to, exponent);
             for (other, share) in self.others(item, to_item) {
-                let share = weight * config.through_users * share;
+                let share = weight * self.config.through_users * share;
                 score += share * near_similarity(&space.features(other, gone), &to, exponent);
             }
         }
@@ -141,23 +141,23 @@ impl GraphWalks {
     }
 
     // Paths by their part of the score, largest first; ties by their facts.
-    fn strongest(
-        &self,
-        space: &Space<'_>,
-        config: &GraphWalksConfig,
-        (history, candidate): (&[(ItemIdx, f32)], usize),
-    ) -> Vec<Candidate> {
+    fn strongest(&self, space: &Space<'_>, history: &[(ItemIdx, f32)], candidate: usize) -> Vec<Candidate> {
         let to_item = self.item(candidate);
-        let target = End::of(space, to_item);
+        let target = End::new(space, to_item);
+        let exponent = self.config.norm_exponent;
         let mut paths: Vec<Candidate> = Vec::new();
         for &(item, weight) in self.speaking(history, candidate) {
-            let start = End::of(space, item);
-            meet(space, config, (&start, &target), (weight, true), |steps, share| {
+            let start = End::new(space, item);
+            let length = scale(start.norm, target.norm, exponent);
+            Ends { start: &start, target: &target, length, weight, far: true }.meet(space, |steps, share| {
                 paths.push(Candidate { from: item, together: None, steps, share });
             });
             for (other, share) in self.others(item, to_item) {
-                let (middle, weight) = (End::of(space, other), weight * config.through_users * share);
-                meet(space, config, (&middle, &target), (weight, false), |steps, share| {
+                let start = End::new(space, other);
+                let weight = weight * self.config.through_users * share;
+                let length = scale(start.norm, target.norm, exponent);
+                let ends = Ends { start: &start, target: &target, length, weight, far: false };
+                ends.meet(space, |steps, share| {
                     paths.push(Candidate { from: item, together: Some(other), steps, share });
                 });
             }
@@ -183,7 +183,7 @@ struct End {
 }
 
 impl End {
-    fn of(space: &Space<'_>, item: ItemIdx) -> Self {
+    fn new(space: &Space<'_>, item: ItemIdx) -> Self {
         let mut walks = space.walks(item, &[]);
         walks.retain(|walk| space.connects(walk.entity.0, 0));
         walks.sort_by_key(|walk| walk.entity);
@@ -191,34 +191,38 @@ impl End {
     }
 }
 
-// All pairs of walks from both ends that meet at an entity, of one to three edges together.
-fn meet(
-    space: &Space<'_>,
-    config: &GraphWalksConfig,
-    (start, target): (&End, &End),
-    (weight, far): (f32, bool),
-    mut found: impl FnMut(Vec<PathStep>, f32),
-) {
-    let (Some(from), Some(to)) = (start.entity, target.entity) else { return };
-    let length = scale(start.norm, target.norm, config.norm_exponent);
-    for a in &start.walks {
-        let at = target.walks.partition_point(|walk| walk.entity < a.entity);
-        for b in target.walks[at..].iter().take_while(|walk| walk.entity == a.entity) {
-            let n_far = [a, b].iter().filter(|walk| matches!(walk.step, Step::Through { .. })).count();
-            if n_far > usize::from(far) {
-                continue;
-            }
-            let mut steps = steps_from(from, a.step);
-            steps.extend(
-                steps_from(to, b.step)
-                    .into_iter()
-                    .rev()
-                    .map(|step| PathStep { inverse: !step.inverse, ..step }),
-            );
-            // The same fact twice is no path but a way back.
-            let turns_back = steps.windows(2).any(|pair| pair[0].fact == pair[1].fact);
-            if !steps.is_empty() && !turns_back {
-                found(steps, weight * a.weight * b.weight * space.damping(a.entity.0, 0) / length);
+/// Both ends of the paths between two items.
+struct Ends<'a> {
+    start: &'a End,
+    target: &'a End,
+    /// What their walks are divided by.
+    length: f32,
+    /// Weight of the item of the history.
+    weight: f32,
+    /// Whether one of the walks may go over an entity in between.
+    far: bool,
+}
+
+impl Ends<'_> {
+    // All pairs of walks from both ends that meet at an entity, of one to three edges together, with their parts of the score.
+    fn meet(&self, space: &Space<'_>, mut found: impl FnMut(Vec<PathStep>, f32)) {
+        let (Some(from), Some(to)) = (self.start.entity, self.target.entity) else { return };
+        for a in &self.start.walks {
+            let at = self.target.walks.partition_point(|walk| walk.entity < a.entity);
+            for b in self.target.walks[at..].iter().take_while(|walk| walk.entity == a.entity) {
+                let n_far = [a, b].iter().filter(|walk| matches!(walk.step, Step::Through { .. })).count();
+                if n_far > usize::from(self.far) {
+                    continue;
+                }
+                let mut steps = steps_from(from, a.step);
+                let back = steps_from(to, b.step).into_iter().rev();
+                steps.extend(back.map(|step| PathStep { inverse: !step.inverse, ..step }));
+                // The same fact twice is no path but a way back.
+                let turns_back = steps.windows(2).any(|pair| pair[0].fact == pair[1].fact);
+                if !steps.is_empty() && !turns_back {
+                    let damping = space.damping(a.entity.0, 0);
+                    found(steps, self.weight * a.weight * b.weight * damping / self.length);
+                }
             }
         }
     }

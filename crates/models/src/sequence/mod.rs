@@ -1,4 +1,4 @@
-//! The `behavior` expert: a causal transformer over a user's events (`SASRec`: Kang and `McAuley`, 2018; trained with full
+//! Sequence models, the experts `behavior`, `transfer` and `joint`: a causal transformer over a user's events (`SASRec`: Kang and `McAuley`, 2018; trained with full
 //! cross-entropy at every position: Klenitskiy and Vasilev, 2023).
 //!
 //! An event is the sum of the vectors of its item, its place counted from the newest event, its domain, its kind, and the time
@@ -8,7 +8,10 @@
 
 mod biases;
 mod config;
+mod expert;
+mod input;
 mod negatives;
+mod net;
 mod profile;
 mod step;
 mod tasks;
@@ -17,20 +20,24 @@ mod token_effects;
 mod tokens;
 mod words;
 
+use std::borrow::Cow;
+
 use rand::{Rng, RngCore};
 use rayon::prelude::*;
-use segue_data::{DomainIdx, ItemCatalog, TrainSet};
-use segue_nn::attention::Mask;
-use segue_nn::block::{Block, BlockCache, BlockPass, BlockScratch, BlockShape, Dropping, NormOrder};
+use segue_data::ItemCatalog;
+use segue_nn::block::{BlockCache, BlockPass, BlockScratch, Dropping};
 use segue_nn::dropout::DropoutKey;
-use segue_nn::layer_norm::{LayerNorm, RowStats};
-use segue_nn::linear::Linear;
-use segue_nn::{Init, ParamId, Params};
+use segue_nn::layer_norm::RowStats;
+use segue_nn::{ParamId, Params};
 
 pub use config::{
-    BehaviorConfig, JointConfig, JointLoss, LossForm, Schedule, SequenceTuning, TransferConfig,
+    JointConfig, JointLoss, LossForm, LossTurns, SequenceConfig, SequenceTuning, TransferConfig,
 };
-pub use step::{BehaviorStep, Example, NO_TARGET};
+pub use expert::Lessons;
+pub(crate) use expert::{BEHAVIOR, JOINT, TRANSFER};
+pub use input::ItemInput;
+pub use net::Net;
+pub use step::{Example, NO_TARGET, SequenceStep};
 pub(crate) use tasks::contrast;
 pub use tasks::{TaskConfig, TaskPrediction, shown_against};
 pub use text::{TextInput, TextInputConfig};
@@ -39,136 +46,23 @@ pub use tokens::{N_GAPS, Rows, Token, gap_bucket};
 pub use words::ItemWords;
 
 use self::biases::RatingBiases;
-use self::tasks::TaskHeads;
-use crate::fusion::{FusedItems, FusionInputs, GRAPH_ARRAYS, TokenKind};
+use self::net::ADAPTOR;
+use crate::fusion::{FusedItems, GRAPH_ARRAYS, TokenKind};
 use crate::item_vectors::TextSpace;
-use crate::query::{Query, Scope};
+use crate::query::{Place, Query, Scope};
 use crate::tensors::{ModelError, Tensors};
 
-/// Where the parts of the model stand in its [`Params`].
+/// A sequence model: its structure and its numbers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Net {
-    /// `[n_rows, width]`: input and output vectors are the same.
-    pub items: ParamId,
-    /// `[n_words, width]`: tags, part of the vectors of the items that have them; `None` without text.
-    words: Option<ParamId>,
-    /// `[max_len + 1, width]`.
-    positions: ParamId,
-    /// `[n_domains, width]`.
-    domains: ParamId,
-    /// `[n_kinds, width]`.
-    kinds: ParamId,
-    /// `[N_GAPS, width]`.
-    gaps: ParamId,
-    /// `[n_domains, width]`, added to the last vector when a domain's items are asked for.
-    asked: ParamId,
-    blocks: Vec<Block>,
-    norm: LayerNorm,
-    /// `[width, dim]`: from texts to item vectors; `None` without text input.
-    adaptor: Option<ParamId>,
-    /// Each domain's own low-rank adapter behind the blocks: `h + asked + up (down h)`.
-    by_domain: Vec<DomainAdapter>,
-    /// `[n_values, width]`: attribute values of users; `None` when profiles are not read.
-    profile: Option<ParamId>,
-    /// Heads of what is learned besides the next item.
-    tasks: TaskHeads,
-}
-
-/// `down: [rank, width]` and `up: [width, rank]`; `up` starts at zero.
-#[derive(Clone, Debug, PartialEq)]
-struct DomainAdapter {
-    down: Linear,
-    up: Linear,
-}
-
-impl Net {
-    fn new(
-        config: &BehaviorConfig,
-        rows: &Rows,
-        (n_words, text, starts_empty): (usize, Option<&TextInput>, bool),
-        params: &mut Params,
-        rng: &mut impl Rng,
-    ) -> Self {
-        let width = config.width;
-        let n_domains = rows.of_domain.len();
-        let small = Init::Normal(config.init);
-        // With content, items start as that alone.
-        let own = if starts_empty { Init::Zeros } else { small };
-        let items = params.add("items", &[rows.n_rows(), width], own, rng);
-        let mut table = |name: &str, n: usize| params.add(name, &[n, width], small, rng);
-        let positions = table("positions", config.max_len + 1);
-        let words = (n_words > 0).then(|| table("words", n_words));
-        let (domains, kinds) = (table("domains", n_domains), table("kinds", N_KINDS));
-        let (gaps, asked) = (table("gaps", N_GAPS), table("asked", n_domains));
-        let shape = BlockShape {
-            width,
-            n_heads: config.n_heads,
-            n_hidden: config.hidden_factor * width,
-            mask: Mask::Causal,
-            order: NormOrder::Pre,
-            epsilon: 1e-6,
-        };
-        let deviation = 1.0 / (width as f32).sqrt() / 2.0;
-        let blocks = (0..config.n_layers)
-            .map(|at| Block::new(params, &format!("blocks.{at}"), shape, deviation, rng))
-            .collect();
-        let norm = LayerNorm::new(params, "norm", width, 1e-6, rng);
-        let adaptor =
-            text.map(|text| params.add_values(ADAPTOR, &[width, text.dim()], text.initial_adaptor(width)));
-        let rank = text.map_or(0, |text| text.config.domain_rank);
-        let n_adapters = if rank > 0 && n_domains > 1 { n_domains } else { 0 };
-        let by_domain =
-            (0..n_adapters).map(|at| DomainAdapter::new(params, at, (rank, width), rng)).collect();
-        let tasks = TaskHeads::new(&config.tasks, (n_domains, width), params, rng);
-        Self {
-            items,
-            words,
-            positions,
-            domains,
-            kinds,
-            gaps,
-            asked,
-            blocks,
-            norm,
-            adaptor,
-            by_domain,
-            profile: None,
-            tasks,
-        }
-    }
-}
-
-impl DomainAdapter {
-    fn new(params: &mut Params, domain: usize, (rank, width): (usize, usize), rng: &mut impl Rng) -> Self {
-        let deviation = 1.0 / (width as f32).sqrt();
-        let mut linear = |part: &str, (n_in, n_out), init| {
-            let name = format!("domains.{domain}.{part}.weight");
-            let weight = params.add(name, &[n_out, n_in], init, rng);
-            Linear { weight, bias: None, n_in, n_out, deltas: Vec::new() }
-        };
-        let down = linear("down", (width, rank), Init::Normal(deviation));
-        Self { down, up: linear("up", (rank, width), Init::Zeros) }
-    }
-}
-
-const ADAPTOR: &str = "adaptor.weight";
-
-/// Kinds of events that are told apart.
-const N_KINDS: usize = 256;
-
-/// A behavior model: its structure and its numbers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Behavior {
+pub struct SequenceModel {
     /// Settings.
-    pub config: BehaviorConfig,
+    pub config: SequenceConfig,
     /// Which item is which row.
     pub rows: Rows,
     /// Which item has which tags.
     pub words: ItemWords,
-    /// The items' texts, where their vectors come from texts (the `transfer` expert).
-    pub text: Option<TextInput>,
-    /// All that is known about items, where their vectors are fused from it (the `joint` expert).
-    pub fused: Option<FusedItems>,
+    /// What item vectors come from.
+    pub input: ItemInput,
     /// Structure.
     pub net: Net,
     /// Numbers.
@@ -182,22 +76,22 @@ pub struct Behavior {
     biases: RatingBiases,
 }
 
-impl Behavior {
+impl SequenceModel {
     /// A model before training whose item vectors are learned from events (and tags);
     /// [`read_profiles`](Self::read_profiles) adds what is known about users.
     ///
     /// # Errors
     /// When the settings contradict each other, or for [`Scope::Sources`]: other domains are read in [`Scope::All`].
     pub fn new(
-        config: &BehaviorConfig,
+        config: &SequenceConfig,
         items: &ItemCatalog,
-        (target, scope): (DomainIdx, Scope),
+        place: Place,
         rng: &mut impl Rng,
     ) -> Result<Self, ModelError> {
-        check(config, scope)?;
-        let rows = Rows::new(items, target, scope);
+        check(config, place.scope)?;
+        let rows = Rows::new(items, place);
         let words = ItemWords::of(items, &rows);
-        Ok(Self::build(config, rows, (words, None, None), rng))
+        Ok(Self::build(config, rows, words, ItemInput::Ids, rng))
     }
 
     /// A model before training whose item vectors are fused from all that is known about items.
@@ -206,15 +100,17 @@ impl Behavior {
     /// As [`new`](Self::new), and when nothing is known about any candidate.
     pub fn with_fusion(
         config: &JointConfig,
-        (items, inputs, train): (&ItemCatalog, &FusionInputs<'_>, &TrainSet),
-        (target, scope): (DomainIdx, Scope),
+        lessons: Lessons<'_>,
+        place: Place,
         rng: &mut impl Rng,
     ) -> Result<Self, ModelError> {
-        check(&config.sequence, scope)?;
-        let rows = Rows::new(items, target, scope);
-        let fused = FusedItems::new(config, inputs, (&rows, train, items))?;
-        let words = if config.fusion.tags { ItemWords::of(items, &rows) } else { ItemWords::default() };
-        Ok(Self::build(&joint_sequence(config), rows, (words, None, Some(fused)), rng))
+        let Lessons { train, items, inputs } = lessons;
+        check(&config.sequence, place.scope)?;
+        let rows = Rows::new(items, place);
+        let fused = FusedItems::new(config, &inputs, &rows, train, items)?;
+        let words = tags(config.fusion.tags, items, &rows);
+        let input = ItemInput::Fused(Box::new(fused));
+        Ok(Self::build(&joint_sequence(config), rows, words, input, rng))
     }
 
     /// A model before training whose item vectors come from texts.
@@ -223,42 +119,41 @@ impl Behavior {
     /// As [`new`](Self::new), and when no candidate has text.
     pub fn with_text(
         config: &TransferConfig,
-        (items, space): (&ItemCatalog, &TextSpace<'_>),
-        (target, scope): (DomainIdx, Scope),
+        items: &ItemCatalog,
+        space: &TextSpace<'_>,
+        place: Place,
         rng: &mut impl Rng,
     ) -> Result<Self, ModelError> {
-        check(&config.sequence, scope)?;
-        let rows = Rows::new(items, target, scope);
+        check(&config.sequence, place.scope)?;
+        let rows = Rows::new(items, place);
         let text = TextInput::new(&config.text, space, &rows)?;
-        let words = tags(&config.text, items, &rows);
-        Ok(Self::build(&config.sequence, rows, (words, Some(text), None), rng))
+        let words = tags(config.text.tags, items, &rows);
+        Ok(Self::build(&config.sequence, rows, words, ItemInput::Text(text), rng))
     }
 
     fn build(
-        config: &BehaviorConfig,
+        config: &SequenceConfig,
         rows: Rows,
-        (words, text, fused): (ItemWords, Option<TextInput>, Option<FusedItems>),
+        words: ItemWords,
+        mut input: ItemInput,
         rng: &mut impl Rng,
     ) -> Self {
-        let (mut params, mut fused) = (Params::new(), fused);
-        let content = (words.n_words(), text.as_ref(), text.is_some() || fused.is_some());
-        let net = Net::new(config, &rows, content, &mut params, rng);
-        if let Some(fused) = &mut fused {
+        let (net, mut params) = Net::new(config, &rows, &words, &input, rng);
+        if let ItemInput::Fused(fused) = &mut input {
             fused.add_arrays(net.items, &mut params, rng);
         }
         let mut model = Self {
             config: config.clone(),
             rows,
             words,
-            text,
-            fused,
+            input,
             net,
             params,
             vectors: Vec::new(),
             frequencies: Vec::new(),
             biases: RatingBiases::default(),
         };
-        model.tune(SequenceTuning::Joint);
+        model.tune(SequenceTuning::AtOnce);
         model.refresh();
         model
     }
@@ -271,26 +166,23 @@ impl Behavior {
     /// As [`refresh`](Self::refresh) for one training step: items' own vectors are kept within their bound, and those that `key`
     /// says are left out.
     pub fn refresh_step(&mut self, key: DropoutKey) {
-        if let Some(text) = &self.text {
-            text.bound(self.params.get_mut(self.net.items), self.config.width);
-        }
-        if let Some(fused) = &self.fused {
-            fused.bound(self.params.get_mut(self.net.items));
-        }
+        self.input.bound(self.params.get_mut(self.net.items), self.config.width);
         self.refresh_for(Some(key));
     }
 
     fn refresh_for(&mut self, step: Option<DropoutKey>) {
         let width = self.config.width;
         let words = self.net.words.map_or(&[][..], |words| self.params.get(words));
-        let fused = self.fused.as_mut().map(|fused| fused.forward(&self.params, step));
-        let own = fused.as_deref().unwrap_or(self.params.get(self.net.items));
-        let left_out = match (&self.text, step) {
-            (Some(text), Some(key)) => text.without_dropped(own, width, key),
-            _ => None,
+        let table = self.params.get(self.net.items);
+        let own = match (&mut self.input, step) {
+            (ItemInput::Fused(fused), step) => Cow::Owned(fused.forward(&self.params, step)),
+            (ItemInput::Text(text), Some(key)) => {
+                text.without_dropped(table, width, key).map_or(Cow::Borrowed(table), Cow::Owned)
+            }
+            _ => Cow::Borrowed(table),
         };
-        self.words.add_to(left_out.as_deref().unwrap_or(own), words, width, &mut self.vectors);
-        if let (Some(text), Some(adaptor)) = (&self.text, self.net.adaptor) {
+        self.words.add_to(&own, words, width, &mut self.vectors);
+        if let (ItemInput::Text(text), Some(adaptor)) = (&self.input, self.net.adaptor) {
             text.add_to(self.params.get(adaptor), &mut self.vectors);
         }
         self.vectors.extend_from_slice(self.net.profile.map_or(&[], |profile| self.params.get(profile)));
@@ -313,7 +205,7 @@ impl Behavior {
 
     /// Leaves trainable what `tuning` trains on the target.
     pub fn tune(&mut self, tuning: SequenceTuning) {
-        let adapts = self.text.as_ref().is_none_or(|text| text.config.trains_adaptor);
+        let adapts = self.input.text().is_none_or(|text| text.config.trains_adaptor);
         for array in self.params.arrays_mut() {
             array.trainable = tuning.trains(&array.name) && (adapts || array.name != ADAPTOR);
         }
@@ -323,12 +215,11 @@ impl Behavior {
     #[must_use]
     pub fn trained(mut self) -> Self {
         self.frequencies = Vec::new();
-        if let Some(text) = &mut self.text {
-            text.bound(self.params.get_mut(self.net.items), self.config.width);
-            text.forget_duplicates();
-        }
-        if self.fused.is_some() {
-            return self.without_network();
+        self.input.bound(self.params.get_mut(self.net.items), self.config.width);
+        match &mut self.input {
+            ItemInput::Fused(_) => return self.without_network(),
+            ItemInput::Text(text) => text.forget_duplicates(),
+            ItemInput::Ids => {}
         }
         self.refresh();
         self
@@ -336,12 +227,8 @@ impl Behavior {
 
     // A trained model with fused vectors that keeps what the graph network made of the items in place of the network.
     fn without_network(self) -> Self {
-        let Self { config, rows, words, text, fused, net, mut params, frequencies, biases, .. } = self;
-        let fused = fused.map(|fused| {
-            fused.bound(params.get_mut(net.items));
-            fused.kept(&params)
-        });
-        let mut model = Self::build(&config, rows, (words, text, fused), &mut Zeros);
+        let Self { config, rows, words, input, net, params, frequencies, biases, .. } = self;
+        let mut model = Self::build(&config, rows, words, input.kept(&params), &mut Zeros);
         if let Some(table) = net.profile {
             model.put_profile(params.get(table).to_vec());
         }
@@ -408,63 +295,59 @@ impl Behavior {
     }
 
     pub(crate) fn save(&self, tensors: &mut Tensors) {
-        if let Some(text) = &self.text {
-            text.save(tensors);
-        }
-        if let Some(fused) = &self.fused {
-            fused.save(&self.params, tensors);
-        }
+        self.input.save(&self.params, tensors);
         self.save_biases(tensors);
-        let kept = |name: &str| self.fused.is_none() || !name.starts_with(GRAPH_ARRAYS);
+        let kept = |name: &str| self.input.fused().is_none() || !name.starts_with(GRAPH_ARRAYS);
         for array in self.params.arrays().iter().filter(|array| kept(&array.name)) {
             tensors.put_f32(&array.name, array.values.clone());
         }
     }
 
     pub(crate) fn load(
-        config: &BehaviorConfig,
+        config: &SequenceConfig,
         items: &ItemCatalog,
-        (target, scope): (DomainIdx, Scope),
+        place: Place,
         tensors: &mut Tensors,
     ) -> Result<Self, ModelError> {
-        Self::new(config, items, (target, scope), &mut Zeros)?.filled(tensors)
+        Self::new(config, items, place, &mut Zeros)?.filled(tensors)
     }
 
     pub(crate) fn load_with_text(
         config: &TransferConfig,
         items: &ItemCatalog,
-        (target, scope): (DomainIdx, Scope),
+        place: Place,
         tensors: &mut Tensors,
     ) -> Result<Self, ModelError> {
-        check(&config.sequence, scope)?;
-        let rows = Rows::new(items, target, scope);
-        let text = TextInput::load(&config.text, &rows, tensors)?;
-        let words = tags(&config.text, items, &rows);
-        Self::build(&config.sequence, rows, (words, Some(text), None), &mut Zeros).filled(tensors)
+        check(&config.sequence, place.scope)?;
+        let rows = Rows::new(items, place);
+        let input = ItemInput::Text(TextInput::load(&config.text, &rows, tensors)?);
+        let words = tags(config.text.tags, items, &rows);
+        Self::build(&config.sequence, rows, words, input, &mut Zeros).filled(tensors)
     }
 
     pub(crate) fn load_with_fusion(
         config: &JointConfig,
         items: &ItemCatalog,
-        (target, scope): (DomainIdx, Scope),
+        place: Place,
         tensors: &mut Tensors,
     ) -> Result<Self, ModelError> {
-        check(&config.sequence, scope)?;
-        let rows = Rows::new(items, target, scope);
-        let fused = FusedItems::load(config, &rows, tensors)?;
-        let words = if config.fusion.tags { ItemWords::of(items, &rows) } else { ItemWords::default() };
-        let config = joint_sequence(config);
-        Self::build(&config, rows, (words, None, Some(fused)), &mut Zeros).filled(tensors)
+        check(&config.sequence, place.scope)?;
+        let rows = Rows::new(items, place);
+        let input = ItemInput::Fused(Box::new(FusedItems::load(config, &rows, tensors)?));
+        let words = tags(config.fusion.tags, items, &rows);
+        Self::build(&joint_sequence(config), rows, words, input, &mut Zeros).filled(tensors)
     }
 
     /// The same model without one kind of tokens of all items; `None` where it fuses no such tokens, or nothing else.
     pub fn without_token(&self, kind: TokenKind) -> Option<Self> {
-        let kinds = self.fused.as_ref()?.kinds();
+        let kinds = self.input.fused()?.kinds();
         if kinds.len() < 2 || !kinds.contains(&kind) {
             return None;
         }
         let mut model = self.clone();
-        model.fused.as_mut()?.leave_out(kind);
+        if let ItemInput::Fused(fused) = &mut model.input {
+            fused.leave_out(kind);
+        }
         model.refresh();
         Some(model)
     }
@@ -514,12 +397,12 @@ impl Behavior {
     }
 }
 
-fn tags(config: &TextInputConfig, items: &ItemCatalog, rows: &Rows) -> ItemWords {
-    if config.tags { ItemWords::of(items, rows) } else { ItemWords::default() }
+fn tags(wanted: bool, items: &ItemCatalog, rows: &Rows) -> ItemWords {
+    if wanted { ItemWords::of(items, rows) } else { ItemWords::default() }
 }
 
 // The sequence model as the form of the losses wants it.
-fn joint_sequence(config: &JointConfig) -> BehaviorConfig {
+fn joint_sequence(config: &JointConfig) -> SequenceConfig {
     let mut sequence = config.sequence.clone();
     sequence.tasks.squared_error = match config.loss.form {
         LossForm::Rank => 0.0,
@@ -528,7 +411,7 @@ fn joint_sequence(config: &JointConfig) -> BehaviorConfig {
     sequence
 }
 
-fn check(config: &BehaviorConfig, scope: Scope) -> Result<(), ModelError> {
+fn check(config: &SequenceConfig, scope: Scope) -> Result<(), ModelError> {
     let reason = if scope == Scope::Sources {
         "it reads other domains as part of one mixed sequence (scope `all`)".to_owned()
     } else if config.width == 0 || config.n_heads == 0 || !config.width.is_multiple_of(config.n_heads) {

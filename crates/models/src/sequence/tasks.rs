@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::biases::RatingBiases;
 use super::step::Head;
-use super::{Behavior, Net};
+use super::{Net, SequenceModel};
 use crate::query::Query;
 use crate::squared_error::squared_error;
 use crate::tensors::{ModelError, Tensors};
@@ -88,7 +88,8 @@ pub(super) struct TaskHeads {
 impl TaskHeads {
     pub(super) fn new(
         config: &TaskConfig,
-        (n_domains, width): (usize, usize),
+        n_domains: usize,
+        width: usize,
         params: &mut Params,
         rng: &mut impl Rng,
     ) -> Self {
@@ -114,6 +115,17 @@ impl TaskHeads {
     pub(super) fn arrays(&self) -> impl Iterator<Item = ParamId> + use<> {
         [self.rating, self.click, self.log_variances].into_iter().flatten()
     }
+}
+
+/// One domain's positions in a step, and where their gradients go.
+pub(super) struct DomainPart<'a> {
+    pub(super) domain: usize,
+    /// Weight of each position.
+    pub(super) scale: f32,
+    pub(super) head: &'a mut Head,
+    /// Of the domain's items, `[n_items, width]`.
+    pub(super) d_items: &'a mut [f32],
+    pub(super) gradients: &'a mut Gradients,
 }
 
 /// How much the tasks count in one step.
@@ -185,7 +197,7 @@ pub struct TaskPrediction {
     pub click: Option<f32>,
 }
 
-impl Behavior {
+impl SequenceModel {
     /// Learns what ratings are without taste, before training; only where ratings are a task.
     pub fn learn_rating_biases(&mut self, train: &TrainSet) {
         if self.net.tasks.rating.is_some() {
@@ -242,47 +254,39 @@ impl Behavior {
         TaskWeights { next_item, rating, click }
     }
 
-    /// Losses of the further tasks at a domain's positions, each weighted by `scale`; gradients are added to those of the head, of the
-    /// domain's items (`[n_items, width]`) and of the task heads.
+    /// Losses of the further tasks at a domain's positions; gradients are added to those of the head, of the domain's items and of the
+    /// task heads.
     pub(super) fn add_tasks(
         &self,
-        domain: usize,
-        head: &mut Head,
-        (scale, weights): (f32, TaskWeights),
+        part: &mut DomainPart<'_>,
+        weights: TaskWeights,
         key: DropoutKey,
-        (d_items, gradients): (&mut [f32], &mut Gradients),
     ) -> TaskLosses {
         let mut losses = TaskLosses::default();
         let weight = self.config.tasks.squared_error;
         if weight > 0.0 {
-            losses.squared_error = self.add_squared_error(domain, head, scale * weight);
+            losses.squared_error = self.add_squared_error(part, weight);
         }
         if let Some(id) = self.net.tasks.rating {
-            losses.rating =
-                self.add_rating((id, domain), head, (scale, weights.rating), (d_items, gradients));
+            losses.rating = self.add_rating(id, part, weights.rating);
         }
         if let Some(id) = self.net.tasks.click {
-            losses.click =
-                self.add_click((id, domain), head, (scale, weights.click), key, (d_items, gradients));
+            losses.click = self.add_click(id, part, weights.click, key);
         }
         losses
     }
 
     // `scale · Σ ‖h − v‖²`, v the vector of what came next.
-    fn add_squared_error(&self, domain: usize, head: &mut Head, scale: f32) -> f64 {
-        let (items, width) = (self.items_of(domain), self.config.width);
+    fn add_squared_error(&self, part: &mut DomainPart<'_>, weight: f32) -> f64 {
+        let (items, width) = (self.items_of(part.domain), self.config.width);
+        let head = &mut *part.head;
         let of = |&target: &u32| &items[target as usize * width..][..width];
         let labels: Vec<f32> = head.targets.iter().flat_map(of).copied().collect(); // [n, width]
-        squared_error(&head.hidden, &labels, (1, scale), &mut head.d_hidden)
+        squared_error(&head.hidden, &labels, 1, part.scale * weight, &mut head.d_hidden)
     }
 
-    fn add_rating(
-        &self,
-        (id, domain): (ParamId, usize),
-        head: &mut Head,
-        (scale, weight): (f32, f32),
-        (d_items, gradients): (&mut [f32], &mut Gradients),
-    ) -> f64 {
+    fn add_rating(&self, id: ParamId, part: &mut DomainPart<'_>, weight: f32) -> f64 {
+        let DomainPart { domain, scale, ref mut head, ref mut d_items, ref mut gradients } = *part;
         let width = self.config.width;
         if !self.biases.differ(domain) {
             return 0.0;
@@ -316,14 +320,8 @@ impl Behavior {
         loss
     }
 
-    fn add_click(
-        &self,
-        (id, domain): (ParamId, usize),
-        head: &mut Head,
-        (scale, weight): (f32, f32),
-        key: DropoutKey,
-        (d_items, gradients): (&mut [f32], &mut Gradients),
-    ) -> f64 {
+    fn add_click(&self, id: ParamId, part: &mut DomainPart<'_>, weight: f32, key: DropoutKey) -> f64 {
+        let DomainPart { domain, scale, ref mut head, ref mut d_items, ref mut gradients } = *part;
         let width = self.config.width;
         let items = self.items_of(domain);
         let (gamma, beta) = (self.params.get(id)[domain * 2], self.params.get(id)[domain * 2 + 1]);

@@ -13,6 +13,17 @@ pub(super) struct NegativeSample {
     vectors: Vec<f32>, // [n, width]
     d_vectors: Vec<f32>,
     targets: Vec<u32>, // as positions among `items`
+    softmax: SoftmaxScratch,
+}
+
+/// All items among which one is sought.
+#[derive(Clone, Copy)]
+pub(super) struct Catalog<'a> {
+    /// `[n_items, width]`.
+    pub(super) vectors: &'a [f32],
+    pub(super) width: usize,
+    /// Which items do not compete with which.
+    pub(super) excluded: Option<Excluded<'a>>,
 }
 
 impl NegativeSample {
@@ -49,12 +60,12 @@ impl NegativeSample {
     /// As [`FullSoftmax`] over the sample; gradients are added to the whole catalog's.
     pub(super) fn cross_entropy(
         &mut self,
-        (catalog, width, excluded): (&[f32], usize, Option<Excluded<'_>>),
+        catalog: Catalog<'_>,
         head: &mut Head,
         scale: f32,
-        d_catalog: Option<&mut [f32]>,
-        scratch: &mut SoftmaxScratch,
+        d_catalog: &mut [f32],
     ) -> f64 {
+        let Catalog { vectors: catalog, width, excluded } = catalog;
         self.vectors.clear();
         for &item in &self.items {
             self.vectors.extend_from_slice(&catalog[item as usize * width..][..width]);
@@ -66,12 +77,10 @@ impl NegativeSample {
         let denominator = Denominator { bias: Some(&self.bias), excluded };
         let (hidden, targets) = (head.hidden.as_slice(), self.targets.as_slice());
         let softmax = FullSoftmax { hidden, items: &self.vectors, targets, scale, denominator };
-        let loss = softmax.run(&mut head.d_hidden, Some(&mut self.d_vectors), scratch);
-        if let Some(d_catalog) = d_catalog {
-            for (&item, d) in self.items.iter().zip(self.d_vectors.chunks_exact(width)) {
-                let sums = &mut d_catalog[item as usize * width..][..width];
-                sums.iter_mut().zip(d).for_each(|(sum, d)| *sum += d);
-            }
+        let loss = softmax.run(&mut head.d_hidden, Some(&mut self.d_vectors), &mut self.softmax);
+        for (&item, d) in self.items.iter().zip(self.d_vectors.chunks_exact(width)) {
+            let sums = &mut d_catalog[item as usize * width..][..width];
+            sums.iter_mut().zip(d).for_each(|(sum, d)| *sum += d);
         }
         loss
     }

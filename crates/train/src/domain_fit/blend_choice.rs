@@ -8,7 +8,8 @@ use segue_models::{Expert, ExpertId};
 use segue_recommend::recommender::Scratch;
 use segue_recommend::{DomainModel, standardize};
 
-use super::{Untuned, Work};
+use super::Untuned;
+use super::expert_choice::TargetFit;
 use crate::blend_fit::{BlendSearch, FittedBlend, Found};
 use crate::error::TrainError;
 use crate::judge::{Judge, ndcg_of};
@@ -30,7 +31,7 @@ struct Tuned {
     trials: Vec<Trial>,
 }
 
-impl Work<'_> {
+impl TargetFit<'_> {
     /// Chooses the blend; `model` is left with it and with the experts that were tuned inside it.
     pub(super) fn choose_blend(
         &mut self,
@@ -53,7 +54,7 @@ impl Work<'_> {
             let tried = refused.trials.into_iter().skip(before.len());
             best.trials.extend(tried.map(|trial| Trial { chosen: false, ..trial }));
         }
-        let found = self.put_in(model, best);
+        let found = self.install(model, best);
         model.blend = found.blend(&model.experts);
         self.searching(model, judge, |search| search.with_evidence(&found))
     }
@@ -97,7 +98,7 @@ impl Work<'_> {
         Ok(Tuned { found, experts, trials: std::mem::replace(&mut self.trials, before.to_vec()) })
     }
 
-    fn put_in(&mut self, model: &mut DomainModel, tuned: Tuned) -> Found {
+    fn install(&mut self, model: &mut DomainModel, tuned: Tuned) -> Found {
         for expert in tuned.experts {
             let id = expert.id;
             let trials = self.trials.iter().filter(|trial| trial.expert == id).cloned().collect();

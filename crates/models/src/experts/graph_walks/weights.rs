@@ -1,9 +1,9 @@
 //! How much each relation counts: what training events say about items that share an entity by it.
 
-use segue_data::{DomainIdx, EntityIdx, ItemCatalog, ItemGraph, ItemIdx, RelationIdx, TrainSet};
+use segue_data::{EntityIdx, ItemCatalog, ItemGraph, ItemIdx, RelationIdx, TrainSet};
 
 use super::GraphWalksConfig;
-use crate::query::Scope;
+use crate::query::{Place, Scope};
 
 /// Steps between two events of a user that count as a pair.
 const WINDOW: usize = 5;
@@ -48,13 +48,14 @@ pub(super) fn learn(
     config: &GraphWalksConfig,
     graph: &ItemGraph,
     train: &TrainSet,
-    (items, domain, scope): (&ItemCatalog, DomainIdx, Scope),
+    items: &ItemCatalog,
+    place: Place,
 ) -> RelationWeights {
     if config.lift_exponent == 0.0 {
         return RelationWeights { relations: vec![1.0; graph.n_relations()], itself: 1.0 };
     }
-    let pairs = pairs(train, items, domain, scope);
-    let overlaps = overlaps(graph, &pairs, (items.len(), config.degree_exponent));
+    let pairs = pairs(train, items, place);
+    let overlaps = overlaps(graph, &pairs, items.len(), config.degree_exponent);
     let weight = |overlap: &Overlap| {
         let n_pairs = pairs.len() as f64;
         if overlap.expected <= ROUNDING * n_pairs {
@@ -71,8 +72,8 @@ pub(super) fn learn(
 }
 
 // Pairs of items within the window: both of the target, or from another domain to it.
-fn pairs(train: &TrainSet, items: &ItemCatalog, domain: DomainIdx, scope: Scope) -> Vec<(ItemIdx, ItemIdx)> {
-    let target = items.range(domain);
+fn pairs(train: &TrainSet, items: &ItemCatalog, place: Place) -> Vec<(ItemIdx, ItemIdx)> {
+    let target = items.range(place.domain);
     let inside = |item: ItemIdx| target.contains(&item.at());
     let n_events = train.sequences.n_events();
     let every = (n_events * WINDOW).div_ceil(PAIRS_MAX).max(1);
@@ -81,11 +82,11 @@ fn pairs(train: &TrainSet, items: &ItemCatalog, domain: DomainIdx, scope: Scope)
     let mut kept: Vec<ItemIdx> = Vec::new();
     for row in train.sequences.rows() {
         kept.clear();
-        let is_kept = |item: &ItemIdx| scope != Scope::Target || inside(*item);
+        let is_kept = |item: &ItemIdx| place.scope != Scope::Target || inside(*item);
         kept.extend(row.iter().map(|event| event.item).filter(is_kept));
         for (at, &a) in kept.iter().enumerate() {
             for &b in kept[at + 1..].iter().take(WINDOW) {
-                let counts = |from: ItemIdx, to: ItemIdx| inside(to) && scope.keeps(from, domain, items);
+                let counts = |from: ItemIdx, to: ItemIdx| inside(to) && place.keeps(from, items);
                 if a == b {
                     continue;
                 }
@@ -118,7 +119,8 @@ fn touched(graph: &ItemGraph, item: ItemIdx) -> Vec<(EntityIdx, u32)> {
 fn overlaps(
     graph: &ItemGraph,
     pairs: &[(ItemIdx, ItemIdx)],
-    (n_items, degree_exponent): (usize, f32),
+    n_items: usize,
+    degree_exponent: f32,
 ) -> Vec<Overlap> {
     let n = graph.n_relations();
     let mut overlaps = vec![Overlap::default(); n + 1];
@@ -134,7 +136,7 @@ fn overlaps(
     let damping: Vec<f64> =
         degrees.iter().map(|&d| f64::from(d.max(1)).powf(-f64::from(degree_exponent))).collect();
     for &(a, b) in pairs {
-        add_shared(&touched[a.at()], &touched[b.at()], (n as u32, &damping), |relation, overlap| {
+        add_shared(&touched[a.at()], &touched[b.at()], n as u32, &damping, |relation, overlap| {
             overlaps[relation as usize].counted += overlap;
         });
     }
@@ -146,7 +148,8 @@ fn overlaps(
 fn add_shared(
     a: &[(EntityIdx, u32)],
     b: &[(EntityIdx, u32)],
-    (itself, damping): (u32, &[f64]),
+    itself: u32,
+    damping: &[f64],
     mut add: impl FnMut(u32, f64),
 ) {
     let (mut i, mut j) = (0, 0);
@@ -160,7 +163,7 @@ fn add_shared(
                 let (n_a, n_b) = (same(&a[i..]), same(&b[j..]));
                 for &(_, r) in &a[i..i + n_a] {
                     for &(_, s) in &b[j..j + n_b] {
-                        credit((r, s), itself, damping[entity.0 as usize], &mut add);
+                        credit(r, s, itself, damping[entity.0 as usize], &mut add);
                     }
                 }
                 i += n_a;
@@ -171,7 +174,7 @@ fn add_shared(
 }
 
 // A walk by one relation counts for it; by two, half for each; standing at an end says nothing of the way.
-fn credit((r, s): (u32, u32), itself: u32, overlap: f64, add: &mut impl FnMut(u32, f64)) {
+fn credit(r: u32, s: u32, itself: u32, overlap: f64, add: &mut impl FnMut(u32, f64)) {
     if r == s || s == itself {
         add(r, overlap);
     } else if r == itself {
@@ -213,7 +216,7 @@ fn expect(
     for group in mass.chunk_by(|a, b| a.0.0 == b.0.0) {
         for &((entity, r), (a, _)) in group {
             for &((_, s), (_, b)) in group {
-                credit((r, s), n, a * b * damping[entity.0 as usize] * scale, &mut |relation, overlap| {
+                credit(r, s, n, a * b * damping[entity.0 as usize] * scale, &mut |relation, overlap| {
                     overlaps[relation as usize].expected += overlap;
                 });
             }
@@ -221,7 +224,7 @@ fn expect(
     }
     // Without an item beside itself.
     for (item, entities) in touched.iter().enumerate().filter(|(item, _)| from[*item] * to[*item] > 0.0) {
-        add_shared(entities, entities, (n, damping), |relation, overlap| {
+        add_shared(entities, entities, n, damping, |relation, overlap| {
             overlaps[relation as usize].expected -= overlap * from[item] * to[item] * scale;
         });
     }

@@ -1,4 +1,4 @@
-//! Settings of the behavior model and of its training.
+//! Settings of sequence models and of their training.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,10 +7,10 @@ use super::text::TextInputConfig;
 use crate::fusion::FusionConfig;
 use crate::graph::network::NetworkConfig;
 
-/// Settings of [`crate::behavior::Behavior`]; everything that decides what a training run gives.
+/// Settings of [`crate::sequence::SequenceModel`]; everything that decides what a training run gives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct BehaviorConfig {
+pub struct SequenceConfig {
     /// Width of item vectors and of the transformer, a multiple of `n_heads`.
     pub width: usize,
     /// Transformer blocks.
@@ -58,7 +58,7 @@ pub struct BehaviorConfig {
     pub patience: usize,
 }
 
-impl Default for BehaviorConfig {
+impl Default for SequenceConfig {
     fn default() -> Self {
         Self {
             width: 64,
@@ -85,7 +85,7 @@ impl Default for BehaviorConfig {
     }
 }
 
-impl BehaviorConfig {
+impl SequenceConfig {
     /// Weight of the loss on a domain's events.
     pub(super) fn weight_of(&self, domain: usize, target: usize) -> f32 {
         if domain == target {
@@ -102,7 +102,8 @@ impl BehaviorConfig {
 pub enum SequenceTuning {
     /// Trained on all domains at once.
     #[default]
-    Joint,
+    #[serde(rename = "joint")]
+    AtOnce,
     /// Pretrained on the other domains and left so: the target's items are their texts.
     Frozen,
     /// Pretrained on the other domains; then all but the matrices of the blocks is trained on the target: own vectors of items,
@@ -114,12 +115,12 @@ pub enum SequenceTuning {
 
 impl SequenceTuning {
     /// All, in the order of tables.
-    pub const ALL: [Self; 4] = [Self::Joint, Self::Frozen, Self::Light, Self::Full];
+    pub const ALL: [Self; 4] = [Self::AtOnce, Self::Frozen, Self::Light, Self::Full];
 
     /// The name in configs and tables.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Joint => "joint",
+            Self::AtOnce => "joint",
             Self::Frozen => "frozen",
             Self::Light => "light",
             Self::Full => "full",
@@ -129,7 +130,7 @@ impl SequenceTuning {
     /// Whether an array of the model is trained on the target.
     pub(super) fn trains(self, name: &str) -> bool {
         match self {
-            Self::Joint | Self::Full => true,
+            Self::AtOnce | Self::Full => true,
             Self::Frozen => false,
             Self::Light => {
                 let matrix_of_a_block =
@@ -140,12 +141,12 @@ impl SequenceTuning {
     }
 }
 
-/// Settings of the `transfer` expert: a behavior model whose item vectors come from texts.
+/// Settings of the `transfer` expert: a sequence model whose item vectors come from texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransferConfig {
     /// The sequence model.
-    pub sequence: BehaviorConfig,
+    pub sequence: SequenceConfig,
     /// Item vectors.
     pub text: TextInputConfig,
     /// From the other domains to the target.
@@ -156,8 +157,13 @@ pub struct TransferConfig {
 
 impl Default for TransferConfig {
     fn default() -> Self {
-        let sequence = BehaviorConfig { dropout: 0.3, learning_rate: 1e-3, ..BehaviorConfig::default() };
-        Self { sequence, text: TextInputConfig::default(), tuning: SequenceTuning::Joint, pretrain_epochs: 0 }
+        let sequence = SequenceConfig { dropout: 0.3, learning_rate: 1e-3, ..SequenceConfig::default() };
+        Self {
+            sequence,
+            text: TextInputConfig::default(),
+            tuning: SequenceTuning::AtOnce,
+            pretrain_epochs: 0,
+        }
     }
 }
 
@@ -172,13 +178,13 @@ pub enum LossForm {
     Mse,
 }
 
-/// Settings of the `joint` expert: a behavior model whose item vectors are fused from all that is known about items, trained together
+/// Settings of the `joint` expert: a sequence model whose item vectors are fused from all that is known about items, trained together
 /// with link prediction in the graph and the alignment of modalities.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JointConfig {
     /// The sequence model.
-    pub sequence: BehaviorConfig,
+    pub sequence: SequenceConfig,
     /// Item vectors.
     pub fusion: FusionConfig,
     /// The graph neural network, where there is a graph.
@@ -190,7 +196,7 @@ pub struct JointConfig {
 impl Default for JointConfig {
     fn default() -> Self {
         Self {
-            sequence: BehaviorConfig { dropout: 0.3, learning_rate: 1e-3, ..BehaviorConfig::default() },
+            sequence: SequenceConfig { dropout: 0.3, learning_rate: 1e-3, ..SequenceConfig::default() },
             fusion: FusionConfig::default(),
             graph: NetworkConfig::default(),
             loss: JointLoss::default(),
@@ -201,10 +207,11 @@ impl Default for JointConfig {
 /// When the losses beside the next item's have their turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Schedule {
+pub enum LossTurns {
     /// In every step, all in one sum.
     #[default]
-    Joint,
+    #[serde(rename = "joint")]
+    Together,
     /// Every step is drawn evenly to be of the next item alone, or of links and alignment alone.
     Alternating,
 }
@@ -222,12 +229,12 @@ pub struct JointLoss {
     /// `λ_H`: weight of the alignment of modalities.
     pub fusion: f32,
     /// Their turn.
-    pub schedule: Schedule,
+    pub schedule: LossTurns,
 }
 
 impl Default for JointLoss {
     fn default() -> Self {
-        Self { form: LossForm::Rank, behavior: 1.0, graph: 0.1, fusion: 0.1, schedule: Schedule::Joint }
+        Self { form: LossForm::Rank, behavior: 1.0, graph: 0.1, fusion: 0.1, schedule: LossTurns::Together }
     }
 }
 

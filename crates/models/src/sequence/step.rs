@@ -8,11 +8,13 @@ use segue_nn::dropout::{DropoutKey, dropout};
 use segue_nn::layer_norm::{NormInput, RowStats};
 use segue_nn::{Gradients, ParamId, Params};
 
-use super::negatives::NegativeSample;
-use super::tasks::{self, TaskLosses};
+use super::input::ItemInput;
+use super::negatives::{Catalog, NegativeSample};
+use super::tasks::{self, DomainPart, TaskLosses};
 use super::tokens::Token;
-use super::{Behavior, BehaviorConfig, Net};
-use crate::fusion::{FusedItems, Turn};
+use super::{Net, SequenceConfig, SequenceModel};
+use crate::fusion::Turn;
+use crate::query::event_time;
 
 /// In place of a row: a position that is not trained.
 pub const NO_TARGET: u32 = u32::MAX;
@@ -31,7 +33,7 @@ pub struct Example {
 impl Example {
     /// Training sequences in scope, cut into stretches of at most `max_len + 1` events. One with a single event teaches nothing,
     /// unless something is known about its user: the first event is predicted from that.
-    pub fn all_of(train: &TrainSet, model: &Behavior) -> Vec<Self> {
+    pub fn all_of(train: &TrainSet, model: &SequenceModel) -> Vec<Self> {
         let (rows, max_len) = (&model.rows, model.config.max_len);
         let mut examples = Vec::new();
         for (user, events) in train.sequences.rows().enumerate() {
@@ -45,7 +47,7 @@ impl Example {
                 let start = end.saturating_sub(max_len + 1);
                 let stretch = &kept[start..end];
                 let newest = stretch[stretch.len() - 1];
-                let own = rows.tokens(&kept[..end - 1], newest.timestamp, max_len, &model.words);
+                let own = rows.tokens(&kept[..end - 1], event_time(&newest), max_len, &model.words);
                 let tokens: Vec<Token> = profile.iter().copied().chain(own).collect();
                 let mut next = vec![NO_TARGET; tokens.len() + 1 - stretch.len()];
                 let mut values = vec![0.0; next.len()];
@@ -79,7 +81,7 @@ const N_LANES: usize = 4;
 
 /// Buffers of the training step, reused from step to step.
 #[derive(Debug, Default)]
-pub struct BehaviorStep {
+pub struct SequenceStep {
     lanes: Vec<Lane>,
     heads: Vec<Head>,
     softmax: SoftmaxScratch,
@@ -88,10 +90,10 @@ pub struct BehaviorStep {
 }
 
 #[derive(Debug, Default)]
-struct Lane {
-    tokens: Vec<Token>,
-    next: Vec<u32>,
-    values: Vec<f32>,
+pub(super) struct Lane {
+    pub(super) tokens: Vec<Token>,
+    pub(super) next: Vec<u32>,
+    pub(super) values: Vec<f32>,
     lengths: Vec<usize>,
     places: Vec<usize>, // per sequence: its place in the batch
     x: Vec<f32>,        // [n, width]
@@ -116,18 +118,18 @@ pub(super) struct Head {
     inner: Vec<f32>,               // [n, rank], of the domain's adapter
 }
 
-impl BehaviorStep {
+impl SequenceStep {
     /// Mean loss per position (in nats, weighted by domain), with its gradients added to `gradients`.
     ///
     /// `key` decides the dropout of this step; with text input the model must have been refreshed for the same key.
     pub fn losses(
         &mut self,
-        model: &Behavior,
+        model: &SequenceModel,
         batch: &[&Example],
         key: DropoutKey,
         gradients: &mut Gradients,
     ) -> f64 {
-        if let Some(fused) = model.fused.as_ref().filter(|fused| fused.turn(key) == Turn::Sides) {
+        if let Some(fused) = model.input.fused().filter(|fused| fused.turn(key) == Turn::Sides) {
             return fused.backward(&model.params, Turn::Sides, &[], gradients);
         }
         let contrast = model.config.tasks.contrast;
@@ -148,7 +150,7 @@ impl BehaviorStep {
         loss + self.gather(model, key, gradients)
     }
 
-    fn fill_lanes(&mut self, batch: &[&Example], model: &Behavior, key: DropoutKey) {
+    fn fill_lanes(&mut self, batch: &[&Example], model: &SequenceModel, key: DropoutKey) {
         self.lanes.resize_with(N_LANES, Lane::default);
         let per_lane = batch.len().div_ceil(N_LANES).max(1);
         let mut parts = batch.chunks(per_lane);
@@ -161,7 +163,7 @@ impl BehaviorStep {
     }
 
     // Cross-entropy of each domain's positions over that domain's items; leaves the gradient of `hidden` in the lanes.
-    fn heads_of(&mut self, model: &Behavior, key: DropoutKey, gradients: &mut Gradients) -> f64 {
+    fn heads_of(&mut self, model: &SequenceModel, key: DropoutKey, gradients: &mut Gradients) -> f64 {
         let (width, rows) = (model.config.width, &model.rows);
         self.heads.resize_with(rows.of_domain.len(), Head::default);
         self.heads.iter_mut().for_each(Head::clear);
@@ -191,15 +193,15 @@ impl BehaviorStep {
             let items = &model.vectors[range.clone()];
             let d_items = &mut self.d_vectors[range];
             let frequency = &model.frequencies[domain];
-            let excluded = model.text.as_ref().and_then(|text| text.excluded(rows.of_domain[domain].clone()));
+            let excluded = model.input.excluded(rows.of_domain[domain].clone());
             let sampled =
                 self.sample.draw(&head.targets, frequency, model.config.n_negatives, key.of(domain as u64));
             // In squared-error form, users of all domains are `L_U`, and cross-entropy is the target's own task.
             let is_own_task = model.config.tasks.squared_error == 0.0 || domain == rows.target.at();
             let own_scale = if is_own_task { scale * task_weights.next_item } else { 0.0 };
             let sum = if sampled {
-                let catalog = (items, width, excluded);
-                self.sample.cross_entropy(catalog, head, own_scale, Some(&mut *d_items), &mut self.softmax)
+                let catalog = Catalog { vectors: items, width, excluded };
+                self.sample.cross_entropy(catalog, head, own_scale, d_items)
             } else {
                 let denominator = Denominator { bias: None, excluded };
                 let (hidden, targets) = (head.hidden.as_slice(), head.targets.as_slice());
@@ -208,8 +210,9 @@ impl BehaviorStep {
             };
             losses.next_item += if is_own_task { f64::from(scale) * sum } else { 0.0 };
             let key = key.of((rows.of_domain.len() + domain) as u64);
-            let outputs = (&mut *d_items, &mut *gradients);
-            losses += model.add_tasks(domain, head, (scale, task_weights), key, outputs);
+            let mut part =
+                DomainPart { domain, scale, head: &mut *head, d_items, gradients: &mut *gradients };
+            losses += model.add_tasks(&mut part, task_weights, key);
             head.ask_backward(model, domain, gradients);
             head.scatter(&mut self.lanes, width);
         }
@@ -243,7 +246,7 @@ impl BehaviorStep {
 
     // The lanes' gradients into one, in the order of the lanes; then those of the embedded rows, and of items and tags. Losses of fused
     // items, which come on the way, are returned.
-    fn gather(&mut self, model: &Behavior, key: DropoutKey, gradients: &mut Gradients) -> f64 {
+    fn gather(&mut self, model: &SequenceModel, key: DropoutKey, gradients: &mut Gradients) -> f64 {
         let parts: Vec<&Gradients> = self.lanes.iter().filter_map(|lane| lane.gradients.as_ref()).collect();
         gradients.arrays_mut().par_iter_mut().enumerate().for_each(|(at, own)| {
             for part in parts.iter().map(|part| &part.arrays()[at]) {
@@ -262,26 +265,33 @@ impl BehaviorStep {
             }
         }
         let [d_items, d_words] = gradients.pair_mut(model.net.items, model.net.words);
-        let d_items = d_items.filter(|_| model.fused.is_none());
-        model.words.add_gradients(&self.d_vectors, (width, model.rows.n_rows()), d_items, d_words);
+        let (of_items, behind) = self.d_vectors.split_at(model.rows.n_rows() * width);
+        if let Some(d_items) = d_items.filter(|_| model.input.fused().is_none()) {
+            let chunks = d_items.par_chunks_mut(4096).zip(of_items.par_chunks(4096));
+            chunks.for_each(|(sums, d)| segue_nn::add_scaled(sums, 1.0, d));
+        }
+        if let Some(d_words) = d_words {
+            model.words.add_gradients(of_items, behind, width, d_words);
+        }
         model.add_profile_gradient(&self.d_vectors, gradients);
-        if let Some(fused) = &model.fused {
-            let d_fused = &self.d_vectors[..model.rows.n_rows() * width];
-            return fused.backward(&model.params, fused.turn(key), d_fused, gradients);
+        match &model.input {
+            ItemInput::Ids => 0.0,
+            ItemInput::Text(text) => {
+                if let Some(d_items) = gradients.get_mut(model.net.items) {
+                    text.drop_gradients(d_items, width, key);
+                }
+                if let Some(d_adaptor) = model.net.adaptor.and_then(|adaptor| gradients.get_mut(adaptor)) {
+                    text.add_gradient(&self.d_vectors, d_adaptor);
+                }
+                0.0
+            }
+            ItemInput::Fused(fused) => fused.backward(&model.params, fused.turn(key), of_items, gradients),
         }
-        let Some(text) = &model.text else { return 0.0 };
-        if let Some(d_items) = gradients.get_mut(model.net.items) {
-            text.drop_gradients(d_items, width, key);
-        }
-        if let Some(d_adaptor) = model.net.adaptor.and_then(|adaptor| gradients.get_mut(adaptor)) {
-            text.add_gradient(&self.d_vectors, d_adaptor);
-        }
-        0.0
     }
 }
 
 impl Lane {
-    fn fill(&mut self, examples: &[&Example], first: usize, model: &Behavior, key: DropoutKey) {
+    fn fill(&mut self, examples: &[&Example], first: usize, model: &SequenceModel, key: DropoutKey) {
         self.tokens.clear();
         self.next.clear();
         self.values.clear();
@@ -289,8 +299,7 @@ impl Lane {
         self.places.clear();
         for (at, example) in examples.iter().enumerate() {
             let from = self.tokens.len();
-            let into = (&mut self.tokens, &mut self.next, &mut self.values);
-            model.push_example(example, key.of(at as u64), into);
+            model.push_example(example, key.of(at as u64), self);
             // Nothing is left of a single event whose user's attributes were left out.
             if self.tokens.len() > from {
                 self.lengths.push(self.tokens.len() - from);
@@ -299,11 +308,11 @@ impl Lane {
         }
     }
 
-    fn dropping(&self, config: &BehaviorConfig) -> Dropping {
+    fn dropping(&self, config: &SequenceConfig) -> Dropping {
         Dropping { rate: config.dropout, key: self.key.unwrap_or(DropoutKey::new(0)) }
     }
 
-    fn forward(&mut self, model: &Behavior) {
+    fn forward(&mut self, model: &SequenceModel) {
         let (net, params) = (&model.net, &model.params);
         let dropping = self.dropping(&model.config);
         model.embed(&self.tokens, &mut self.x);
@@ -318,11 +327,11 @@ impl Lane {
     }
 
     // `d_x` holds the gradient of `hidden`, afterwards that of the embedded tokens.
-    fn backward(&mut self, model: &Behavior) {
+    fn backward(&mut self, model: &SequenceModel) {
         let (net, params) = (&model.net, &model.params);
         let dropping = self.dropping(&model.config);
-        let fused = model.fused.as_ref().map_or(Vec::new(), FusedItems::arrays);
-        let gradients = self.gradients.get_or_insert_with(|| net.block_gradients(params, &fused));
+        let inputs = model.input.arrays();
+        let gradients = self.gradients.get_or_insert_with(|| net.block_gradients(params, &inputs));
         gradients.clear();
         self.hidden.fill(0.0);
         let input = NormInput { x: &self.x, stats: &self.stats };
@@ -341,12 +350,12 @@ impl Lane {
 
 impl Net {
     // Gradients of everything but the embedding tables, whose rows are added once for all lanes.
-    fn block_gradients(&self, params: &Params, fused: &[ParamId]) -> Gradients {
+    fn block_gradients(&self, params: &Params, inputs: &[ParamId]) -> Gradients {
         let tables = [self.items, self.positions, self.domains, self.kinds, self.gaps, self.asked];
         let adapters = self.by_domain.iter().flat_map(|adapter| [adapter.down.weight, adapter.up.weight]);
         let others =
             tables.into_iter().chain(self.words).chain(self.adaptor).chain(self.profile).chain(adapters);
-        let others = others.chain(self.tasks.arrays()).chain(fused.iter().copied());
+        let others = others.chain(self.tasks.arrays()).chain(inputs.iter().copied());
         params.gradients_but(&others.collect::<Vec<_>>())
     }
 }
@@ -366,8 +375,8 @@ impl Head {
         self.d_hidden.resize(self.hidden.len(), 0.0);
     }
 
-    // The way back through `Behavior::ask`: `d_hidden` becomes the gradient of what was asked.
-    fn ask_backward(&mut self, model: &Behavior, domain: usize, gradients: &mut Gradients) {
+    // The way back through `SequenceModel::ask`: `d_hidden` becomes the gradient of what was asked.
+    fn ask_backward(&mut self, model: &SequenceModel, domain: usize, gradients: &mut Gradients) {
         let width = model.config.width;
         if let Some(all) = gradients.get_mut(model.net.asked) {
             let d_asked = &mut all[domain * width..][..width];

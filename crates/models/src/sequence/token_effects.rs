@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Behavior;
+use super::SequenceModel;
 use crate::fusion::TokenKind;
 use crate::query::Query;
 
@@ -21,11 +21,11 @@ pub struct TokenEffect {
     pub effect: f32,
 }
 
-impl Behavior {
+impl SequenceModel {
     /// The tokens of a candidate (counted within the domain) that are there, in the order of kinds; nothing where vectors are not
     /// fused or nothing is known of the candidate. All effects are 0 for a user of whom nothing is known.
     pub fn token_effects(&self, query: &Query<'_>, candidate: usize) -> Vec<TokenEffect> {
-        let Some(fused) = &self.fused else { return Vec::new() };
+        let Some(fused) = self.input.fused() else { return Vec::new() };
         let row = self.rows.candidates().start + candidate;
         let user = self.user_vector(query).unwrap_or_else(|| vec![0.0; self.config.width]);
         let there = fused.kinds().iter().zip(fused.weights(row)).filter(|(_, weight)| **weight > 0.0);

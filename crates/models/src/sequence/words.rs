@@ -107,22 +107,14 @@ impl ItemWords {
         vectors.extend_from_slice(words);
     }
 
-    /// From the gradient of [`add_to`](Self::add_to)'s vectors, adds those of items and words.
+    /// From the gradients of [`add_to`](Self::add_to)'s vectors of items and of words, adds those of words.
     pub(super) fn add_gradients(
         &self,
-        d_vectors: &[f32],
-        (width, n_rows): (usize, usize),
-        d_items: Option<&mut [f32]>,
-        d_words: Option<&mut [f32]>,
+        of_items: &[f32],
+        of_words: &[f32],
+        width: usize,
+        d_words: &mut [f32],
     ) {
-        let (of_items, of_words) = d_vectors.split_at(n_rows * width);
-        if let Some(d_items) = d_items {
-            d_items
-                .par_chunks_mut(4096)
-                .zip(of_items.par_chunks(4096))
-                .for_each(|(sums, d)| segue_nn::add_scaled(sums, 1.0, d));
-        }
-        let Some(d_words) = d_words else { return };
         d_words.par_chunks_mut(width).enumerate().for_each(|(word, sums)| {
             segue_nn::add_scaled(sums, 1.0, &of_words[word * width..][..width]);
             for &row in self.of_word.get(word) {

@@ -1,15 +1,16 @@
-//! Trains the experts that learn by gradient steps, `behavior` and `transfer`, for one domain.
+//! Trains the experts that learn by gradient steps, `behavior`, `transfer` and `joint`, for one domain.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use segue_data::DomainIdx;
 use segue_data::reveal::without_domains;
-use segue_data::{DomainIdx, ItemCatalog, TrainSet};
-use segue_models::behavior::{
-    Behavior, BehaviorConfig, BehaviorStep, Example, JointConfig, SequenceTuning, TransferConfig,
+pub use segue_models::sequence::Lessons;
+use segue_models::sequence::{
+    Example, SequenceConfig, SequenceModel, SequenceStep, SequenceTuning, TransferConfig,
 };
-use segue_models::nn::dropout::DropoutKey;
-use segue_models::nn::{Gradients, Params};
-use segue_models::{Expert, ExpertConfig, ExpertId, FusionInputs, ModelError, Scope};
+use segue_models::{Expert, ExpertConfig, ExpertId, ModelError, Place, Scope};
+use segue_nn::dropout::DropoutKey;
+use segue_nn::{Gradients, Params};
 
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean};
@@ -24,7 +25,7 @@ const FEWEST_EXAMPLES: usize = 50;
 const STEPS_PER_PASS: usize = 64;
 const SMALLEST_BATCH: usize = 16;
 
-/// How a behavior model is validated: on cases of its domain.
+/// How a sequence model is validated: on cases of its domain.
 #[derive(Clone, Copy)]
 pub struct Validation<'a> {
     /// The cases.
@@ -33,43 +34,45 @@ pub struct Validation<'a> {
     pub objective: Objective,
 }
 
-/// What a model is trained on.
+/// One training of a sequence model.
 #[derive(Clone, Copy)]
-pub struct Lessons<'a> {
-    /// Training events.
-    pub train: &'a TrainSet,
-    /// Items of all domains.
-    pub items: &'a ItemCatalog,
-    /// What is known about them, for `transfer` and `joint`.
-    pub inputs: FusionInputs<'a>,
+pub struct SequenceTraining<'a> {
+    /// Which expert it becomes.
+    pub id: ExpertId,
+    /// The domain whose items it scores.
+    pub domain: DomainIdx,
+    /// What it is trained on.
+    pub lessons: Lessons<'a>,
+    /// Decides when to stop, where it is given; the settings of the expert then hold the number of passes found, so that a refit
+    /// without it can repeat them.
+    pub valid: Option<Validation<'a>>,
+    /// Of its start, the order of examples and dropout.
+    pub seed: u64,
+    /// Where it keeps its state, and what stops it.
+    pub keeping: Keeping<'a>,
 }
 
-/// Trains a sequence model for the items of `domain`. With `valid`, it decides when to stop, and the returned expert's settings hold
-/// the number of passes found, so that a refit without `valid` can repeat them.
+/// Trains a sequence model with the settings of any of its kinds; `observe` sees every pass. The expert and its passes.
 ///
 /// # Errors
 /// When there is too little to learn from (it stands aside), training diverges, or as [`learn`] where `keeping` says so.
 ///
 /// # Panics
 /// When the settings are those of an expert that is fitted in closed form.
-pub fn fit_behavior(
-    (id, domain): (ExpertId, DomainIdx),
+pub fn fit_sequence(
+    training: SequenceTraining<'_>,
     config: &ExpertConfig,
-    lessons: Lessons<'_>,
-    valid: Option<Validation<'_>>,
-    seed: u64,
-    (keeping, mut observe): (Keeping<'_>, impl FnMut(&Epoch)),
+    mut observe: impl FnMut(&Epoch),
 ) -> Result<(Expert, Vec<Epoch>), TrainError> {
-    let stands_aside = |source: ModelError| TrainError::Model { expert: id.to_string(), source };
-    let model = new_model((id, domain), config, lessons, seed).map_err(stands_aside)?;
-    let mut fit = Fit { id, model, valid, seed, keeping, curve: Vec::new() };
+    let SequenceTraining { id, lessons, .. } = training;
+    let mut fit = Fit { training, model: training.untrained(config)?, curve: Vec::new() };
     let config = match config {
         ExpertConfig::Transfer(config)
-            if config.tuning != SequenceTuning::Joint && id.scope == Scope::All =>
+            if config.tuning != SequenceTuning::AtOnce && id.scope == Scope::All =>
         {
-            let pretrain_epochs = fit.pretrain(config, lessons, &mut observe)?;
+            let pretrain_epochs = fit.pretrain(config, &mut observe)?;
             let config = TransferConfig { pretrain_epochs, ..config.clone() };
-            fit.adapt(&config, lessons, &mut observe)?;
+            fit.adapt(&config, &mut observe)?;
             ExpertConfig::Transfer(config)
         }
         config => {
@@ -79,7 +82,7 @@ pub fn fit_behavior(
             config.clone()
         }
     };
-    Ok(fit.finish(domain, &config))
+    Ok(fit.finish(config))
 }
 
 /// A `transfer` expert of [`SequenceTuning::Frozen`] with its passes: what was pretrained on the other domains.
@@ -91,47 +94,65 @@ pub struct Pretrained<'a> {
     pub passes: &'a [Epoch],
 }
 
-/// As [`fit_behavior`] for a `transfer` expert of [`SequenceTuning::Light`] or [`SequenceTuning::Full`], without its first phase: that is
+/// As [`fit_sequence`] for a `transfer` expert of [`SequenceTuning::Light`] or [`SequenceTuning::Full`], without its first phase: that is
 /// taken from an expert which was pretrained with the same settings, lessons, valid cases and seed. The outcome has the same bytes.
 ///
 /// # Errors
-/// As [`fit_behavior`].
+/// As [`fit_sequence`].
 ///
 /// # Panics
 /// When the expert is no pretrained `transfer` expert.
 pub fn adapt_pretrained(
-    (id, domain): (ExpertId, DomainIdx),
-    (config, pretrained): (&TransferConfig, Pretrained<'_>),
-    lessons: Lessons<'_>,
-    valid: Option<Validation<'_>>,
-    seed: u64,
-    (keeping, mut observe): (Keeping<'_>, impl FnMut(&Epoch)),
+    training: SequenceTraining<'_>,
+    config: &TransferConfig,
+    pretrained: Pretrained<'_>,
+    mut observe: impl FnMut(&Epoch),
 ) -> Result<(Expert, Vec<Epoch>), TrainError> {
     let (ExpertConfig::Transfer(of_pretrained), Some(trained)) =
         (pretrained.expert.config(), pretrained.expert.sequence_model())
     else {
         panic!("{} is no pretrained transfer expert", pretrained.expert.id)
     };
-    let stands_aside = |source: ModelError| TrainError::Model { expert: id.to_string(), source };
-    let settings = ExpertConfig::Transfer(config.clone());
-    let mut model = new_model((id, domain), &settings, lessons, seed).map_err(stands_aside)?;
+    let mut model = training.untrained(&ExpertConfig::Transfer(config.clone()))?;
     // What only training needs is new, the numbers are not.
     model.params.clone_from(&trained.params);
     model.config.epochs = trained.config.epochs;
     pretrained.passes.iter().for_each(&mut observe);
-    let mut fit = Fit { id, model, valid, seed, keeping, curve: pretrained.passes.to_vec() };
+    let mut fit = Fit { training, model, curve: pretrained.passes.to_vec() };
     let config = TransferConfig { pretrain_epochs: of_pretrained.pretrain_epochs, ..config.clone() };
-    fit.adapt(&config, lessons, &mut observe)?;
-    Ok(fit.finish(domain, &ExpertConfig::Transfer(config)))
+    fit.adapt(&config, &mut observe)?;
+    Ok(fit.finish(ExpertConfig::Transfer(config)))
+}
+
+impl<'a> SequenceTraining<'a> {
+    /// A training that keeps nothing and is never stopped.
+    pub fn new(
+        id: ExpertId,
+        domain: DomainIdx,
+        lessons: Lessons<'a>,
+        valid: Option<Validation<'a>>,
+        seed: u64,
+    ) -> Self {
+        Self { id, domain, lessons, valid, seed, keeping: Keeping::nothing() }
+    }
+
+    // The model before its first step. Its draws are its scope's own, so that experts of one seed do not start alike.
+    fn untrained(&self, config: &ExpertConfig) -> Result<SequenceModel, TrainError> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(self.id.scope as u64 + 1);
+        let place = Place { domain: self.domain, scope: self.id.scope };
+        SequenceModel::untrained(config, self.lessons, place, &mut rng).map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: ModelError) -> TrainError {
+        TrainError::Model { expert: self.id.to_string(), source }
+    }
 }
 
 /// A model while it is trained, in one phase or two.
 struct Fit<'a> {
-    id: ExpertId,
-    model: Behavior,
-    valid: Option<Validation<'a>>,
-    seed: u64,
-    keeping: Keeping<'a>,
+    training: SequenceTraining<'a>,
+    model: SequenceModel,
     curve: Vec<Epoch>,
 }
 
@@ -141,24 +162,19 @@ impl Fit<'_> {
     fn pretrain(
         &mut self,
         config: &TransferConfig,
-        lessons: Lessons<'_>,
         observe: &mut impl FnMut(&Epoch),
     ) -> Result<usize, TrainError> {
+        let lessons = self.training.lessons;
         let others = without_domains(lessons.train, lessons.items, &[self.model.rows.target]);
         let examples = Example::all_of(&others, &self.model);
         self.model.count_targets(&examples);
-        let epochs = if self.valid.is_some() { 0 } else { config.pretrain_epochs.max(1) };
+        let epochs = if self.training.valid.is_some() { 0 } else { config.pretrain_epochs.max(1) };
         self.phase(examples, epochs, Some("pretrain"), observe)
     }
 
     // On what comes next in the target, from what came before anywhere. Without enough of it the model stays as it is.
-    fn adapt(
-        &mut self,
-        config: &TransferConfig,
-        lessons: Lessons<'_>,
-        observe: &mut impl FnMut(&Epoch),
-    ) -> Result<(), TrainError> {
-        let tuning = config.tuning;
+    fn adapt(&mut self, config: &TransferConfig, observe: &mut impl FnMut(&Epoch)) -> Result<(), TrainError> {
+        let (lessons, tuning) = (self.training.lessons, config.tuning);
         if tuning == SequenceTuning::Frozen {
             return Ok(());
         }
@@ -171,7 +187,7 @@ impl Fit<'_> {
         self.model.count_targets(&examples);
         // Not the passes of the phase before, which the model's settings hold by now.
         self.phase(examples, config.sequence.epochs, None, observe)?;
-        self.model.tune(SequenceTuning::Joint);
+        self.model.tune(SequenceTuning::AtOnce);
         Ok(())
     }
 
@@ -188,21 +204,18 @@ impl Fit<'_> {
                 "{} sequences of two or more events, at least {FEWEST_EXAMPLES} needed",
                 examples.len()
             );
-            let source = ModelError::StandsAside { expert: self.id.kind.name(), reason };
-            return Err(TrainError::Model { expert: self.id.to_string(), source });
+            let expert = self.training.id.kind.name();
+            return Err(self.training.failed(ModelError::StandsAside { expert, reason }));
         }
-        let epochs = if self.valid.is_some() { 0 } else { epochs.max(1) };
-        let plan = plan_of(&self.model.config, examples.len(), epochs, self.seed);
+        let SequenceTraining { valid, seed, keeping, .. } = self.training;
+        let epochs = if valid.is_some() { 0 } else { epochs.max(1) };
+        let plan = plan_of(&self.model.config, examples.len(), epochs, seed);
         let before = self.curve.len();
         let counted_on = |epoch: &Epoch| Epoch { epoch: epoch.epoch + before, ..*epoch };
-        let folder = self.keeping.folder.map(|kept| folder.map_or(kept.into(), |own| kept.join(own)));
-        let keeping = Keeping { folder: folder.as_deref(), ..self.keeping };
-        let mut learner = BehaviorLearner {
-            model: &mut self.model,
-            examples,
-            step: BehaviorStep::default(),
-            valid: self.valid,
-        };
+        let folder = keeping.folder.map(|kept| folder.map_or(kept.into(), |own| kept.join(own)));
+        let keeping = Keeping { folder: folder.as_deref(), ..keeping };
+        let mut learner =
+            SequenceLearner { model: &mut self.model, examples, step: SequenceStep::default(), valid };
         let curve = learn(&mut learner, &plan, keeping, |epoch| observe(&counted_on(epoch)))?;
         self.curve.extend(curve.iter().map(counted_on));
         self.model.config.epochs = best_epoch(&curve);
@@ -210,56 +223,18 @@ impl Fit<'_> {
     }
 
     // The expert of what was trained, and the passes.
-    fn finish(self, domain: DomainIdx, config: &ExpertConfig) -> (Expert, Vec<Epoch>) {
+    fn finish(self, config: ExpertConfig) -> (Expert, Vec<Epoch>) {
+        let SequenceTraining { id, domain, valid, seed, .. } = self.training;
         let mut model = self.model.trained();
-        if let Some(valid) = self.valid {
-            model.config.tasks.calibration = calibration_of(&model, valid.judge, self.seed);
+        if let Some(valid) = valid {
+            model.config.tasks.calibration = calibration_of(&model, valid.judge, seed);
         }
-        let expert = match config {
-            ExpertConfig::Transfer(config) => {
-                let config = TransferConfig { sequence: model.config.clone(), ..config.clone() };
-                Expert::of_transfer(self.id, domain, config, model)
-            }
-            ExpertConfig::Joint(config) => {
-                let config = JointConfig { sequence: model.config.clone(), ..(**config).clone() };
-                Expert::of_joint(self.id, domain, config, model)
-            }
-            _ => Expert::of_behavior(self.id, domain, model),
-        };
-        (expert, self.curve)
+        let config = config.with_sequence(model.config.clone());
+        (Expert::of_sequence(id, domain, config, model), self.curve)
     }
 }
 
-fn new_model(
-    (id, domain): (ExpertId, DomainIdx),
-    config: &ExpertConfig,
-    lessons: Lessons<'_>,
-    seed: u64,
-) -> Result<Behavior, ModelError> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(id.scope as u64 + 1);
-    let place = (domain, id.scope);
-    let mut model = match config {
-        ExpertConfig::Behavior(config) => Behavior::new(config, lessons.items, place, &mut rng)?,
-        ExpertConfig::Transfer(config) => {
-            let space = lessons.inputs.text.ok_or_else(|| ModelError::StandsAside {
-                expert: "transfer",
-                reason: "no item with training events has text".into(),
-            })?;
-            Behavior::with_text(config, (lessons.items, space), place, &mut rng)?
-        }
-        ExpertConfig::Joint(config) => {
-            let content = (lessons.items, &lessons.inputs, lessons.train);
-            Behavior::with_fusion(config, content, place, &mut rng)?
-        }
-        other => panic!("{} is not trained by steps: {other:?}", id.kind.name()),
-    };
-    model.read_profiles(lessons.train.profiles.n_values(), &mut rng);
-    model.learn_rating_biases(lessons.train);
-    Ok(model)
-}
-
-fn plan_of(config: &BehaviorConfig, n_examples: usize, epochs: usize, seed: u64) -> LearnPlan {
+fn plan_of(config: &SequenceConfig, n_examples: usize, epochs: usize, seed: u64) -> LearnPlan {
     LearnPlan {
         n_examples,
         batch_size: config.batch_size.min(n_examples / STEPS_PER_PASS).max(SMALLEST_BATCH),
@@ -283,14 +258,14 @@ fn best_epoch(curve: &[Epoch]) -> usize {
     best.or(curve.last()).map_or(1, |epoch| epoch.epoch)
 }
 
-struct BehaviorLearner<'a> {
-    model: &'a mut Behavior,
+struct SequenceLearner<'a> {
+    model: &'a mut SequenceModel,
     examples: Vec<Example>,
-    step: BehaviorStep,
+    step: SequenceStep,
     valid: Option<Validation<'a>>,
 }
 
-impl Learner for BehaviorLearner<'_> {
+impl Learner for SequenceLearner<'_> {
     fn params(&mut self) -> &mut Params {
         &mut self.model.params
     }

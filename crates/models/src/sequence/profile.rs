@@ -8,15 +8,15 @@ use rand::Rng;
 use segue_nn::dropout::DropoutKey;
 use segue_nn::{Gradients, Init};
 
-use super::step::{Example, NO_TARGET};
+use super::step::{Example, Lane, NO_TARGET};
 use super::tokens::{NO_DOMAIN, Token};
-use super::{Behavior, BehaviorConfig};
+use super::{SequenceConfig, SequenceModel};
 use crate::query::Query;
 use crate::tensors::{ModelError, Tensors};
 
 const TABLE: &str = "profile";
 
-impl Behavior {
+impl SequenceModel {
     /// Lets the model read `n_values` attribute values, before training, where its settings ask for it. Afterwards the settings
     /// say whether it does: not where nothing is known about users.
     pub fn read_profiles(&mut self, n_values: usize, rng: &mut impl Rng) {
@@ -54,14 +54,10 @@ impl Behavior {
         })
     }
 
-    /// An example's tokens and targets behind those of others, with some attribute values or all of them left out: each goes
+    /// An example's tokens and targets behind those of others in a lane, with some attribute values or all of them left out: each goes
     /// with the chance `profile_dropout`, and all go with the same chance. The last that stays predicts the first event.
-    pub(super) fn push_example(
-        &self,
-        example: &Example,
-        key: DropoutKey,
-        (tokens, next, values): (&mut Vec<Token>, &mut Vec<u32>, &mut Vec<f32>),
-    ) {
+    pub(super) fn push_example(&self, example: &Example, key: DropoutKey, lane: &mut Lane) {
+        let Lane { tokens, next, values, .. } = lane;
         let first = self.first_profile_row();
         let n_profile = example.tokens.iter().take_while(|token| token.item >= first).count();
         let (profile, events) = example.tokens.split_at(n_profile);
@@ -116,7 +112,7 @@ impl Behavior {
 }
 
 /// Whether the share of dropped attribute values can be one.
-pub(super) fn is_valid(config: &BehaviorConfig) -> bool {
+pub(super) fn is_valid(config: &SequenceConfig) -> bool {
     (0.0..1.0).contains(&config.profile_dropout)
 }
 

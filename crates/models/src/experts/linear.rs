@@ -1,13 +1,20 @@
 //! Linear item–item models in closed form: EASE, with a text prior, and a sparse approximation for large catalogs.
 
+use rand::{Rng, RngCore};
 use rayon::prelude::*;
-use segue_data::{DomainIdx, ItemCatalog, ItemIdx, TrainSet};
+use segue_data::{ItemCatalog, ItemIdx, TrainSet};
 use segue_nn::{Elimination, solve_spd_small};
 use serde::{Deserialize, Serialize};
 
-use crate::query::{Fading, Query, Scope, faded_history};
+use super::contract::{FitContext, KindFacts, Scorer, Settings};
+use super::grid::{self, HALF_LIVES, RECENCY};
+use super::{ExpertConfig, ExpertId, ExpertKind, Fitted};
+use crate::query::{Fading, Place, Query, Scope};
 use crate::similarity::{ItemSimilarity, RowScratch, SparseRow, keep_largest};
 use crate::tensors::{ModelError, Tensors};
+
+pub(super) const LINEAR: KindFacts =
+    KindFacts::closed_form(ExpertKind::Linear, "linear", || ExpertConfig::Linear(LinearConfig::default()));
 
 /// Settings of [`Linear`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,11 +51,38 @@ impl Default for LinearConfig {
     }
 }
 
-impl LinearConfig {
-    /// Weighted history items for scoring, newest first.
-    pub fn history(&self, query: &Query<'_>, items: &ItemCatalog, scope: Scope) -> Vec<(ItemIdx, f32)> {
-        let fading = Fading { recency: self.recency, half_life_days: self.half_life_days };
-        faded_history(query, fading, |item| scope.keeps(item, query.domain, items))
+impl Settings for LinearConfig {
+    fn fit(&self, id: ExpertId, train: &TrainSet, context: &FitContext<'_>) -> Result<Fitted, ModelError> {
+        let place = Place { domain: context.domain, scope: id.scope };
+        Linear::fit(self, train, context.items, place, context.text_neighbors).map(Fitted::Linear)
+    }
+
+    fn load(&self, items: &ItemCatalog, place: Place, tensors: &mut Tensors) -> Result<Fitted, ModelError> {
+        Linear::load(items.len(), items.range(place.domain).len(), tensors).map(Fitted::Linear)
+    }
+
+    fn fading(&self) -> Option<Fading> {
+        Some(Fading { recency: self.recency, half_life_days: self.half_life_days })
+    }
+
+    fn step(&self, _: ExpertKind, rng: &mut dyn RngCore) -> ExpertConfig {
+        let mut next = self.clone();
+        match rng.random_range(0..4) {
+            3 => grid::move_on(&mut next.half_life_days, HALF_LIVES, rng),
+            0 => {
+                let l2 = &[2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0];
+                grid::move_on(&mut next.l2, l2, rng);
+            }
+            1 => grid::move_on(&mut next.text_prior, &[0.0, 0.05, 0.1, 0.2, 0.4], rng),
+            _ => grid::move_on(&mut next.recency, RECENCY, rng),
+        }
+        ExpertConfig::Linear(next)
+    }
+
+    fn differs_in_scoring_only(&self, other: &ExpertConfig) -> bool {
+        let ExpertConfig::Linear(other) = other else { return false };
+        let Self { recency, half_life_days, .. } = *other;
+        Self { recency, half_life_days, ..self.clone() } == *other
     }
 }
 
@@ -61,7 +95,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// EASE (Steck, WWW 2019) over the items that `scope` keeps, for candidates of `domain`: with `G = XᵀX` of the binary user ×
+    /// EASE (Steck, WWW 2019) over the items that the place's scope keeps, for candidates of its domain: with `G = XᵀX` of the binary user ×
     /// item matrix and `P = (G + λI)⁻¹`, `B = I − P · diag(1 / diag P)` inside the domain; from the sources it is the ridge solution
     /// `B = P · G[sources, target]` (nothing has to be excluded there).
     ///
@@ -77,29 +111,23 @@ impl Linear {
         config: &LinearConfig,
         train: &TrainSet,
         items: &ItemCatalog,
-        (domain, scope): (DomainIdx, Scope),
+        place: Place,
         prior: Option<&ItemSimilarity>,
     ) -> Result<Self, ModelError> {
-        let gram = Gram::collect(train, items, domain, scope);
+        let gram = Gram::collect(train, items, place);
         if gram.inputs.is_empty() {
             let reason = "no item of the kept domains has an interaction".into();
             return Err(ModelError::StandsAside { expert: "linear", reason });
         }
         let n = gram.inputs.len() as u64;
         // Sources are never excluded from their own regression, so the sparse form serves them at any size.
-        let exact = n * n * 4 <= config.budget_bytes && scope == Scope::Target;
+        let exact = n * n * 4 <= config.budget_bytes && place.scope == Scope::Target;
         let weights = if exact {
             gram.solve_dense(config, items, prior)?
         } else {
             gram.solve_sparse(config, items, prior)
         };
         Ok(Self { weights, exact })
-    }
-
-    /// Scores all candidates of the domain.
-    pub fn score(&self, history: &[(ItemIdx, f32)], scores: &mut [f32]) {
-        scores.fill(0.0);
-        self.weights.add_weighted(history, scores);
     }
 
     /// The item → candidate weights.
@@ -112,19 +140,34 @@ impl Linear {
         self.exact
     }
 
-    pub(crate) fn save(&self, tensors: &mut Tensors) {
-        self.weights.save("linear", tensors);
-        tensors.put_u32("linear.exact", vec![u32::from(self.exact)]);
-    }
-
-    pub(crate) fn load(shape: (usize, usize), tensors: &mut Tensors) -> Result<Self, ModelError> {
-        let weights = ItemSimilarity::load("linear", shape, tensors)?;
+    fn load(n_items: usize, n_candidates: usize, tensors: &mut Tensors) -> Result<Self, ModelError> {
+        let weights = ItemSimilarity::load("linear", n_items, n_candidates, tensors)?;
         let flag = tensors.take_u32("linear.exact")?;
         if flag != [0] && flag != [1] {
             let expected = "one value, 0 or 1".to_owned();
             return Err(ModelError::Inconsistent { tensor: "linear.exact".to_owned(), expected });
         }
         Ok(Self { weights, exact: flag == [1] })
+    }
+}
+
+impl Scorer for Linear {
+    fn score(&self, _: &Query<'_>, history: &[(ItemIdx, f32)], scores: &mut [f32]) {
+        scores.fill(0.0);
+        self.weights.add_weighted(history, scores);
+    }
+
+    fn save(&self, tensors: &mut Tensors) {
+        self.weights.save("linear", tensors);
+        tensors.put_u32("linear.exact", vec![u32::from(self.exact)]);
+    }
+
+    fn item_weights(&self) -> Option<&ItemSimilarity> {
+        Some(&self.weights)
+    }
+
+    fn note(&self) -> Option<&'static str> {
+        (!self.exact).then_some("sparse approximation")
     }
 }
 
@@ -144,10 +187,10 @@ struct Gram {
 const NONE: u32 = u32::MAX;
 
 impl Gram {
-    fn collect(train: &TrainSet, items: &ItemCatalog, domain: DomainIdx, scope: Scope) -> Self {
-        let target = items.range(domain);
+    fn collect(train: &TrainSet, items: &ItemCatalog, place: Place) -> Self {
+        let target = items.range(place.domain);
         // Regressing the target on its sources needs both in one row.
-        let kept = |item: ItemIdx| scope != Scope::Target || target.contains(&item.at());
+        let kept = |item: ItemIdx| place.scope != Scope::Target || target.contains(&item.at());
         let counts = train.sequences.item_counts(items.len());
         let inputs: Vec<u32> =
             (0..items.len() as u32).filter(|&i| counts[i as usize] > 0 && kept(ItemIdx(i))).collect();
@@ -167,7 +210,7 @@ impl Gram {
             }
             user_items.push(distinct);
         }
-        Self { inputs, position, user_items, item_users, target, scope }
+        Self { inputs, position, user_items, item_users, target, scope: place.scope }
     }
 
     // Row `at` of G = XᵀX: co-occurrence counts with all inputs; the diagonal is the item's count.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use segue_data::{DomainIdx, Event, ItemCatalog};
 
 use super::words::ItemWords;
-use crate::query::Scope;
+use crate::query::{Place, Scope, event_time};
 
 /// Tags of the time before the newest events that stand in front of them.
 pub(super) const N_INTERESTS: usize = 3;
@@ -42,7 +42,8 @@ pub struct Rows {
 
 impl Rows {
     /// The item rows of a scope: the target's items, or all.
-    pub fn new(items: &ItemCatalog, target: DomainIdx, scope: Scope) -> Self {
+    pub fn new(items: &ItemCatalog, place: Place) -> Self {
+        let Place { domain: target, scope } = place;
         let first_item = if scope == Scope::Target { items.range(target).start } else { 0 };
         let range = |domain: usize| {
             let range = items.range(DomainIdx(domain as _));
@@ -77,8 +78,14 @@ impl Rows {
     }
 
     /// The newest `max_len` events in scope, oldest first; in front of them the most frequent tags of older ones. `now` is the
-    /// time of the request (0 = unknown).
-    pub fn tokens(&self, history: &[Event], now: i64, max_len: usize, words: &ItemWords) -> Vec<Token> {
+    /// time of the request, where it is known.
+    pub fn tokens(
+        &self,
+        history: &[Event],
+        now: Option<i64>,
+        max_len: usize,
+        words: &ItemWords,
+    ) -> Vec<Token> {
         let mut tokens = Vec::with_capacity(history.len().min(max_len));
         let mut next_time = now;
         for (at, event) in history.iter().enumerate().rev() {
@@ -94,9 +101,9 @@ impl Rows {
                 position: (max_len - 1 - tokens.len()) as u16,
                 domain: self.domain_of(row) as u8,
                 kind: event.kind,
-                gap: gap_bucket(event.timestamp, next_time),
+                gap: gap_bucket(event_time(event), next_time),
             });
-            next_time = event.timestamp;
+            next_time = event_time(event);
         }
         tokens.reverse();
         tokens
@@ -117,10 +124,8 @@ impl Rows {
 pub const N_GAPS: usize = 20;
 
 /// 0 = unknown, 1 = the same second, then by powers of two of hours.
-pub fn gap_bucket(from: i64, to: i64) -> u8 {
-    if from == 0 || to == 0 {
-        return 0;
-    }
+pub fn gap_bucket(from: Option<i64>, to: Option<i64>) -> u8 {
+    let (Some(from), Some(to)) = (from, to) else { return 0 };
     let seconds = (to - from).max(0);
     if seconds == 0 {
         return 1;
