@@ -298,7 +298,7 @@ impl Work<'_> {
             let expert = self.refitted(last.take(), id, config)?;
             let score =
                 |query: &segue_models::Query<'_>, scores: &mut [f32]| expert.score(query, self.items, scores);
-            let ndcg = self.valid.ndcg(self.plan.objective, score)?;
+            let ndcg = self.valid.metric_values(self.plan.objective, score)?;
             last = Some(expert);
             Ok(ndcg)
         });

@@ -201,7 +201,7 @@ impl<'a> FewShot<'a> {
     fn beats_floor(&self, model: &DomainModel, judge: &Judge<'_>) -> Result<bool, TrainError> {
         let floor = self.floor_of(&self.revealed.train)?;
         let ours = ndcg_of_model(model, self.plan, judge)?;
-        let theirs = judge.ndcg(self.plan.objective, |query: &Query<'_>, scores: &mut [f32]| {
+        let theirs = judge.metric_values(self.plan.objective, |query: &Query<'_>, scores: &mut [f32]| {
             floor.score(query, self.items, scores);
         })?;
         let bootstrap = Bootstrap { seed: self.plan.seed, ..Bootstrap::default() };

@@ -3,6 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use segue_data::{Case, CaseSet, DomainIdx, ItemCatalog};
+use segue_eval::Metric;
 use segue_eval::bootstrap::{Bootstrap, Interval};
 use segue_eval::full_ranking::{RankingCase, RankingPlan, Rankings, rank_cases};
 use segue_eval::negatives::sample_negatives;
@@ -55,11 +56,12 @@ pub struct Judge<'a> {
     histories: Vec<Vec<u32>>,
     masked: Vec<Vec<u32>>,
     negatives: Vec<Vec<u32>>,
+    metric: Metric,
     list_len: usize,
 }
 
 impl<'a> Judge<'a> {
-    /// Prepares the cases of `domain`.
+    /// Prepares the cases of `domain`, to be judged by NDCG@10.
     ///
     /// # Errors
     /// When there is no case.
@@ -105,7 +107,8 @@ impl<'a> Judge<'a> {
             Some(sampled) => draw_negatives(sampled, range.len() as u32, &histories, &targets)?,
             None => vec![Vec::new(); targets.len()],
         };
-        Ok(Self { items, domain, cases, targets, users, histories, masked, negatives, list_len: 0 })
+        let metric = Metric::ndcg(10);
+        Ok(Self { items, domain, cases, targets, users, histories, masked, negatives, metric, list_len: 0 })
     }
 
     /// The same judge, keeping the best `n` candidates of every case.
@@ -113,6 +116,18 @@ impl<'a> Judge<'a> {
     pub fn with_lists(mut self, n: usize) -> Self {
         self.list_len = n;
         self
+    }
+
+    /// The same judge with another metric.
+    #[must_use]
+    pub fn with_metric(mut self, metric: Metric) -> Self {
+        self.metric = metric;
+        self
+    }
+
+    /// What the judge goes by.
+    pub fn metric(&self) -> Metric {
+        self.metric
     }
 
     /// Number of cases.
@@ -184,6 +199,7 @@ impl<'a> Judge<'a> {
             histories: pick(&self.histories, &positions),
             masked: pick(&self.masked, &positions),
             negatives: pick(&self.negatives, &positions),
+            metric: self.metric,
             list_len: self.list_len,
         }
     }
@@ -212,16 +228,21 @@ impl<'a> Judge<'a> {
         Ok(rank_cases(plan, &cases, score)?)
     }
 
-    /// NDCG@10 of every case under the objective.
+    /// The metric of every case under the objective.
     ///
     /// # Errors
     /// When a score is not finite.
-    pub fn ndcg(
+    pub fn metric_values(
         &self,
         objective: Objective,
         score: impl Fn(&Query<'_>, &mut [f32]) + Sync,
     ) -> Result<Vec<f64>, TrainError> {
-        Ok(ndcg_of(objective.of(&self.rank(score)?)))
+        Ok(self.metric_of(objective.of(&self.rank(score)?)))
+    }
+
+    /// The metric of each rank; of the expected rank under ties.
+    pub fn metric_of(&self, ranks: &[TargetRank]) -> Vec<f64> {
+        self.metric.of_ranks(ranks, TieRule::ExpectedRank)
     }
 }
 
@@ -236,9 +257,9 @@ impl Objective {
     }
 }
 
-/// NDCG@10 of each rank; of the expected rank under ties.
+/// NDCG@10 of each rank, which studies print; of the expected rank under ties.
 pub fn ndcg_of(ranks: &[TargetRank]) -> Vec<f64> {
-    ranks.iter().map(|rank| rank.ndcg(10, TieRule::ExpectedRank)).collect()
+    Metric::ndcg(10).of_ranks(ranks, TieRule::ExpectedRank)
 }
 
 /// Mean of `ours − theirs`, paired by case, with its interval; cases of one user are drawn together.

@@ -273,5 +273,5 @@ pub fn ndcg_of_model(model: &DomainModel, plan: &FitPlan, judge: &Judge<'_>) -> 
     let score = |query: &Query<'_>, scores: &mut [f32]| {
         model.score(query, judge.items(), &mut Scratch::default(), scores);
     };
-    judge.ndcg(plan.objective, score)
+    judge.metric_values(plan.objective, score)
 }

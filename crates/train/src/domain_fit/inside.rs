@@ -11,7 +11,7 @@ use segue_recommend::{DomainModel, standardize};
 use super::{Untuned, Work};
 use crate::blend_fit::{BlendSearch, FittedBlend, Found};
 use crate::error::TrainError;
-use crate::judge::{Judge, ndcg_of};
+use crate::judge::Judge;
 use crate::pool::Pool;
 use crate::search::{Trial, clearly_better, climb};
 
@@ -153,7 +153,7 @@ impl Work<'_> {
                     *score = rest + *score * if cold { member.cold } else { member.warm };
                 }
             };
-            let ndcg = ndcg_of(self.plan.objective.of(&valid.rank_with(score)?));
+            let ndcg = valid.metric_of(self.plan.objective.of(&valid.rank_with(score)?));
             last = Some(expert);
             Ok::<Vec<f64>, TrainError>(ndcg)
         })?;
