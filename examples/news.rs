@@ -114,13 +114,14 @@ fn measured(
 ) -> Result<Vec<(String, f64)>, Box<dyn Error>> {
     let mut rows = Vec::new();
     for expert in &fit.model.experts {
-        let ndcg = test.ndcg(Objective::Masked, |query, scores| expert.score(query, items, scores))?;
+        let ndcg =
+            test.metric_values(Objective::Masked, |query, scores| expert.score(query, items, scores))?;
         rows.push((expert.id.to_string(), mean(&ndcg)));
     }
     let blend = |query: &Query<'_>, scores: &mut [f32]| {
         fit.model.score(query, items, &mut Scratch::default(), scores);
     };
-    rows.push(("blend".to_owned(), mean(&test.ndcg(Objective::Masked, blend)?)));
+    rows.push(("blend".to_owned(), mean(&test.metric_values(Objective::Masked, blend)?)));
     Ok(rows)
 }
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
+use segue_eval::Metric;
 use segue_eval::bootstrap::{Bootstrap, Interval};
 use segue_eval::lists::{ListCounts, ListEvaluation, PerUser, Qrels, Run, evaluate_lists};
-use segue_eval::measure::Measure;
 use segue_report::{DomainReport, Estimate, MetricRow, Report, Sentence, TransferRow};
 use serde::Serialize;
 
@@ -52,9 +52,9 @@ struct Row {
 /// Measures.
 pub(crate) fn run(request: &Request<'_>, screen: Screen) -> Result<()> {
     let parse = |name: &String| {
-        name.parse::<Measure>().map_err(|e| usage(e.to_string(), "for example --measures ndcg@10,recall@20"))
+        name.parse::<Metric>().map_err(|e| usage(e.to_string(), "for example --measures ndcg@10,recall@20"))
     };
-    let measures: Vec<Measure> = request.measures.iter().map(parse).collect::<Result<_>>()?;
+    let measures: Vec<Metric> = request.measures.iter().map(parse).collect::<Result<_>>()?;
     let truth = read_truth(request)?;
     let evaluation = evaluate_lists(&Run::read(request.lists)?, &truth, &measures)?;
     let bootstrap = Bootstrap::default();
@@ -66,12 +66,12 @@ pub(crate) fn run(request: &Request<'_>, screen: Screen) -> Result<()> {
         None => vec![None; measures.len()],
     };
     let values = evaluation.intervals(&bootstrap)?;
-    let row = |((measure, value), difference): ((&String, Interval), Option<Interval>)| Row {
-        measure: measure.clone(),
+    let row = |((metric, value), difference): ((&Metric, Interval), Option<Interval>)| Row {
+        measure: metric.to_string(),
         value,
         difference,
     };
-    let rows: Vec<Row> = evaluation.measures.iter().zip(values).zip(differences).map(row).collect();
+    let rows: Vec<Row> = evaluation.metrics.iter().zip(values).zip(differences).map(row).collect();
     show(request, &evaluation, &rows, screen)?;
     if let Some(to) = request.report {
         write_page(&page(request, &evaluation.counts, &rows), to)?;

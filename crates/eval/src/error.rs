@@ -100,15 +100,11 @@ pub enum Error {
     #[error("no item is relevant, the metrics are undefined; hint: exclude such users and count them")]
     NoRelevantItems,
     /// Two evaluations that cannot be compared case by case.
-    #[error(
-        "the two evaluations differ in users or measures; hint: evaluate both against the same judgments"
-    )]
+    #[error("the two evaluations differ in users or metrics; hint: evaluate both against the same judgments")]
     NotPaired,
-    /// A name that is no measure.
-    #[error(
-        "`{received}` is no measure, expected `<metric>@<k>` such as `ndcg@10`, with a metric of {known}"
-    )]
-    UnknownMeasure {
+    /// A name that is no metric.
+    #[error("`{received}` is no metric, expected `<metric>@<k>` such as `ndcg@10`, with a metric of {known}")]
+    UnknownMetric {
         /// The name received.
         received: String,
         /// The metrics there are.

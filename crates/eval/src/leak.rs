@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::full_ranking::{RankingCase, RankingPlan, rank_cases};
+use crate::metric::MetricKind;
 use crate::negatives::sample_negatives;
 use crate::rank::{TargetRank, TieRule};
 
@@ -41,9 +42,10 @@ impl ChanceCheck {
         let n = ranks.len() as f64;
         let chance_of = |rank: &TargetRank| (k as f64 / f64::from(rank.n_candidates.max(1))).min(1.0);
         let variance: f64 = ranks.iter().map(chance_of).map(|p| p * (1.0 - p)).sum();
+        let hits = MetricKind::HitRate.at(k).of_ranks(ranks, TieRule::Expectation);
         Ok(Self {
             n_cases: ranks.len(),
-            hit_rate: ranks.iter().map(|rank| rank.hr(k, TieRule::Expectation)).sum::<f64>() / n,
+            hit_rate: hits.iter().sum::<f64>() / n,
             chance: ranks.iter().map(chance_of).sum::<f64>() / n,
             tolerance: (MAX_DEVIATIONS * variance.sqrt() + 1.0) / n,
         })
@@ -57,9 +59,8 @@ impl ChanceCheck {
 
 /// Draws a target for every case, uniformly among the items that are not masked.
 ///
-/// # Errors
-/// If everything is masked in a case, or an item is outside the catalogue.
-pub fn random_targets(n_items: u32, masked: &[&[u32]], seed: u64) -> Result<Vec<u32>> {
+/// Fails if everything is masked in a case, or an item is outside the catalogue.
+fn random_targets(n_items: u32, masked: &[&[u32]], seed: u64) -> Result<Vec<u32>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut target = |(case, masked): (usize, &&[u32])| {
         let drawn = sample_negatives(&mut rng, n_items, 1, masked).map_err(|error| error.in_case(case))?;
@@ -72,7 +73,7 @@ pub fn random_targets(n_items: u32, masked: &[&[u32]], seed: u64) -> Result<Vec<
 /// target, as the evaluation under test would give it the true one: if that reaches the scores, the check fails.
 ///
 /// # Errors
-/// As [`random_targets`] and [`rank_cases`].
+/// If everything is masked in a case, or as [`rank_cases`].
 pub fn random_target_check(
     n_items: usize,
     masked: &[&[u32]],

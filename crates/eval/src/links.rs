@@ -8,7 +8,8 @@ use segue_data::{EntityIdx, Facts, Question, Triple};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::rank::TargetRank;
+use crate::metric::{Metric, MetricKind};
+use crate::rank::{TargetRank, TieRule};
 
 /// Questions that are scored together.
 const TOGETHER: usize = 64;
@@ -80,14 +81,14 @@ impl LinkFigures {
     pub fn of<'a>(ranks: impl IntoIterator<Item = &'a LinkRank>) -> Option<Self> {
         let mut sums =
             Self { n_questions: 0, mrr: 0.0, hits_1: 0.0, hits_3: 0.0, hits_10: 0.0, mean_rank: 0.0 };
-        for rank in ranks.into_iter().map(|rank| rank.rank.expected_rank()) {
-            let within = |k: f64| f64::from(u8::from(rank <= k));
+        for LinkRank { rank, .. } in ranks {
+            let value = |metric: Metric| metric.of_rank(*rank, TieRule::ExpectedRank);
             sums.n_questions += 1;
-            sums.mrr += 1.0 / rank;
-            sums.hits_1 += within(1.0);
-            sums.hits_3 += within(3.0);
-            sums.hits_10 += within(10.0);
-            sums.mean_rank += rank;
+            sums.mrr += value(MetricKind::ReciprocalRank.uncut());
+            sums.hits_1 += value(MetricKind::HitRate.at(1));
+            sums.hits_3 += value(MetricKind::HitRate.at(3));
+            sums.hits_10 += value(MetricKind::HitRate.at(10));
+            sums.mean_rank += rank.expected_rank();
         }
         let n = sums.n_questions as f64;
         let mean = Self {

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{Bootstrap, Interval};
 use crate::error::{Error, Result};
-use crate::measure::Measure;
-use crate::metrics::JudgedList;
+use crate::judged_list::JudgedList;
+use crate::metric::Metric;
 use crate::triples::{self, TextFormat, Value};
 
 /// A number for items of users: `map[user][item]`.
@@ -143,16 +143,16 @@ fn insert(values: &mut PerUser, user: &str, item: &str, value: f64) -> bool {
     items.insert(item.to_owned(), value).is_none()
 }
 
-/// The values of all measures for every evaluated user.
+/// The values of all metrics for every evaluated user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ListEvaluation {
-    /// Names of the measures, such as `ndcg@10`.
-    pub measures: Vec<String>,
-    /// The mean of every measure.
+    /// What was computed.
+    pub metrics: Vec<Metric>,
+    /// The mean of every metric.
     pub means: Vec<f64>,
     /// Evaluated users, in rising order of their id.
     pub users: Vec<String>,
-    /// `values[measure][user]`.
+    /// `values[metric][user]`.
     pub values: Vec<Vec<f64>>,
     /// Who was evaluated and who was not.
     pub counts: ListCounts,
@@ -190,7 +190,7 @@ pub struct ListCounts {
 ///
 /// # Errors
 /// If no user has a relevant item.
-pub fn evaluate_lists(run: &Run, qrels: &Qrels, measures: &[Measure]) -> Result<ListEvaluation> {
+pub fn evaluate_lists(run: &Run, qrels: &Qrels, metrics: &[Metric]) -> Result<ListEvaluation> {
     let has_relevant = |items: &BTreeMap<String, f64>| items.values().any(|&relevance| relevance > 0.0);
     let evaluated: Vec<_> = qrels.judgments.iter().filter(|(_, items)| has_relevant(items)).collect();
     if evaluated.is_empty() {
@@ -200,14 +200,14 @@ pub fn evaluate_lists(run: &Run, qrels: &Qrels, measures: &[Measure]) -> Result<
         .par_iter()
         .map(|(user, judgments)| {
             let list = JudgedList::new(run.items(user).unwrap_or(&[]), judgments)?;
-            Ok(measures.iter().map(|measure| measure.of(&list)).collect())
+            Ok(metrics.iter().map(|metric| metric.of_list(&list)).collect())
         })
         .collect::<Result<_>>()?;
     let values: Vec<Vec<f64>> =
-        (0..measures.len()).map(|m| rows.iter().map(|row| row[m]).collect()).collect();
+        (0..metrics.len()).map(|metric| rows.iter().map(|row| row[metric]).collect()).collect();
     let users: Vec<String> = evaluated.into_iter().map(|(user, _)| user.clone()).collect();
     Ok(ListEvaluation {
-        measures: measures.iter().map(Measure::to_string).collect(),
+        metrics: metrics.to_vec(),
         means: values.iter().map(|column| column.iter().sum::<f64>() / users.len() as f64).collect(),
         values,
         counts: count(run, qrels, &users),
@@ -228,7 +228,7 @@ fn count(run: &Run, qrels: &Qrels, users: &[String]) -> ListCounts {
 }
 
 impl ListEvaluation {
-    /// The interval of every mean, in the order of the measures.
+    /// The interval of every mean, in the order of the metrics.
     ///
     /// # Errors
     /// If a setting of the bootstrap is out of range.
@@ -237,12 +237,12 @@ impl ListEvaluation {
         bootstrap.means(&columns)
     }
 
-    /// The interval of `self - baseline` for every measure, paired by user.
+    /// The interval of `self - baseline` for every metric, paired by user.
     ///
     /// # Errors
-    /// If the two evaluations differ in users or measures.
+    /// If the two evaluations differ in users or metrics.
     pub fn differences(&self, baseline: &Self, bootstrap: &Bootstrap) -> Result<Vec<Interval>> {
-        if self.users != baseline.users || self.measures != baseline.measures {
+        if self.users != baseline.users || self.metrics != baseline.metrics {
             return Err(Error::NotPaired);
         }
         let difference = |(own, other): (&Vec<f64>, &Vec<f64>)| bootstrap.paired_difference(own, other);
@@ -270,7 +270,7 @@ mod tests {
         Qrels::new(per_user(triples)).unwrap()
     }
 
-    fn reciprocal_rank() -> [Measure; 1] {
+    fn reciprocal_rank() -> [Metric; 1] {
         ["reciprocal_rank@10".parse().unwrap()]
     }
 

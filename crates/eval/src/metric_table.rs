@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{Bootstrap, Interval};
 use crate::error::{Error, Result};
+use crate::metric::{Metric, MetricKind};
 use crate::rank::{TargetRank, TieRule};
 
 /// How ranks become a table.
@@ -59,7 +60,7 @@ impl MetricTable {
         }
         let columns = Columns::of(ranks, settings)?;
         let intervals = columns.intervals(users, settings)?;
-        Ok(Self { n_cases: ranks.len(), metrics: columns.with_synonyms(&intervals) })
+        Ok(Self { n_cases: ranks.len(), metrics: columns.by_key(&intervals) })
     }
 
     /// The mean of a metric, such as `ndcg@10`.
@@ -114,14 +115,13 @@ pub fn compare(
             }
         })
         .collect();
-    Ok(ours.with_synonyms(&comparisons))
+    Ok(ours.by_key(&comparisons))
 }
 
-/// Per-case values of `hr`, `ndcg` and `mrr` at every cutoff.
+/// The value of every metric of a table for every case.
 struct Columns {
-    /// Metric and cutoff of every column.
-    keys: Vec<(&'static str, usize)>,
-    /// `values[column][case]`.
+    metrics: Vec<Metric>,
+    /// `values[metric][case]`.
     values: Vec<Vec<f64>>,
 }
 
@@ -134,19 +134,11 @@ impl Columns {
                 received: format!("{:?}", settings.cutoffs),
             });
         }
-        let mut columns = Self { keys: Vec::new(), values: Vec::new() };
-        for &k in &settings.cutoffs {
-            let ties = settings.ties;
-            columns.push("hr", k, ranks.iter().map(|rank| rank.hr(k, ties)).collect());
-            columns.push("ndcg", k, ranks.iter().map(|rank| rank.ndcg(k, ties)).collect());
-            columns.push("mrr", k, ranks.iter().map(|rank| rank.mrr(k, ties)).collect());
-        }
-        Ok(columns)
-    }
-
-    fn push(&mut self, metric: &'static str, k: usize, values: Vec<f64>) {
-        self.keys.push((metric, k));
-        self.values.push(values);
+        let shown = || MetricKind::ALL.iter().filter(|kind| !kind.table_keys().is_empty());
+        let metrics: Vec<Metric> =
+            settings.cutoffs.iter().flat_map(|&k| shown().map(move |kind| kind.at(k))).collect();
+        let values = metrics.iter().map(|metric| metric.of_ranks(ranks, settings.ties)).collect();
+        Ok(Self { metrics, values })
     }
 
     fn intervals(&self, users: Option<&[u32]>, settings: &TableSettings) -> Result<Vec<Interval>> {
@@ -160,22 +152,19 @@ impl Columns {
     fn minus(&self, other: &Self) -> Self {
         let difference = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| a - b).collect();
         Self {
-            keys: self.keys.clone(),
+            metrics: self.metrics.clone(),
             values: self.values.iter().zip(&other.values).map(difference).collect(),
         }
     }
 
-    /// One entry per column, and again under the name that is equal with a single target.
-    fn with_synonyms<T: Copy>(&self, entries: &[T]) -> BTreeMap<String, T> {
-        let names = |(&(metric, k), &entry): (&(&'static str, usize), &T)| {
-            let synonym = match metric {
-                "hr" => Some("recall"),
-                "mrr" => Some("map"),
-                _ => None,
-            };
-            std::iter::once(metric).chain(synonym).map(move |name| (format!("{name}@{k}"), entry))
-        };
-        self.keys.iter().zip(entries).flat_map(names).collect()
+    /// The entries of the columns under every key of their metric.
+    fn by_key<T: Copy>(&self, entries: &[T]) -> BTreeMap<String, T> {
+        let mut by_key = BTreeMap::new();
+        for (&Metric { kind, cutoff }, &entry) in self.metrics.iter().zip(entries) {
+            let suffix = cutoff.map_or_else(String::new, |k| format!("@{k}"));
+            by_key.extend(kind.table_keys().iter().map(|key| (format!("{key}{suffix}"), entry)));
+        }
+        by_key
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use segue_eval::lists::{ListEvaluation, PerUser, Qrels, Run, evaluate_lists};
-use segue_eval::measure::Measure;
+use segue_eval::metric::Metric;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -66,26 +66,25 @@ fn random_pair(pair: u64) -> (PerUser, PerUser) {
 }
 
 /// `None` if no user of the pair has a relevant item.
-fn evaluate(pair: u64, measures: &[Measure]) -> Option<ListEvaluation> {
+fn evaluate(pair: u64, metrics: &[Metric]) -> Option<ListEvaluation> {
     let (qrels, run) = random_pair(pair);
-    evaluate_lists(&Run::new(run).ok()?, &Qrels::new(qrels).ok()?, measures).ok()
+    evaluate_lists(&Run::new(run).ok()?, &Qrels::new(qrels).ok()?, metrics).ok()
 }
 
 #[test]
-fn every_measure_equals_the_reference_tools_within_1e_9() {
+fn every_metric_equals_the_reference_tools_within_1e_9() {
     let reference: Reference = serde_json::from_str(include_str!("reference/agreement.json")).unwrap();
-    let measures: Vec<Measure> =
-        reference.columns.iter().map(|column| column.ours.parse().unwrap()).collect();
+    let metrics: Vec<Metric> = reference.columns.iter().map(|column| column.ours.parse().unwrap()).collect();
     assert_eq!((reference.n_pairs, reference.rows.len()), (1000, 1000));
     let mut n_queries = 0;
     for (pair, row) in (0..).zip(&reference.rows) {
-        let Some(evaluation) = evaluate(pair, &measures) else {
+        let Some(evaluation) = evaluate(pair, &metrics) else {
             assert!(row.is_empty(), "pair {pair}: the tools found relevant items, we found none");
             continue;
         };
         n_queries += evaluation.counts.n_evaluated;
         assert_eq!(evaluation.counts.n_with_ties, 0, "pair {pair}: the comparison is for runs without ties");
-        assert_eq!(row.len(), measures.len(), "pair {pair}");
+        assert_eq!(row.len(), metrics.len(), "pair {pair}");
         for ((column, theirs), ours) in reference.columns.iter().zip(row).zip(&evaluation.means) {
             assert!(
                 (ours - theirs).abs() <= 1e-9,

@@ -57,7 +57,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Lessons { train: &data.split.train, items, inputs: segue_models::FusionInputs::default() };
             let training = SequenceTraining::new(id, domain, data, valid, 0);
             let (expert, _) = fit_sequence(training, &config, show)?;
-            let ndcg = mean(&test.ndcg(objective, |query, scores| expert.score(query, items, scores))?);
+            let ndcg =
+                mean(&test.metric_values(objective, |query, scores| expert.score(query, items, scores))?);
             println!("{} {scope:?} test NDCG@10 {ndcg:.4}", domain.0);
         }
     }

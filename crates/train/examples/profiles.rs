@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let test = Judge::new(split.test.open_for_measurement(), items, domain, MaskRule::Seen, None)?;
     let objective = Objective::Masked;
     let ndcg = |expert: &Expert, test: &Judge<'_>| {
-        test.ndcg(objective, |query, scores| expert.score(query, items, scores))
+        test.metric_values(objective, |query, scores| expert.score(query, items, scores))
     };
     let mut figures = Vec::new();
     for (name, profile_tokens, split) in

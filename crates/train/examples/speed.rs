@@ -11,6 +11,7 @@ use std::time::Instant;
 use segue_data::{DomainIdx, Event, ItemCatalog, ItemIdx, Sequences, TrainSet, Vocabulary};
 use segue_eval::full_ranking::{RankingCase, RankingPlan, rank_blocks};
 use segue_eval::rank::TieRule;
+use segue_eval::{Metric, MetricKind};
 use segue_models::linear::{Linear, LinearConfig};
 use segue_models::similarity::ItemSimilarity;
 use segue_models::window::{Window, WindowConfig};
@@ -90,10 +91,10 @@ fn evaluate(data: &Data, folder: &Path, (list_len, repeats): (usize, usize)) -> 
             matmul(MatrixMut::new(scores, n_items), 1.0, users, items.t());
         })?;
         let mut sums = [0.0; 3];
-        for rank in &rankings.masked {
-            sums[0] += rank.ndcg(10, TieRule::ExpectedRank);
-            sums[1] += rank.hr(10, TieRule::ExpectedRank);
-            sums[2] += rank.mrr(10, TieRule::ExpectedRank);
+        for &rank in &rankings.masked {
+            sums[0] += Metric::ndcg(10).of_rank(rank, TieRule::ExpectedRank);
+            sums[1] += MetricKind::HitRate.at(10).of_rank(rank, TieRule::ExpectedRank);
+            sums[2] += MetricKind::ReciprocalRank.at(10).of_rank(rank, TieRule::ExpectedRank);
         }
         Ok(sums.map(|sum| sum / rankings.masked.len() as f64))
     });

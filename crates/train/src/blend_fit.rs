@@ -146,12 +146,12 @@ impl<'a> BlendSearch<'a> {
         if others.iter().all(|&at| weights.warm[at] == 0.0) {
             weights = single.clone();
         }
-        if let Some(again) = before.map(|before| self.goes_on_from(before, candidates)).transpose()? {
+        if let Some(again) = before.map(|before| self.resumed_from(before, candidates)).transpose()? {
             weights = if self.score(&again) > self.score(&weights) { again } else { weights };
         }
         let mut served = weights.clone();
         let gain_of_cold = self.treat_cold_apart(&mut served)?;
-        Ok(Found { cases: self.pool.ndcg(&weights), single, weights, gain_of_cold, served })
+        Ok(Found { cases: self.pool.metric_values(&weights), single, weights, gain_of_cold, served })
     }
 
     fn is_own(&self, at: usize) -> bool {
@@ -159,7 +159,7 @@ impl<'a> BlendSearch<'a> {
     }
 
     fn score(&self, weights: &Weights) -> f64 {
-        mean(&self.pool.ndcg(weights))
+        mean(&self.pool.metric_values(weights))
     }
 
     // How the gain of an expert is judged.
@@ -177,11 +177,11 @@ impl<'a> BlendSearch<'a> {
         without: &Weights,
         judge: Bootstrap,
     ) -> Result<Interval, TrainError> {
-        paired_gain(&self.pool.ndcg(with), &self.pool.ndcg(without), self.users, judge)
+        paired_gain(&self.pool.metric_values(with), &self.pool.metric_values(without), self.users, judge)
     }
 
     // What was found before with experts of other domains in it: greedy additions to the target's own may not find them again.
-    fn goes_on_from(&self, before: &Found, candidates: &[usize]) -> Result<Weights, TrainError> {
+    fn resumed_from(&self, before: &Found, candidates: &[usize]) -> Result<Weights, TrainError> {
         let mut weights = before.weights.clone();
         self.refine(&mut weights);
         self.drop_useless(&mut weights)?;
@@ -341,7 +341,7 @@ impl<'a> BlendSearch<'a> {
         } else {
             self.difference(&self.best_entry(weights, at).1, weights, self.judge_of(at))?
         };
-        let alone = self.own.means_by_user(&[&self.pool.ndcg(&self.only(at))], self.users)?[0];
+        let alone = self.own.means_by_user(&[&self.pool.metric_values(&self.only(at))], self.users)?[0];
         Ok(Evidence { expert: self.ids[at], alone, gain, kept })
     }
 }

@@ -74,7 +74,7 @@ pub struct AdaptMaterial<'a> {
     pub vectors: &'a ItemVectors,
     /// Domains whose events are lessons.
     pub domains: &'a [DomainIdx],
-    /// Valid cases of the target, which choose the best pass; `None`: all passes are made.
+    /// Valid cases of the target, which choose the best pass; `None`: the last pass is kept.
     pub valid: Option<&'a Judge<'a>>,
     /// Which ranks count on valid.
     pub objective: Objective,
@@ -92,7 +92,7 @@ pub struct Adapted {
     pub before: Option<f64>,
     /// Values that were trained.
     pub n_trained: usize,
-    /// Steps that were made.
+    /// Steps taken.
     pub n_steps: usize,
     /// Lessons that there were.
     pub n_lessons: usize,
@@ -103,14 +103,15 @@ pub struct Adapted {
 pub enum StepsMoment {
     /// The first step is next.
     Begin,
-    /// The last step was made.
+    /// The last step is done.
     End,
 }
 
 /// Lessons below which an encoder is not adapted.
 const FEWEST_LESSONS: usize = 200;
 
-/// Adapts an encoder, from the checkpoint in `keeping` where there is one: it must be of the same plan, encoder and material. What is best on valid, the encoder before the first step included, is what comes back: it cannot lose there.
+/// Adapts an encoder, from the checkpoint in `keeping` where there is one: it must be of the same plan, encoder and material.
+/// What is best on valid, the encoder before the first step included, is what comes back: it cannot lose there.
 ///
 /// # Errors
 /// When there are too few lessons, the tuning does not fit the encoder, or training diverges or is stopped.
@@ -265,7 +266,7 @@ impl Learner for EncoderLearner<'_> {
         self.trainee.end_step(gradients, step);
     }
 
-    // A pass sees only so many lessons: the next one goes on behind it.
+    // A pass sees only so many lessons: the next one continues behind it.
     fn begin_pass(&mut self, epoch: usize) {
         self.first = (epoch - 1) * self.n_per_pass;
         (self.steps)(StepsMoment::Begin);
@@ -296,7 +297,7 @@ impl Learner for EncoderLearner<'_> {
         let vectors = ItemVectors { values: self.adaptation.memory.clone(), ..vectors.clone() };
         let expert = vectors_alone(&vectors, (train, items), valid.domain())?;
         let score = |query: &Query<'_>, scores: &mut [f32]| expert.score(query, items, scores);
-        Ok(mean(&valid.ndcg(objective, score)?))
+        Ok(mean(&valid.metric_values(objective, score)?))
     }
 }
 

@@ -3,6 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use segue_data::{Case, CaseSet, DomainIdx, ItemCatalog};
+use segue_eval::Metric;
 use segue_eval::bootstrap::{Bootstrap, Interval};
 use segue_eval::full_ranking::{RankingCase, RankingPlan, Rankings, rank_cases};
 use segue_eval::negatives::sample_negatives;
@@ -74,11 +75,12 @@ pub struct Judge<'a> {
     histories: Vec<Vec<u32>>,
     masked: Vec<Vec<u32>>,
     negatives: Vec<Vec<u32>>,
+    metric: Metric,
     list_len: usize,
 }
 
 impl<'a> Judge<'a> {
-    /// Prepares the cases of `domain`.
+    /// Prepares the cases of `domain`, to be judged by NDCG@10.
     ///
     /// # Errors
     /// When there is no case.
@@ -124,7 +126,8 @@ impl<'a> Judge<'a> {
             Some(sampled) => draw_negatives(sampled, range.len() as u32, &histories, &targets)?,
             None => vec![Vec::new(); targets.len()],
         };
-        Ok(Self { items, domain, cases, targets, users, histories, masked, negatives, list_len: 0 })
+        let metric = Metric::ndcg(10);
+        Ok(Self { items, domain, cases, targets, users, histories, masked, negatives, metric, list_len: 0 })
     }
 
     /// The same judge, keeping the best `n` candidates of every case.
@@ -132,6 +135,18 @@ impl<'a> Judge<'a> {
     pub fn with_lists(mut self, n: usize) -> Self {
         self.list_len = n;
         self
+    }
+
+    /// The same judge with another metric.
+    #[must_use]
+    pub fn with_metric(mut self, metric: Metric) -> Self {
+        self.metric = metric;
+        self
+    }
+
+    /// What the judge goes by.
+    pub fn metric(&self) -> Metric {
+        self.metric
     }
 
     /// Number of cases.
@@ -203,6 +218,7 @@ impl<'a> Judge<'a> {
             histories: pick(&self.histories, &positions),
             masked: pick(&self.masked, &positions),
             negatives: pick(&self.negatives, &positions),
+            metric: self.metric,
             list_len: self.list_len,
         }
     }
@@ -231,16 +247,21 @@ impl<'a> Judge<'a> {
         Ok(rank_cases(plan, &cases, score)?)
     }
 
-    /// NDCG@10 of every case under the objective.
+    /// The metric of every case under the objective.
     ///
     /// # Errors
     /// When a score is not finite.
-    pub fn ndcg(
+    pub fn metric_values(
         &self,
         objective: Objective,
         score: impl Fn(&Query<'_>, &mut [f32]) + Sync,
     ) -> Result<Vec<f64>, TrainError> {
-        Ok(ndcg_of(objective.of(&self.rank(score)?)))
+        Ok(self.metric_of(objective.of(&self.rank(score)?)))
+    }
+
+    /// The metric of each rank; of the expected rank under ties.
+    pub fn metric_of(&self, ranks: &[TargetRank]) -> Vec<f64> {
+        self.metric.of_ranks(ranks, TieRule::ExpectedRank)
     }
 }
 
@@ -249,7 +270,7 @@ impl<'a> Judge<'a> {
 /// # Errors
 /// When a score is not finite.
 pub fn ndcg_of_model(model: &DomainModel, plan: &FitPlan, judge: &Judge<'_>) -> Result<Vec<f64>, TrainError> {
-    judge.ndcg(plan.objective, |query, scores| {
+    judge.metric_values(plan.objective, |query, scores| {
         model.score(query, judge.items(), &mut Scratch::default(), scores);
     })
 }
@@ -265,9 +286,9 @@ impl Objective {
     }
 }
 
-/// NDCG@10 of each rank; of the expected rank under ties.
+/// NDCG@10 of each rank, which studies print; of the expected rank under ties.
 pub fn ndcg_of(ranks: &[TargetRank]) -> Vec<f64> {
-    ranks.iter().map(|rank| rank.ndcg(10, TieRule::ExpectedRank)).collect()
+    Metric::ndcg(10).of_ranks(ranks, TieRule::ExpectedRank)
 }
 
 /// Mean of `ours − theirs`, paired by case, with its interval; cases of one user are drawn together.

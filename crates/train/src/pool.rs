@@ -2,6 +2,8 @@
 //! these without scoring again.
 
 use rayon::prelude::*;
+use segue_eval::Metric;
+use segue_eval::rank::{TargetRank, TieRule};
 use segue_models::Expert;
 use segue_recommend::standardize;
 
@@ -35,6 +37,7 @@ pub struct Weights {
 pub struct Pool {
     cases: Vec<PoolCase>,
     n_experts: usize,
+    metric: Metric,
 }
 
 impl Pool {
@@ -60,7 +63,7 @@ impl Pool {
                 "this is a bug: please report it",
             ));
         }
-        Ok(Self { cases, n_experts: experts.len() })
+        Ok(Self { cases, n_experts: experts.len(), metric: judge.metric() })
     }
 
     /// Number of experts.
@@ -73,18 +76,20 @@ impl Pool {
         self.cases.iter().any(|case| case.cold.iter().any(|&cold| cold))
     }
 
-    /// NDCG@10 of every case under the weights.
-    pub fn ndcg(&self, weights: &Weights) -> Vec<f64> {
-        self.cases.par_iter().map(|case| case.ndcg(weights)).collect()
+    /// The judge's metric of every case under the weights.
+    pub fn metric_values(&self, weights: &Weights) -> Vec<f64> {
+        let value = |case: &PoolCase| self.metric.of_rank(case.rank(weights), TieRule::ExpectedRank);
+        self.cases.par_iter().map(value).collect()
     }
 }
 
 impl PoolCase {
-    fn ndcg(&self, weights: &Weights) -> f64 {
-        if !self.reachable {
-            return 0.0;
-        }
+    /// Where the target stands among the candidates of the pool.
+    fn rank(&self, weights: &Weights) -> TargetRank {
         let n = self.cold.len();
+        if !self.reachable {
+            return TargetRank::unreachable(n as u32);
+        }
         let mut totals = vec![0.0f32; n];
         for (expert, scores) in self.scores.chunks_exact(n).enumerate() {
             let (warm, cold) = (weights.warm[expert], weights.cold[expert]);
@@ -101,10 +106,9 @@ impl PoolCase {
             }
         }
         let own = totals[self.target];
-        let greater = totals.iter().filter(|&&total| total > own).count();
-        let equal = totals.iter().filter(|&&total| total == own).count() - 1;
-        let rank = 1.0 + greater as f64 + equal as f64 / 2.0;
-        if rank <= 10.0 { 1.0 / (1.0 + rank).log2() } else { 0.0 }
+        let n_greater = totals.iter().filter(|&&total| total > own).count() as u32;
+        let n_equal = totals.iter().filter(|&&total| total == own).count() as u32 - 1;
+        TargetRank { n_greater, n_equal, n_candidates: n as u32 }
     }
 }
 

@@ -280,6 +280,6 @@ impl Learner for SequenceLearner<'_> {
         self.model.refresh();
         let Some(valid) = self.valid else { return Ok(0.0) };
         let score = |query: &segue_models::Query<'_>, scores: &mut [f32]| self.model.score(query, scores);
-        Ok(mean(&valid.judge.ndcg(valid.objective, score)?))
+        Ok(mean(&valid.judge.metric_values(valid.objective, score)?))
     }
 }

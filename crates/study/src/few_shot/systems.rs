@@ -204,9 +204,10 @@ impl<'a> FewShot<'a> {
     fn beats_floor(&self, model: &DomainModel, judge: &Judge<'_>) -> Result<bool, TrainError> {
         let floor = self.floor_of(&self.problem.split.train)?;
         let ours = ndcg_of_model(model, &self.recipe.plan, judge)?;
-        let theirs = judge.ndcg(self.recipe.plan.objective, |query: &Query<'_>, scores: &mut [f32]| {
-            floor.score(query, self.problem.items, scores);
-        })?;
+        let theirs =
+            judge.metric_values(self.recipe.plan.objective, |query: &Query<'_>, scores: &mut [f32]| {
+                floor.score(query, self.problem.items, scores);
+            })?;
         let bootstrap = Bootstrap { seed: self.recipe.plan.seed, ..Bootstrap::default() };
         Ok(paired_gain(&ours, &theirs, judge.users(), bootstrap)?.lo > 0.0)
     }

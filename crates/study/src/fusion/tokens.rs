@@ -58,7 +58,7 @@ pub fn blend_late(
     let mut ensemble = together(models, first);
     let judge = valid.sample(plan.blend_cases);
     let pool = Pool::collect(&judge, &ensemble.experts, &ensemble.cold, plan.objective)?;
-    let weights = climb_weights(ensemble.experts.len(), |weights| mean(&pool.ndcg(weights)));
+    let weights = climb_weights(ensemble.experts.len(), |weights| mean(&pool.metric_values(weights)));
     let total: f32 = weights.iter().sum();
     for (member, weight) in ensemble.blend.members.iter_mut().zip(weights) {
         (member.warm, member.cold) = (weight / total, weight / total);

@@ -12,7 +12,7 @@ use super::Untuned;
 use super::expert_choice::TargetFit;
 use crate::blend_fit::{BlendSearch, FittedBlend, Found};
 use crate::error::TrainError;
-use crate::judge::{Judge, ndcg_of};
+use crate::judge::Judge;
 use crate::pool::Pool;
 use crate::search::{Trial, clearly_better, climb};
 
@@ -154,7 +154,7 @@ impl TargetFit<'_> {
                     *score = rest + *score * if cold { member.cold } else { member.warm };
                 }
             };
-            let ndcg = ndcg_of(self.plan.objective.of(&valid.rank_with(score)?));
+            let ndcg = valid.metric_of(self.plan.objective.of(&valid.rank_with(score)?));
             last = Some(expert);
             Ok::<Vec<f64>, TrainError>(ndcg)
         })?;

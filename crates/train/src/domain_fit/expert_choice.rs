@@ -87,7 +87,7 @@ impl TargetFit<'_> {
         let trials = climb(id, starts, self.plan.budget, &mut rng, |config| {
             let expert = self.refitted(last.take(), id, config)?;
             let score = |query: &Query<'_>, scores: &mut [f32]| expert.score(query, self.items, scores);
-            let ndcg = self.valid.ndcg(self.plan.objective, score)?;
+            let ndcg = self.valid.metric_values(self.plan.objective, score)?;
             last = Some(expert);
             Ok::<_, TrainError>(ndcg)
         })?;

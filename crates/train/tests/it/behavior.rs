@@ -40,7 +40,7 @@ fn trained(stage: &Stage, config: &SequenceConfig, scope: Scope) -> (Expert, Vec
 
 fn ndcg(stage: &Stage, judge: &Judge<'_>, expert: &Expert) -> f64 {
     let score = |query: &Query<'_>, scores: &mut [f32]| expert.score(query, &stage.dataset.items, scores);
-    mean(&judge.ndcg(Objective::Masked, score).expect("scores are finite"))
+    mean(&judge.metric_values(Objective::Masked, score).expect("scores are finite"))
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Learner for Interrupted<'_> {
         self.model.refresh();
         let model = &self.model;
         let score = |query: &segue_models::Query<'_>, scores: &mut [f32]| model.score(query, scores);
-        Ok(mean(&self.judge.ndcg(Objective::Masked, score)?))
+        Ok(mean(&self.judge.metric_values(Objective::Masked, score)?))
     }
 }
 

@@ -209,7 +209,7 @@ impl Stage {
         let score = |query: &segue_models::Query<'_>, scores: &mut [f32]| {
             model.score(query, &self.dataset.items, &mut Scratch::default(), scores);
         };
-        judge.ndcg(segue_train::Objective::Masked, score).expect("scores are finite")
+        judge.metric_values(segue_train::Objective::Masked, score).expect("scores are finite")
     }
 }
 
