@@ -488,6 +488,15 @@ impl Expert {
         }
     }
 
+    /// Cosine of two items by what this expert reads of their content; `None` for experts that read none.
+    pub fn content_similarity(&self, a: ItemIdx, b: ItemIdx) -> Option<f32> {
+        match &self.model {
+            Model::Content(model) => Some(model.similarity(a, b)),
+            Model::Encoder(model) => Some(model.similarity(a, b)),
+            _ => None,
+        }
+    }
+
     /// A quantile of the stored item → candidate weights, where the model has them.
     pub fn weights_quantile(&self, share: f64) -> Option<f32> {
         match &self.model {

@@ -97,6 +97,11 @@ impl TextVectors {
         &self.values[item * self.dim..(item + 1) * self.dim]
     }
 
+    /// Cosine of two items.
+    pub fn similarity(&self, a: ItemIdx, b: ItemIdx) -> f32 {
+        self.row(a.at()).iter().zip(self.row(b.at())).map(|(x, y)| x * y).sum()
+    }
+
     /// Weighted sum of cosines with the history; an item gets `repeat` of its likeness to itself.
     pub fn score(&self, history: &[(ItemIdx, f32)], repeat: f32, scores: &mut [f32]) {
         let dim = self.dim;

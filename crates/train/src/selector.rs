@@ -7,7 +7,7 @@ use segue_eval::bootstrap::{Bootstrap, Interval};
 use segue_models::behavior::SequenceTuning;
 use segue_models::{ExpertId, ExpertKind, ItemVectors, Query, Scope};
 use segue_recommend::DomainModel;
-use segue_recommend::recommender::Scratch;
+use segue_recommend::Scratch;
 use serde::{Deserialize, Serialize};
 
 use crate::behavior_fit::Pretrained;
