@@ -6,17 +6,17 @@ use anyhow::Result;
 use segue_eval::bootstrap::{Bootstrap, Interval};
 use segue_eval::lists::{ListCounts, ListEvaluation, PerUser, Qrels, Run, evaluate_lists};
 use segue_eval::measure::Measure;
-use segue_eval::report::{DomainReport, Estimate, MetricRow, Report, Sentence, TransferRow};
+use segue_report::{DomainReport, Estimate, MetricRow, Report, Sentence, TransferRow};
 use serde::Serialize;
 
 use crate::evaluate_run::write_page;
-use crate::failure::usage;
 use crate::grid::Grid;
-use crate::number::{self, count};
-use crate::run_dir::{RunDir, read_model};
-use crate::run_split;
 use crate::screen::Screen;
-use crate::verdicts;
+use segue::failure::usage;
+use segue::prepared::cut;
+use segue::run::dir::{RunDir, read_model};
+use segue::verdicts;
+use segue_report::number::{self, count};
 
 /// What is measured against what.
 pub(crate) struct Request<'a> {
@@ -90,7 +90,7 @@ fn read_truth(request: &Request<'_>) -> Result<Qrels> {
     };
     let domain = recommender.domain(domain)?;
     let dataset = &recommender.dataset;
-    let split = run_split::cut(dataset, &config)?;
+    let split = cut(dataset, &config)?;
     let mut judgments = PerUser::new();
     for case in split.test.0.cases().iter().filter(|case| case.domain == domain) {
         let user = dataset.users.raw(case.row).unwrap_or_default().to_owned();

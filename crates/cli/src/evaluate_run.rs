@@ -6,17 +6,20 @@ use anyhow::{Context, Result};
 use segue_recommend::Recommender;
 use serde::Serialize;
 
-use crate::config::RunConfig;
-use crate::failure::failed;
-use crate::figures::{RunFigures, TestFigures};
-use crate::measure::Examination;
-use crate::report_page;
-use crate::run_dir::{RunDir, read_model};
-use crate::run_split;
-use crate::run_tables;
 use crate::screen::Screen;
-use crate::tracking;
-use crate::train_run::measured_train;
+use crate::show::run_tables;
+use crate::terminal::Terminal;
+use segue::Problem;
+use segue::config::RunConfig;
+use segue::failure::failed;
+use segue::figures::{RunFigures, TestFigures};
+use segue::measure::Examination;
+use segue::observer::Task;
+use segue::prepared::cut;
+use segue::report_page;
+use segue::run::dir::{RunDir, read_model};
+use segue::tracking;
+use segue_train::judge::JudgeRule;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -59,27 +62,29 @@ fn measure(
     recorded: &RunFigures,
     screen: Screen,
 ) -> Result<Vec<TestFigures>> {
-    let dataset = &recommender.dataset;
-    let split = run_split::cut(dataset, config)?;
+    let (dataset, recipe) = (&recommender.dataset, config.recipe());
+    let (split, terminal) = (cut(dataset, config)?, Terminal::new(screen));
     let mut tests = Vec::new();
     for (model, recorded) in recommender.domains.iter().zip(&recorded.domains) {
-        let place = (&dataset.items, model.domain);
-        let train = measured_train(&split, config);
-        let examination = Examination::new(&split.test, train, place, config.table_settings())
-            .with_context(|| format!("domain `{}`", recorded.domain))?;
-        let bar = screen.bar(Examination::n_systems(model), &recorded.domain);
-        let test = examination.measure(model, &recorded.fitted.single_domain, |system| {
-            bar.set_message(system.to_owned());
-            bar.inc(1);
-        })?;
-        bar.finish_and_clear();
-        tests.push(test);
+        let problem = Problem {
+            items: &dataset.items,
+            domains: &dataset.domains,
+            split: &split,
+            text: None,
+            media: None,
+            graph: None,
+            target: model.domain,
+            rule: JudgeRule::default(),
+        };
+        let examination = Examination::new(&problem, &recipe)?;
+        let task = Task::start(&terminal, &recorded.domain, Examination::n_systems(model));
+        let single = &recorded.fitted.single_domain;
+        tests.push(examination.measure(model, single, |system| task.step(1, || system.to_owned()))?);
     }
     Ok(tests)
 }
 
 /// Writes a page to `to`.
-pub(crate) fn write_page(page: &segue_eval::report::Report, to: &Path) -> Result<()> {
-    std::fs::write(to, segue_eval::report::render(page))
-        .with_context(|| format!("cannot write `{}`", to.display()))
+pub(crate) fn write_page(page: &segue_report::Report, to: &Path) -> Result<()> {
+    std::fs::write(to, segue_report::render(page)).with_context(|| format!("cannot write `{}`", to.display()))
 }

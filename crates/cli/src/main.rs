@@ -4,59 +4,19 @@
 //! 130 = Ctrl-C ended it; a run that was stopped so can be gone on with.
 
 mod args;
+mod choice;
 mod commands;
+mod show;
 
+mod studied;
 mod evaluate_lists;
 mod evaluate_run;
-mod facts;
-mod ablation;
-mod cold_items;
-mod cold_users;
-mod few_shot;
-mod fusion_study;
-mod selection;
-mod study;
-mod figures;
-mod measure;
-mod train_run;
-mod tracking;
 
-mod encode;
-mod training_folder;
-
-mod batch;
-mod example_users;
-mod explained;
-mod import_tables;
-mod list_file;
-mod words;
-mod path_words;
-mod profile_text;
-
-mod manifest;
-mod mlflow;
-mod report_page;
-mod run_diff;
-mod run_dir;
-mod run_state;
-mod new_run;
-mod run_split;
-mod run_tables;
-mod verdicts;
-
-mod config;
-mod config_keys;
-mod config_layers;
-mod config_models;
-
-mod clock;
 mod failure;
-mod fit_bar;
 mod grid;
 mod interrupt;
-mod machine;
-mod number;
 mod screen;
+mod terminal;
 
 use std::process::ExitCode;
 

@@ -42,5 +42,3 @@ pub mod prediction;
 pub mod triples;
 
 pub mod links;
-
-pub mod report;

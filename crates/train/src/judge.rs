@@ -10,7 +10,11 @@ use segue_eval::rank::{TargetRank, TieRule};
 use segue_models::Query;
 use serde::{Deserialize, Serialize};
 
+use segue_recommend::DomainModel;
+use segue_recommend::Scratch;
+
 use crate::error::TrainError;
+use crate::fit_plan::FitPlan;
 
 /// Which candidates the masked ranks leave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +47,21 @@ pub struct SampledNegatives {
     pub n: usize,
     /// Seed of the draw.
     pub seed: u64,
+}
+
+/// Which candidates a case has.
+#[derive(Clone, Copy, Debug)]
+pub struct JudgeRule {
+    /// Which of the target's items are left out.
+    pub mask: MaskRule,
+    /// Negatives of sampled protocols; `None`: all items of the domain are ranked.
+    pub sampled: Option<SampledNegatives>,
+}
+
+impl Default for JudgeRule {
+    fn default() -> Self {
+        Self { mask: MaskRule::Seen, sampled: None }
+    }
 }
 
 /// The cases of one domain, ready to be ranked.
@@ -225,6 +244,16 @@ impl<'a> Judge<'a> {
     }
 }
 
+/// NDCG@10 of every case under a model, by the ranks that count in the plan.
+///
+/// # Errors
+/// When a score is not finite.
+pub fn ndcg_of_model(model: &DomainModel, plan: &FitPlan, judge: &Judge<'_>) -> Result<Vec<f64>, TrainError> {
+    judge.ndcg(plan.objective, |query, scores| {
+        model.score(query, judge.items(), &mut Scratch::default(), scores);
+    })
+}
+
 impl Objective {
     /// The ranks that count.
     pub fn of(self, rankings: &Rankings) -> &[TargetRank] {
@@ -256,7 +285,7 @@ pub fn paired_gain(
 }
 
 /// The interval for one of `n` that are tried (Bonferroni), with enough resamples to place a bound that two of a thousand pass.
-pub(crate) fn corrected(bootstrap: Bootstrap, n: usize) -> Bootstrap {
+pub fn corrected(bootstrap: Bootstrap, n: usize) -> Bootstrap {
     let confidence = 1.0 - (1.0 - bootstrap.confidence) / n as f64;
     Bootstrap { confidence, n_resamples: 4_000, ..bootstrap }
 }

@@ -19,9 +19,9 @@ use crate::confidence::surest;
 use crate::domain_fit::refit_domain;
 use crate::error::TrainError;
 use crate::fit_plan::FitPlan;
+use crate::judge::ndcg_of_model;
 use crate::judge::{Judge, corrected, paired_gain};
 use crate::material::Material;
-use crate::selector::ndcg_of_model;
 use crate::session::{Keeping, Session};
 
 /// Labels that a user may get.

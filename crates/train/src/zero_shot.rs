@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain_fit::{DomainFit, fit_domain, refit_domain};
 use crate::error::TrainError;
 use crate::fit_plan::FitPlan;
-use crate::judge::{Judge, MaskRule, SampledNegatives};
+use crate::judge::{Judge, JudgeRule};
 use crate::material::Material;
 use crate::session::Session;
 
@@ -51,15 +51,6 @@ pub struct ZeroShot {
     pub members: Vec<ZeroShotMember>,
     /// Where they were judged.
     pub sources: Vec<ZeroShotSource>,
-}
-
-/// How the cases of a source are judged.
-#[derive(Clone, Copy, Debug)]
-pub struct JudgeRule {
-    /// Which candidates are left out.
-    pub mask: MaskRule,
-    /// Negatives of sampled protocols.
-    pub sampled: Option<SampledNegatives>,
 }
 
 /// Chooses on `sources` and fits for `target` on `material`. Events of the target in `material` are used for the last fit only:

@@ -3,12 +3,16 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use segue_models::TokenKind;
+use segue_study::ablation::{Asked, GraphVersion, ablate, page};
+use segue_study::fusion;
+use segue_train::judge::JudgeRule;
 
 use super::train::Settings;
-use crate::ablation::{Asked, ablate, page, show};
-use crate::fusion_study;
+use crate::choice::choice;
 use crate::screen::Screen;
-use crate::study::{Prepared, write_page};
+use crate::show;
+use crate::studied::StudiedData;
 
 /// Arguments of `segue ablate`.
 #[derive(Debug, clap::Args)]
@@ -17,7 +21,7 @@ pub(crate) struct Args {
     #[arg(value_name = "DATA")]
     data: PathBuf,
     #[command(flatten)]
-    asked: Asked,
+    asked: AskedArgs,
     /// In place of it: fusion by self-attention against a late blend of single modalities, and whether its weights are true
     #[arg(long, conflicts_with_all = ["parts", "graph", "modality"])]
     fusion: bool,
@@ -28,34 +32,62 @@ pub(crate) struct Args {
     settings: Settings,
 }
 
+/// What is switched off; with nothing named, all parts of the recipe.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct AskedArgs {
+    /// Parts to switch off, one after the other [default: all of the recipe, unless --graph or --modality is given]
+    #[arg(long, value_delimiter = ',', value_name = "PART")]
+    pub(crate) parts: Vec<String>,
+    /// Graphs to fit the recipe with: true, random (the same relations and degrees, other partners), none
+    #[arg(long, value_parser = choice(GRAPHS), value_delimiter = ',', value_name = "GRAPH")]
+    pub(crate) graph: Vec<GraphVersion>,
+    /// Modalities to leave out of everything that reads them: text, image, audio, graph, id
+    #[arg(long, value_parser = modality, value_delimiter = ',', value_name = "MODALITY")]
+    pub(crate) modality: Vec<TokenKind>,
+}
+
+const GRAPHS: &[(GraphVersion, &str, &str)] = &[
+    (GraphVersion::True, "true", "What the data state"),
+    (GraphVersion::Random, "random", "The same relations and degrees, other partners"),
+    (GraphVersion::None, "none", "No graph"),
+];
+
+fn modality(name: &str) -> Result<TokenKind, String> {
+    let find = TokenKind::ALL.into_iter().find(|kind| kind.name() == name);
+    find.ok_or_else(|| format!("modalities: {}", TokenKind::ALL.map(TokenKind::name).join(", ")))
+}
+
+impl AskedArgs {
+    /// The same for the study.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked { parts: self.parts.clone(), graph: self.graph.clone(), modality: self.modality.clone() }
+    }
+}
+
 /// Measures.
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let config = args.settings.resolve()?.config;
-    let prepared = Prepared::of(&args.data, config, screen)?;
+    let studied = StudiedData::read(&args.data, &config, JudgeRule::default(), screen)?;
     if args.fusion {
-        return run_fusion(args, &prepared, screen);
+        return run_fusion(args, &studied, screen);
     }
     let mut tables = Vec::new();
-    for target in prepared.targets.clone() {
-        let table = ablate(&prepared.subject(target), &args.asked, screen)?;
-        show(&table, screen)?;
+    for study in studied.studies() {
+        let table = ablate(&study, &args.asked.asked())?;
+        show::ablation::show(&table, screen)?;
         tables.push(table);
     }
-    if let Some(out) = &args.out {
-        write_page(out, |origin| page(&tables, origin), &prepared.dataset.name, screen)?;
-    }
+    studied.write_page(args.out.as_deref(), |origin| page(&tables, origin), screen)?;
     screen.document(&tables)
 }
 
-fn run_fusion(args: &Args, prepared: &Prepared, screen: Screen) -> Result<()> {
+fn run_fusion(args: &Args, studied: &StudiedData, screen: Screen) -> Result<()> {
     let mut tables = Vec::new();
-    for target in prepared.targets.clone() {
-        let table = fusion_study::study(&prepared.subject(target), screen)?;
-        fusion_study::show(&table, screen)?;
+    for study in studied.studies() {
+        let table = fusion::study(&study)?;
+        show::fusion::show(&table, screen)?;
         tables.push(table);
     }
-    if let Some(out) = &args.out {
-        write_page(out, |origin| fusion_study::page(&tables, origin), &prepared.dataset.name, screen)?;
-    }
+    studied.write_page(args.out.as_deref(), |origin| fusion::page(&tables, origin), screen)?;
     screen.document(&tables)
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::config_keys::KEYS;
-use crate::config_layers::{Resolved, resolve};
 use crate::grid::Grid;
 use crate::screen::Screen;
+use segue::config::keys::KEYS;
+use segue::config::layers::{Resolved, resolve};
 
 /// Arguments of `segue config`.
 #[derive(Debug, clap::Args)]
@@ -57,7 +57,7 @@ fn settings(resolved: &Resolved) -> Result<Vec<Setting>> {
         Some((section, key)) => table.get(section).and_then(|section| section.get(key)).cloned(),
         None => table.get(path).cloned(),
     };
-    let setting = |key: &crate::config_keys::Key| Setting {
+    let setting = |key: &segue::config::keys::Key| Setting {
         key: key.path,
         value: value(key.path),
         set_by: resolved.origin(key.path).to_string(),

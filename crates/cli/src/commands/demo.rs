@@ -10,19 +10,22 @@ use segue_recommend::{Recommender, Request};
 use serde::Serialize;
 
 use super::train::{Settings, show_end};
-use crate::config::RunConfig;
-use crate::example_users::example_users;
-use crate::explained::{ExplainedList, explain_list, newest_titles, refused_words};
-use crate::facts::DataFacts;
-use crate::failure::failed;
-use crate::figures::RunFigures;
 use crate::interrupt;
-use crate::manifest::DataOrigin;
-use crate::number::count;
-use crate::run_dir;
-use crate::run_tables;
 use crate::screen::Screen;
-use crate::train_run::{Job, Place, train_run};
+use crate::show::run_tables;
+use segue::config::RunConfig;
+use segue::example_users::example_users;
+use segue::explained::{ExplainedList, explain_list, newest_titles, refused_words};
+use segue::facts::DataFacts;
+use segue::failure::failed;
+use segue::figures::RunFigures;
+use segue::prepared::LoadedData;
+use segue::run::dir;
+use segue::run::train::{Place, TrainingRun, train_run};
+use segue_report::number::count;
+
+use crate::show::list::table;
+use crate::terminal::Terminal;
 
 /// Arguments of `segue demo`.
 #[derive(Debug, clap::Args)]
@@ -82,18 +85,13 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let facts = DataFacts::of(&dataset);
     screen.heading("1  MovieLens 100K, cut by genre into two domains that share their users")?;
     screen.say(facts.in_words())?;
-    let origin = DataOrigin {
-        name: dataset.name.clone(),
-        path: args.data.display().to_string(),
-        sha256: String::new(),
-    };
     let to = match &args.to {
         Some(to) => to.clone(),
-        None => run_dir::default_name("demo", "", &config)?,
+        None => dir::default_name("demo", "", &config)?,
     };
     let (to, stop) = (Place::New(&to), interrupt::listen()?);
-    let job = Job { dataset, vectors: None, origin, config: &config, to, stop };
-    let finished = train_run(job, screen)?;
+    let data = LoadedData::imported(dataset, &args.data);
+    let finished = train_run(TrainingRun { data, config: &config, to, stop }, &Terminal::new(screen))?;
     for domain in &finished.figures.domains {
         run_tables::show_weights(screen, domain)?;
         run_tables::show_test(screen, domain)?;
@@ -151,7 +149,7 @@ fn show_recommendations(recommender: &Recommender, screen: Screen) -> Result<Exp
         count(n_inside)
     ))?;
     screen.say(format!("newest: {}", newest_titles(recommender, &query, 4).join(" · ")))?;
-    screen.say(list.table())?;
+    screen.say(table(&list))?;
     show_refused(recommender, (&query, &list), screen)?;
     Ok(list)
 }

@@ -8,11 +8,11 @@ use segue_data::import::{ImportOptions, Source, sniff};
 use segue_data::{Dataset, ItemIdx, store};
 use serde::Serialize;
 
-use crate::clock;
 use crate::grid::Grid;
-use crate::import_tables;
-use crate::number::count;
 use crate::screen::Screen;
+use crate::show::import_tables;
+use segue::clock;
+use segue_report::number::count;
 
 /// Arguments of `segue describe`.
 #[derive(Debug, clap::Args)]

@@ -6,13 +6,21 @@ use anyhow::Result;
 use segue_data::{Dataset, store};
 use segue_models::item_vectors::TextFields;
 
-use crate::encode::endpoint::Endpoint;
-use crate::encode::given::GivenVectors;
-use crate::encode::media::{MediaEncoder, encode_files};
-use crate::encode::{Modality, Provider, encode_items, media_files, write_vectors};
-use crate::failure::usage;
-use crate::number::count;
+use crate::choice::choice;
 use crate::screen::Screen;
+use crate::terminal::Terminal;
+use segue::encode::endpoint::Endpoint;
+use segue::encode::given::GivenVectors;
+use segue::encode::media::{MediaEncoder, encode_files};
+use segue::encode::{Modality, Provider, encode_items, media_files, write_vectors};
+use segue::failure::usage;
+use segue_report::number::count;
+
+const MODALITIES: &[(Modality, &str, &str)] = &[
+    (Modality::Text, "text", "Titles, categories, descriptions"),
+    (Modality::Image, "image", "Pictures"),
+    (Modality::Audio, "audio", "Sound"),
+];
 
 /// Broken files that are shown; the JSON has the first hundred.
 const BROKEN_SHOWN: usize = 5;
@@ -24,7 +32,7 @@ pub(crate) struct Args {
     #[arg(value_name = "DATA")]
     data: PathBuf,
     /// What of the items is encoded
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long, value_parser = choice(MODALITIES), default_value = "text")]
     modality: Modality,
     /// Known model (`segue model list`), model folder, or with --endpoint the name that the endpoint knows
     #[arg(long, value_name = "NAME|FOLDER", required_unless_present = "vectors")]
@@ -91,7 +99,7 @@ fn vectors(args: &Args, file: &Path, (dataset, screen): (&Dataset, Screen)) -> R
         domain: args.domain.as_deref(),
     };
     let (vectors, figures) = given.read(dataset, args.modality)?;
-    let path = write_vectors(&args.data, args.modality, (&dataset.items, &vectors))?;
+    let path = write_vectors(&args.data, args.modality, &dataset.items, &vectors)?;
     screen.say(figures.in_words())?;
     screen.say(format!("vectors in {}", path.display()))?;
     screen.document(&serde_json::json!({ "figures": figures, "file": path }))
@@ -111,8 +119,8 @@ fn media(
     }
     let encoder = MediaEncoder::open(model, modality, args.seconds)?;
     let files = media_files::find(place, &dataset.items)?;
-    let (vectors, figures) = encode_files((model, &encoder), modality, (&dataset.items, &files), screen)?;
-    let path = write_vectors(&args.data, modality, (&dataset.items, &vectors))?;
+    let (vectors, figures) = encode_files(&encoder, &dataset.items, &files, &Terminal::new(screen))?;
+    let path = write_vectors(&args.data, modality, &dataset.items, &vectors)?;
     screen.say(figures.in_words())?;
     for broken in figures.broken.iter().take(BROKEN_SHOWN) {
         screen.say(format!("  broken: {}: {}", broken.file.display(), broken.reason))?;
@@ -143,8 +151,8 @@ fn texts(args: &Args, model: &str, (dataset, screen): (&Dataset, Screen)) -> Res
         None => Provider::model(model, args.max_tokens)?,
     };
     let fields = if args.descriptions { TextFields::All } else { TextFields::Short };
-    let (vectors, figures) = encode_items(&mut provider, (&dataset.items, fields), screen)?;
-    let path = write_vectors(&args.data, Modality::Text, (&dataset.items, &vectors))?;
+    let (vectors, figures) = encode_items(&mut provider, &dataset.items, fields, &Terminal::new(screen))?;
+    let path = write_vectors(&args.data, Modality::Text, &dataset.items, &vectors)?;
     screen.say(figures.in_words())?;
     if figures.endpoint_tokens > 0 {
         let cost = args.price.map_or(String::new(), |price| {

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::failure::usage;
-use crate::run_dir;
 use crate::screen::Screen;
 use crate::{evaluate_lists, evaluate_run};
+use segue::failure::usage;
+use segue::run::dir;
 
 /// Arguments of `segue evaluate`.
 #[derive(Debug, clap::Args)]
@@ -39,7 +39,7 @@ pub(crate) struct Args {
 
 /// Evaluates.
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
-    let what = run_dir::locate(&args.what);
+    let what = dir::locate(&args.what);
     match &args.truth {
         None if what.is_dir() => evaluate_run::run(&what, args.report.as_deref(), screen),
         None => Err(usage(
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         Some(truth) => {
             let request = evaluate_lists::Request {
                 lists: &what,
-                truth: &run_dir::locate(truth),
+                truth: &dir::locate(truth),
                 domain: args.domain.as_deref(),
                 baseline: args.baseline.as_deref(),
                 measures: &args.measures,

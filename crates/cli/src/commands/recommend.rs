@@ -6,14 +6,16 @@ use anyhow::Result;
 use segue_recommend::Recommender;
 
 use super::query_args::{Model, Wanted, Whose, domain_name};
-use crate::batch;
-use crate::explained::{explain_list, newest_titles};
-use crate::failure::usage;
-use crate::number::count;
-use crate::run_dir::{RunDir, locate};
-use crate::run_split;
 use crate::screen::Screen;
-use crate::words::profile_values;
+use crate::show::list::table;
+use crate::terminal::Terminal;
+use segue::batch;
+use segue::explained::{explain_list, newest_titles};
+use segue::failure::usage;
+use segue::prepared::cut;
+use segue::run::dir::{RunDir, locate};
+use segue::words::profile_values;
+use segue_report::number::count;
 
 /// Arguments of `segue recommend`.
 #[derive(Debug, clap::Args)]
@@ -48,7 +50,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let mut recommender = args.model.read()?;
     if args.before_test {
         let config = RunDir::open(&locate(&args.model.run))?.config()?;
-        recommender.dataset.sequences = run_split::cut(&recommender.dataset, &config)?.train_valid.sequences;
+        recommender.dataset.sequences = cut(&recommender.dataset, &config)?.train_valid.sequences;
     }
     match &args.to {
         Some(_) if !args.all_users => Err(usage(
@@ -83,7 +85,7 @@ fn one(args: &Args, recommender: &Recommender, screen: Screen) -> Result<()> {
     if !newest.is_empty() {
         screen.say(format!("newest: {}", newest.join(" · ")))?;
     }
-    screen.say(list.table())
+    screen.say(table(&list))
 }
 
 fn all_users(args: &Args, recommender: &Recommender, to: &std::path::Path, screen: Screen) -> Result<()> {
@@ -92,7 +94,7 @@ fn all_users(args: &Args, recommender: &Recommender, to: &std::path::Path, scree
     if to.exists() {
         return Err(usage(format!("`{}` already exists", to.display()), "name another file with --to"));
     }
-    let counts = batch::recommend_all(recommender, domain, &request, to, screen)?;
+    let counts = batch::recommend_all(recommender, domain, &request, to, &Terminal::new(screen))?;
     screen.document(&counts)?;
     screen.say(format!(
         "{} lists, {} rows, written to {}",

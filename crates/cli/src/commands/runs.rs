@@ -6,17 +6,18 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use serde::Serialize;
 
-use crate::config::RunConfig;
-use crate::figures::{HEADLINE, RunFigures, SystemKind};
 use crate::grid::Grid;
-use crate::manifest::RunManifest;
-use crate::mlflow::{Exported, Server};
-use crate::number;
-use crate::run_diff::RunDiff;
-use crate::run_dir::{RUNS, RunDir, locate};
-use crate::run_state::{self, RunState, UnfinishedManifest};
-use crate::run_tables;
 use crate::screen::Screen;
+use crate::show::run_diff::show_diff;
+use crate::show::run_tables;
+use segue::config::RunConfig;
+use segue::figures::{HEADLINE, RunFigures, SystemKind};
+use segue::run::diff::RunDiff;
+use segue::run::dir::{RUNS, RunDir, locate};
+use segue::run::manifest::RunManifest;
+use segue::run::state::{self, RunState, UnfinishedManifest};
+use segue::tracking::mlflow::{Exported, Server};
+use segue_report::number;
 
 /// Arguments of `segue runs`.
 #[derive(Debug, clap::Args)]
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         Action::Show { run } => show(&RunDir::open(&locate(run))?, screen),
         Action::Diff { before, after } => {
             let (before, after) = (RunDir::open(&locate(before))?, RunDir::open(&locate(after))?);
-            RunDiff::of(&before, &after)?.show(screen)
+            show_diff(&RunDiff::of(&before, &after)?, screen)
         }
         Action::Export { run, mlflow, experiment } => {
             export(&RunDir::open(&locate(run))?, (mlflow, experiment), screen)
@@ -136,7 +137,7 @@ fn list(dir: &Path, screen: Screen) -> Result<()> {
 }
 
 fn listed(run: RunDir) -> Result<ListedRun> {
-    let state = run_state::read(&run.path)?;
+    let state = state::read(&run.path)?;
     if state != RunState::Finished {
         let UnfinishedManifest { started, data, seed, .. } = run.unfinished_manifest()?;
         return Ok(ListedRun {
@@ -149,7 +150,7 @@ fn listed(run: RunDir) -> Result<ListedRun> {
         });
     }
     let (manifest, figures) = (run.manifest()?, run.figures()?);
-    let headline = |domain: &crate::figures::DomainFigures| {
+    let headline = |domain: &segue::figures::DomainFigures| {
         let value = domain.test.system(SystemKind::Blend)?.summary.masked.mean(HEADLINE)?;
         Some((domain.domain.clone(), value))
     };

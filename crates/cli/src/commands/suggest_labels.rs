@@ -7,16 +7,16 @@ use clap::ValueEnum;
 use segue_data::{DomainIdx, TrainSet};
 use segue_models::content::{Content, ContentConfig};
 use segue_recommend::Recommender;
-use segue_train::suggest_items::{ItemPool, ItemStrategy, SuggestedItem};
-use segue_train::suggest_users::{SuggestedUser, UserPool, UserStrategy};
+use segue_study::suggest_items::{ItemPool, ItemStrategy, SuggestedItem};
+use segue_study::suggest_users::{SuggestedUser, UserPool, UserStrategy};
 use serde::Serialize;
 
 use super::query_args::{domain_name, target};
-use crate::failure::{failed, usage};
 use crate::grid::Grid;
-use crate::number::count;
-use crate::run_dir;
 use crate::screen::Screen;
+use segue::failure::{failed, usage};
+use segue::run::dir;
+use segue_report::number::count;
 
 /// Arguments of `segue suggest-labels`.
 #[derive(Debug, clap::Args)]
@@ -117,7 +117,7 @@ enum Suggestion {
 
 /// Suggests.
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
-    let recommender = run_dir::read_model(&run_dir::locate(&args.run))?;
+    let recommender = dir::read_model(&dir::locate(&args.run))?;
     let domain = target(&recommender, args.target.as_deref(), "--target")?;
     let document = match args.what {
         What::Users => users(args, &recommender, domain)?,

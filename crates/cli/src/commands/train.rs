@@ -3,24 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use segue_data::{Dataset, store};
-use segue_models::ItemVectors;
 use serde::Serialize;
 use toml::Value;
 
-use crate::config::{RunConfig, SplitName};
-use crate::config_layers::{FlagValue, Resolved, resolve};
-use crate::encode::read_vectors;
-use crate::failure::{failed, usage};
-use crate::figures::RunFigures;
 use crate::interrupt;
-use crate::manifest::{DataOrigin, RunManifest};
-use crate::new_run::NewRun;
-use crate::number;
-use crate::run_dir::{self, RunDir};
-use crate::run_tables;
 use crate::screen::Screen;
-use crate::train_run::{FinishedRun, Job, Place, train_run};
+use crate::show::run_tables;
+use segue::config::layers::{FlagValue, Resolved, resolve};
+use segue::config::{RunConfig, SplitName};
+use segue::failure::{failed, is_stopped, usage};
+use segue::figures::RunFigures;
+use segue::prepared::LoadedData;
+use segue::run::dir::{self, RunDir};
+use segue::run::manifest::RunManifest;
+use segue::run::new::NewRun;
+use segue::run::train::{FinishedRun, Place, TrainingRun, train_run};
+use segue_report::number;
+
+use crate::terminal::Terminal;
 
 /// Arguments of `segue train`.
 #[derive(Debug, clap::Args)]
@@ -124,7 +124,7 @@ struct Document<'a> {
 /// Trains.
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let (finished, config) = match &args.resume {
-        Some(run) => resumed(args, &run_dir::locate(run), screen)?,
+        Some(run) => resumed(args, &dir::locate(run), screen)?,
         None => trained(args, screen)?,
     };
     screen.say(format!("{}: {}", finished.figures.data.name, finished.figures.data.in_words()))?;
@@ -141,14 +141,13 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
 fn trained(args: &Args, screen: Screen) -> Result<(FinishedRun, RunConfig)> {
     let path = args.data.as_deref().context("DATA is required without --resume")?;
     let config = args.settings.resolve()?.config;
-    let (dataset, vectors, origin) = read(path)?;
+    let data = LoadedData::read(path)?;
     let to = match &args.to {
         Some(to) => to.clone(),
-        None => run_dir::default_name(&dataset.name, &origin.sha256, &config)?,
+        None => dir::default_name(&data.origin.name, &data.origin.sha256, &config)?,
     };
-    let (place, stop) = (Place::New(&to), interrupt::listen()?);
-    let job = Job { dataset, vectors, origin, config: &config, to: place, stop };
-    let finished = train_run(job, screen).map_err(|error| with_way_on(error, &to))?;
+    let job = TrainingRun { data, config: &config, to: Place::New(&to), stop: interrupt::listen()? };
+    let finished = train_run(job, &Terminal::new(screen)).map_err(|error| with_way_on(error, &to))?;
     Ok((finished, config))
 }
 
@@ -160,29 +159,20 @@ fn resumed(args: &Args, path: &Path, screen: Screen) -> Result<(FinishedRun, Run
     let run = NewRun::resume(path)?;
     let config = RunDir { path: path.to_owned() }.config()?;
     let before = run.manifest().data.clone();
-    let (dataset, vectors, origin) = read(Path::new(&before.path))
+    let data = LoadedData::read(Path::new(&before.path))
         .with_context(|| format!("the data of `{}`, read at the place where it was then", path.display()))?;
-    if origin.sha256 != before.sha256 {
+    if data.origin.sha256 != before.sha256 {
         let problem = format!("`{}` has changed since `{}` was begun", before.path, path.display());
         return Err(failed(problem, "put the old data back, or train anew with `segue train DATA`"));
     }
-    let (place, stop) = (Place::Again(Box::new(run)), interrupt::listen()?);
-    let job = Job { dataset, vectors, origin, config: &config, to: place, stop };
-    let finished = train_run(job, screen).map_err(|error| with_way_on(error, path))?;
+    let (to, stop) = (Place::Resumed(Box::new(run)), interrupt::listen()?);
+    let job = TrainingRun { data, config: &config, to, stop };
+    let finished = train_run(job, &Terminal::new(screen)).map_err(|error| with_way_on(error, path))?;
     Ok((finished, config))
 }
 
-/// A data set folder, with the vectors of its texts.
-pub(crate) fn read(path: &Path) -> Result<(Dataset, Option<ItemVectors>, DataOrigin)> {
-    let (dataset, head) = store::read(path)?;
-    let vectors = read_vectors(path, &dataset.items)?;
-    let (name, path) = (dataset.name.clone(), path.display().to_string());
-    let origin = DataOrigin { name, path, sha256: head.data_sha256() };
-    Ok((dataset, vectors, origin))
-}
-
 fn with_way_on(error: anyhow::Error, run: &Path) -> anyhow::Error {
-    if !interrupt::is_stopped(&error) {
+    if !is_stopped(&error) {
         return error;
     }
     let way_on = format!("interrupted\n  hint: go on with `segue train --resume {}`", run.display());

@@ -8,11 +8,15 @@ use segue_models::behavior::SequenceTuning;
 use segue_models::item_vectors::TextFields;
 
 use super::train::Settings;
-use crate::encode::{Provider, encode_items};
-use crate::failure::usage;
 use crate::screen::Screen;
-use crate::selection::{Tried, page, show, study};
-use crate::study::{Prepared, write_page};
+use segue::encode::{Provider, encode_items};
+use segue::failure::usage;
+use segue_study::selection::{Tried, page, study};
+use segue_train::judge::JudgeRule;
+
+use crate::show;
+use crate::studied::StudiedData;
+use crate::terminal::Terminal;
 
 /// Arguments of `segue transfer`.
 #[derive(Debug, clap::Args)]
@@ -40,25 +44,21 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let tunings = tunings(&args.tunings)?;
     let config = args.settings.resolve()?.config;
-    let prepared = Prepared::of(&args.data, config, screen)?;
-    prepared.need_sources()?;
+    let studied = StudiedData::read(&args.data, &config, JudgeRule::default(), screen)?;
+    studied.need_sources()?;
+    let terminal = Terminal::new(screen);
     let encoded = args.encoders.iter().map(|folder| -> Result<(String, ItemVectors)> {
         let mut provider = Provider::model(folder, None).with_context(|| format!("encoder `{folder}`"))?;
-        let items = &prepared.dataset.items;
-        Ok((folder.clone(), encode_items(&mut provider, (items, TextFields::Short), screen)?.0))
+        let items = &studied.data.dataset.items;
+        Ok((folder.clone(), encode_items(&mut provider, items, TextFields::Short, &terminal)?.0))
     });
     let encoded = encoded.collect::<Result<Vec<_>>>()?;
     let encoders: Vec<(String, &ItemVectors)> =
         encoded.iter().map(|(name, vectors)| (name.clone(), vectors)).collect();
     let tried = Tried { each: !args.together, tunings: &tunings, encoders: &encoders };
-    let mut targets = Vec::new();
-    for target in prepared.targets.clone() {
-        targets.push(study(&prepared.subject(target), &tried, screen)?);
-    }
-    show(&targets, screen)?;
-    if let Some(out) = &args.out {
-        write_page(out, |origin| page(&targets, origin), &prepared.dataset.name, screen)?;
-    }
+    let targets = studied.studies().map(|of_target| study(&of_target, &tried)).collect::<Result<Vec<_>>>()?;
+    show::selection::show(&targets, screen)?;
+    studied.write_page(args.out.as_deref(), |origin| page(&targets, origin), screen)?;
     screen.document(&targets)
 }
 

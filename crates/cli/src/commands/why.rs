@@ -5,12 +5,12 @@ use segue_recommend::{Request, WhyNot};
 use serde::Serialize;
 
 use super::query_args::{ItemArgs, domain_name};
-use crate::explained::{ExplainedItem, ReasonRecord, explain_item};
-use crate::failure::failed;
 use crate::grid::Grid;
-use crate::number::{count, ordinal};
-use crate::path_words::token_words;
 use crate::screen::Screen;
+use segue::explained::{ExplainedItem, ReasonRecord, explain_item};
+use segue::failure::failed;
+use segue::path_words::token_words;
+use segue_report::number::{count, ordinal};
 
 #[derive(Serialize)]
 struct Document {

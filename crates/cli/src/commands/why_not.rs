@@ -5,8 +5,8 @@ use segue_recommend::WhyNot;
 use serde::Serialize;
 
 use super::query_args::{ItemArgs, domain_name};
-use crate::number::{count, ordinal};
 use crate::screen::Screen;
+use segue_report::number::{count, ordinal};
 
 #[derive(Serialize)]
 struct Document {

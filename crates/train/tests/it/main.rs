@@ -8,12 +8,9 @@ mod encoder_pretrain;
 mod folder;
 mod graph;
 mod news_example;
-mod modalities;
 mod one_path;
-mod pseudo_labels;
 mod repetition;
 mod resume;
-mod selector;
 mod story;
 #[path = "../../../models/tests/it/tiny_model.rs"]
 mod tiny_model;

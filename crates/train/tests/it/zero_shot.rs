@@ -2,7 +2,8 @@
 
 use segue_data::{DomainIdx, reveal};
 use segue_models::Scope;
-use segue_train::zero_shot::{JudgeRule, ZeroShot, fit_zero_shot};
+use segue_train::judge::JudgeRule;
+use segue_train::zero_shot::{ZeroShot, fit_zero_shot};
 use segue_train::{MaskRule, Material, Session};
 
 use crate::story::{SOURCE, Source, Story, TARGET, plan};

@@ -1,40 +1,36 @@
 //! `segue benchmark`: the one recipe under a published protocol, with floors and published rows beside it.
 
+mod tunings;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use segue_data::protocol::{ProtocolData, abxi, minionerec, s3rec};
-use segue_models::ItemVectors;
-use segue_models::item_vectors::TextFields;
+use segue::encode::{Provider, read_media};
+use segue::failure::usage;
+use segue::pipeline::Recipe;
+use segue_data::protocol::abxi::TieOrder;
+use segue_eval::metric_table::TableSettings;
+use segue_study::ablation::Asked;
+use segue_study::benchmark::adapted::Adapting;
+use segue_study::benchmark::{
+    Benchmark, Lessons, Protocol, ProtocolStudy, Published, Report, Request, Studied, StudyDocument,
+    StudyKind, encoded, hash_of_all, measure,
+};
+use segue_train::FitPlan;
 use segue_train::encoder_fit::AdaptPlan;
-use segue_train::{FitPlan, MaskRule, Objective, SampledNegatives};
 
-use self::adapted::Adapting;
-use self::measure::{Subject, measure};
-use self::published::Published;
-use self::study::{Studied, Study, StudyDocument};
-use crate::ablation::Asked;
-use crate::commands::adapt::Training;
-use crate::encode::{Provider, encode_items};
-use crate::failure::usage;
+use super::ablate::AskedArgs;
+use super::adapt::Training;
+use crate::choice::choice;
 use crate::screen::Screen;
-
-mod adapted;
-mod measure;
-mod meter;
-mod print;
-mod published;
-mod row;
-mod steps;
-mod study;
-mod targets;
-mod tunings;
+use crate::show;
+use crate::terminal::Terminal;
 
 /// Arguments of `segue benchmark`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The published protocol
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice(PROTOCOLS))]
     protocol: Protocol,
     /// Data in that protocol's format: a file, its folder, or a folder of such folders
     #[arg(long)]
@@ -61,7 +57,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TUNING", requires = "encoder")]
     adapt: Option<String>,
     /// Whose events adapt it
-    #[arg(long, value_enum, default_value_t = Lessons::All, requires = "adapt")]
+    #[arg(long, value_parser = choice(LESSONS), default_value = "all", requires = "adapt")]
     adapt_on: Lessons,
     #[command(flatten)]
     training: Training,
@@ -79,10 +75,10 @@ pub(crate) struct Args {
     no_refit: bool,
     /// In place of the tables: what each part adds, which domain helps which, how unseen items are found, how new users are served, or
     /// what each way to tune the encoder is worth
-    #[arg(long, value_enum, conflicts_with = "adapt")]
-    study: Option<Study>,
+    #[arg(long, value_parser = choice(STUDIES), conflicts_with = "adapt")]
+    study: Option<StudyKind>,
     #[command(flatten)]
-    asked: Asked,
+    asked: AskedArgs,
     /// With `--study tunings`: which, comma-separated; without the flag frozen, full, lora, adalora, adapter, prefix
     #[arg(long, value_delimiter = ',', value_name = "TUNING", requires = "study")]
     tunings: Vec<String>,
@@ -90,75 +86,69 @@ pub(crate) struct Args {
     #[arg(long, hide = true, requires = "study")]
     one_tuning: Option<String>,
     /// Order of events with equal timestamps (abxi)
-    #[arg(long, value_enum, default_value_t = Order::Published)]
-    order: Order,
+    #[arg(long, value_parser = choice(ORDERS), default_value = "published")]
+    order: TieOrder,
     /// With --json: write the document to this file and show the tables all the same
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Protocol {
-    /// S3-Rec text: leave-one-out, full ranking
-    S3rec,
-    /// `MiniOneRec` tables: global time split, full ranking
-    Minionerec,
-    /// ABXI text: two domains, 999 sampled negatives
-    Abxi,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Order {
-    /// As published
-    Published,
-    /// Shuffled within each user, seed 0
-    TiesShuffled,
-}
-
-/// Whose events an encoder is adapted on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Lessons {
-    /// The target's
-    Target,
-    /// The other domains'
-    Sources,
-    /// Both
-    All,
-}
-
-impl Protocol {
-    fn name(self) -> &'static str {
-        match self {
-            Self::S3rec => "s3rec",
-            Self::Minionerec => "minionerec",
-            Self::Abxi => "abxi",
-        }
-    }
-
-    /// The one recipe under this protocol: only what the protocol fixes differs.
-    fn plan(self, seed: u64) -> FitPlan {
-        let objective = match self {
-            Self::S3rec => Objective::Masked,
-            Self::Minionerec => Objective::Unmasked,
-            Self::Abxi => Objective::Sampled,
-        };
-        FitPlan { seed, objective, ..FitPlan::default() }
-    }
-
-    fn mask(self) -> MaskRule {
-        match self {
-            // The floors of this table leave the target in; the strict rule is measured beside it.
-            Self::Minionerec => MaskRule::SeenExceptTarget,
-            Self::S3rec | Self::Abxi => MaskRule::Seen,
-        }
-    }
-
-    fn negatives(self, seed: u64) -> Option<SampledNegatives> {
-        (self == Self::Abxi).then_some(SampledNegatives { n: 999, seed })
-    }
-}
+const PROTOCOLS: &[(Protocol, &str, &str)] = &[
+    (Protocol::S3rec, "s3rec", "S3-Rec text: leave-one-out, full ranking"),
+    (Protocol::Minionerec, "minionerec", "`MiniOneRec` tables: global time split, full ranking"),
+    (Protocol::Abxi, "abxi", "ABXI text: two domains, 999 sampled negatives"),
+];
+const LESSONS: &[(Lessons, &str, &str)] = &[
+    (Lessons::Target, "target", "The target's"),
+    (Lessons::Sources, "sources", "The other domains'"),
+    (Lessons::All, "all", "Both"),
+];
+const STUDIES: &[(StudyKind, &str, &str)] = &[
+    (StudyKind::Ablate, "ablate", "What each part of the recipe adds"),
+    (
+        StudyKind::Fusion,
+        "fusion",
+        "Fusion of modalities against a late blend of single ones, and whether its weights are true",
+    ),
+    (StudyKind::Transfer, "transfer", "Which other domain helps which target"),
+    (
+        StudyKind::ColdItems,
+        "cold-items",
+        "How well items are found that nobody has touched: 5 % are held out",
+    ),
+    (
+        StudyKind::ColdUsers,
+        "cold-users",
+        "How well users are served who are new to the domain and known in another: 20 % are held out",
+    ),
+    (
+        StudyKind::Tunings,
+        "tunings",
+        "What each way to tune the encoder costs, and what its vectors are worth",
+    ),
+];
+const ORDERS: &[(TieOrder, &str, &str)] = &[
+    (TieOrder::Published, "published", "As published"),
+    (TieOrder::Shuffled(0), "ties-shuffled", "Shuffled within each user, seed 0"),
+];
 
 impl Args {
+    fn request(&self) -> Request {
+        Request {
+            protocol: self.protocol,
+            data: self.data.clone(),
+            seeds: self.first_seed..self.first_seed.saturating_add(self.seeds),
+            targets: self.target.clone(),
+            budget: self.budget,
+            experts: self.experts.clone(),
+            set: self.set.clone(),
+            titles: self.titles.clone(),
+            ids_only: self.ids_only,
+            order: self.order,
+            refits: !self.no_refit,
+        }
+    }
+
     // What the process of one tuning must be told besides the data and the tuning.
     fn flags_of_one_tuning(&self, seed: u64) -> Vec<String> {
         let mut flags = self.training.flags(seed);
@@ -169,7 +159,7 @@ impl Args {
         if let Some(titles) = &self.titles {
             add("--titles", titles.display().to_string());
         }
-        if self.order == Order::TiesShuffled {
+        if self.order != TieOrder::Published {
             add("--order", "ties-shuffled".to_owned());
         }
         self.set.iter().for_each(|set| add("--set", set.clone()));
@@ -183,128 +173,122 @@ impl Args {
 /// # Errors
 /// When the data cannot be read, nothing can be fitted, or the JSON file cannot be written.
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
-    let json = screen.json;
-    targets::check(args)?;
-    if args.study == Some(Study::Tunings) {
-        return tunings::run(args, screen);
+    let request = args.request();
+    // The process of one tuning sees one data set of several; the names were checked by the one that started it.
+    if args.one_tuning.is_none() {
+        request.check_targets()?;
+    }
+    if args.study == Some(StudyKind::Tunings) {
+        return tunings::run(args, &request, screen);
     }
     if !args.tunings.is_empty() || args.one_tuning.is_some() {
         return Err(usage("--tunings belongs to another study", "add --study tunings"));
     }
-    let mut provider = args.encoder.as_deref().map(|name| Provider::model(name, None)).transpose()?;
-    let published = Published::of(args.protocol.name())?;
-    if args.study != Some(Study::Ablate) && !args.asked.is_empty() {
+    let provider = args.encoder.as_deref().map(|name| Provider::model(name, None)).transpose()?;
+    let asked = args.asked.asked();
+    if args.study != Some(StudyKind::Ablate) && !asked.is_empty() {
         let problem = "--parts, --graph and --modality belong to an ablation";
         return Err(usage(problem, "add `--study ablate`"));
     }
-    if let Some(study) = args.study {
-        return run_study(args, study, provider, screen);
+    match args.study {
+        Some(kind) => run_study(args, &request, &Asks { kind, asked }, provider, screen),
+        None => run_recipe(args, &request, provider, screen),
     }
+}
+
+fn run_recipe(args: &Args, request: &Request, mut provider: Option<Provider>, screen: Screen) -> Result<()> {
+    let published = Published::of(args.protocol.name())?;
+    let terminal = Terminal::new(screen);
     let mut measured = Vec::new();
-    for path in find(args)? {
-        for seed in args.first_seed..args.first_seed.saturating_add(args.seeds) {
-            let data = read(args, &path, seed)?;
-            let vectors = provider.as_mut().map(|provider| vectors(provider, &data, screen)).transpose()?;
-            let plan = plan(args, seed)?;
+    for path in request.find()? {
+        for seed in request.seeds.clone() {
+            let data = request.read(&path, seed)?;
+            let media = read_media(&path, &data.dataset.items)?;
+            let text = provider.as_mut().map(|provider| encoded(provider, &data, &terminal)).transpose()?;
             let adapting = args.adapt.as_deref().map(|tuning| -> Result<_> {
                 let plan = AdaptPlan { seed, ..args.training.plan(tuning)? };
                 Ok(Adapting { plan, lessons: args.adapt_on })
             });
-            let subject = Subject {
+            let benchmark = Benchmark {
                 protocol: args.protocol,
-                plan,
-                refits: !args.no_refit,
-                vectors,
+                recipe: recipe(request.plan(seed)?, request.refits),
+                text,
+                media,
                 adapting: adapting.transpose()?.zip(provider.as_ref()),
-                screen,
+                observer: &terminal,
             };
-            measured.push(measure(&subject, (&data, &args.target), &published)?);
+            measured.push(measure(&benchmark, &data, &request.targets, &published)?);
         }
     }
-    let report = row::Report::new(args.protocol.name(), &args.data, &measured, &published);
+    let report = Report::new(args.protocol.name(), &args.data, &measured, &published);
     let text = serde_json::to_string_pretty(&report)?;
     write_document(args, &text)?;
-    if json && args.file.is_none() {
-        print::raw(&text);
+    if screen.json && args.file.is_none() {
+        Screen::raw(&format!("{text}\n"))
     } else {
-        print::tables(&report, &measured);
+        show::benchmark::tables::tables(&report, &measured)
     }
-    Ok(())
 }
 
-fn run_study(args: &Args, study: Study, provider: Option<Provider>, screen: Screen) -> Result<()> {
-    let mut provider = provider;
+struct Asks {
+    kind: StudyKind,
+    asked: Asked,
+}
+
+fn run_study(
+    args: &Args,
+    request: &Request,
+    asks: &Asks,
+    mut provider: Option<Provider>,
+    screen: Screen,
+) -> Result<()> {
     let shown = if args.file.is_some() { Screen { json: false, ..screen } } else { screen };
+    let terminal = Terminal::new(screen);
     let mut studied = Studied::default();
     let mut hashes = Vec::new();
-    for path in find(args)? {
-        for seed in args.first_seed..args.first_seed.saturating_add(args.seeds) {
-            let data = read(args, &path, seed)?;
-            let vectors = provider.as_mut().map(|provider| vectors(provider, &data, screen)).transpose()?;
-            let plan = plan(args, seed)?;
-            let fitted = (&plan, vectors.as_ref());
-            let asked = (&args.asked, args.target.as_slice(), !args.no_refit);
-            studied.add((study, args.protocol), &data, fitted, asked, shown)?;
+    for path in request.find()? {
+        for seed in request.seeds.clone() {
+            let data = request.read(&path, seed)?;
+            let media = read_media(&path, &data.dataset.items)?;
+            let text = provider.as_mut().map(|provider| encoded(provider, &data, &terminal)).transpose()?;
+            let study = ProtocolStudy {
+                kind: asks.kind,
+                protocol: args.protocol,
+                recipe: &recipe(request.plan(seed)?, request.refits),
+                asked: &asks.asked,
+                targets: &request.targets,
+                observer: &terminal,
+            };
+            studied.add(&study, &data, text.as_ref(), &media)?;
             hashes.push(data.sha256);
         }
     }
-    studied.show(shown)?;
-    let document = StudyDocument { data_sha256: row::hash_of_all(hashes), studied };
+    show_studied(&studied, shown)?;
+    let document = StudyDocument { data_sha256: hash_of_all(hashes), studied };
     write_document(args, &serde_json::to_string_pretty(&document)?)?;
     if args.file.is_none() { screen.document(&document) } else { Ok(()) }
 }
 
+fn show_studied(studied: &Studied, screen: Screen) -> Result<()> {
+    studied.ablations.iter().try_for_each(|table| show::ablation::show(table, screen))?;
+    studied.fusions.iter().try_for_each(|table| show::fusion::show(table, screen))?;
+    studied.cold_items.iter().try_for_each(|measured| show::cold_items::show(measured, screen))?;
+    studied.cold_users.iter().try_for_each(|measured| show::cold_users::show(measured, screen))?;
+    if studied.transfers.is_empty() { Ok(()) } else { show::selection::show(&studied.transfers, screen) }
+}
+
+// A benchmark tries no pseudo-labels.
+fn recipe(plan: FitPlan, refit: bool) -> Recipe {
+    let mut table = TableSettings::default();
+    table.bootstrap.seed = plan.seed;
+    Recipe { plan, pseudo_labels: false, refit, table }
+}
+
 fn write_document(args: &Args, text: &str) -> Result<()> {
     let Some(file) = &args.file else { return Ok(()) };
+    write_text(file, text)
+}
+
+fn write_text(file: &Path, text: &str) -> Result<()> {
     std::fs::write(file, format!("{text}\n")).with_context(|| format!("writing `{}`", file.display()))
-}
-
-// The recipe with what the arguments change of it.
-fn plan(args: &Args, seed: u64) -> Result<FitPlan> {
-    let plan = FitPlan { budget: args.budget, ..args.protocol.plan(seed) };
-    let mut value = serde_json::to_value(plan)?;
-    if !args.experts.is_empty() {
-        value["experts"] = serde_json::to_value(&args.experts)?;
-    }
-    let remedy = "for example `--set transfer.sequence.width=64 --set budget=1`";
-    for given in &args.set {
-        let (path, text) = given.split_once('=').ok_or_else(|| usage(format!("--set {given}"), remedy))?;
-        let pointer = format!("/{}", path.replace('.', "/"));
-        let place = value.pointer_mut(&pointer);
-        let place =
-            place.ok_or_else(|| usage(format!("--set {path}: the recipe has no such key"), remedy))?;
-        *place = serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::String(text.to_owned()));
-    }
-    serde_json::from_value(value).map_err(|error| usage(format!("--experts or --set: {error}"), remedy))
-}
-
-fn vectors(provider: &mut Provider, data: &ProtocolData, screen: Screen) -> Result<ItemVectors> {
-    let (vectors, figures) = encode_items(provider, (&data.dataset.items, TextFields::Short), screen)?;
-    Screen::note(&figures.in_words());
-    Ok(vectors)
-}
-
-fn find(args: &Args) -> Result<Vec<PathBuf>> {
-    let found = match args.protocol {
-        Protocol::S3rec => s3rec::find(&args.data),
-        Protocol::Minionerec => minionerec::find(&args.data),
-        Protocol::Abxi => abxi::find(&args.data),
-    };
-    found.with_context(|| format!("looking for {} data in `{}`", args.protocol.name(), args.data.display()))
-}
-
-fn read(args: &Args, path: &Path, seed: u64) -> Result<ProtocolData> {
-    let order = match args.order {
-        Order::Published => abxi::TieOrder::Published,
-        Order::TiesShuffled => abxi::TieOrder::Shuffled(0),
-    };
-    let mut data = match args.protocol {
-        Protocol::S3rec => s3rec::read(path, seed),
-        Protocol::Minionerec => minionerec::read(path, seed),
-        Protocol::Abxi => abxi::read(path, args.titles.as_deref(), order, seed),
-    }?;
-    if args.ids_only {
-        data.dataset.items = data.dataset.items.without_text();
-    }
-    Ok(data)
 }

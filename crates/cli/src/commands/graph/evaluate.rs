@@ -8,10 +8,10 @@ use segue_eval::links::{LinkFigures, LinkRank, rank_links};
 use segue_recommend::GraphArtifact;
 use serde::Serialize;
 
-use crate::failure::failed;
 use crate::grid::Grid;
-use crate::number::{count, value};
 use crate::screen::Screen;
+use segue::failure::failed;
+use segue_report::number::{count, value};
 
 /// Arguments of `segue graph evaluate`.
 #[derive(Debug, clap::Args)]

@@ -6,10 +6,10 @@ use anyhow::Result;
 use segue_data::name_match::{self, Judged};
 use segue_data::store;
 
-use crate::failure::failed;
 use crate::grid::Grid;
-use crate::number::count;
 use crate::screen::Screen;
+use segue::failure::failed;
+use segue_report::number::count;
 
 /// Arguments of `segue graph names`.
 #[derive(Debug, clap::Args)]

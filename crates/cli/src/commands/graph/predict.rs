@@ -7,9 +7,9 @@ use segue_data::{EntityIdx, Facts, Question, RelationIdx, Vocabulary};
 use segue_recommend::GraphArtifact;
 use serde::Serialize;
 
-use crate::failure::{closest, failed, usage};
 use crate::grid::Grid;
 use crate::screen::Screen;
+use segue::failure::{closest, failed, usage};
 
 /// Arguments of `segue graph predict`.
 #[derive(Debug, clap::Args)]

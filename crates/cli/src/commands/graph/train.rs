@@ -11,10 +11,10 @@ use segue_train::Keeping;
 use segue_train::graph_fit::{GraphEnsemble, GraphMaterial, GraphPlan, fit_members};
 use segue_train::learn::Epoch;
 
-use crate::failure::{closest, usage};
 use crate::interrupt;
-use crate::number::{count, value};
 use crate::screen::Screen;
+use segue::failure::{closest, usage};
+use segue_report::number::{count, value};
 
 /// Arguments of `segue graph train`.
 #[derive(Debug, clap::Args)]

@@ -1,0 +1,4 @@
+//! The tables of benchmarks.
+
+pub(crate) mod tables;
+pub(crate) mod tunings;

@@ -1,0 +1,35 @@
+//! Segue as a library: what a Rust program, the server and Python call. It knows no terminal, no arguments and no study.
+//!
+//! Modules in reading order:
+
+pub mod failure;
+pub mod observer;
+pub mod clock;
+pub mod machine;
+pub mod config;
+pub mod problem;
+pub mod prepared;
+pub mod pipeline;
+pub mod measure;
+pub mod figures;
+pub mod facts;
+pub mod tracking;
+pub mod run;
+pub mod report_page;
+pub mod verdicts;
+pub mod encode;
+pub mod training_folder;
+pub mod adapt;
+pub mod pretrain;
+pub mod explained;
+pub mod words;
+pub mod path_words;
+pub mod profile_text;
+pub mod example_users;
+pub mod batch;
+pub mod list_file;
+
+pub use observer::{Observer, Silent};
+pub use pipeline::{Fitted, Recipe, fit};
+pub use prepared::{LoadedData, PreparedData};
+pub use problem::Problem;

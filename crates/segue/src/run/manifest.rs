@@ -1,0 +1,120 @@
+//! `manifest.json` of a run: what reproduces it and what it took.
+
+use anyhow::Result;
+use segue_data::hash;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{self, Stopwatch, Timing};
+use crate::config::RunConfig;
+use crate::machine;
+use crate::run::state::RunState;
+
+/// Version of the run folder's layout.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunManifest {
+    /// Version of the run folder's layout.
+    pub format_version: u32,
+    /// Finished, in this manifest.
+    #[serde(default)]
+    pub state: RunState,
+    /// Name of the run: its folder.
+    pub name: String,
+    /// When it was finished, UTC.
+    pub finished: String,
+    /// The command, as given.
+    pub command: Vec<String>,
+    /// Seed of the search and the intervals.
+    pub seed: u64,
+    /// The data.
+    pub data: DataOrigin,
+    /// Hash over the tables of the data in the artifact: after filters.
+    pub artifact_data_sha256: String,
+    /// SHA-256 of `config.toml`.
+    pub config_sha256: String,
+    /// SHA-256 of `artifact/artifact.json`, which holds the hash of every file of the model.
+    pub artifact_sha256: String,
+    /// Versions of this program and its formats.
+    pub versions: Versions,
+    /// Threads that worked; figures do not depend on it.
+    pub n_threads: usize,
+    /// What each stage took.
+    pub timings: Vec<Timing>,
+    /// The most memory the process has held; `None` where the system does not tell.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// Where the data came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataOrigin {
+    /// Name of the data set.
+    pub name: String,
+    /// The folder, as given.
+    pub path: String,
+    /// Hash over all its tables, before filters; empty when it was imported in the same command.
+    pub sha256: String,
+}
+
+/// Versions of this program and its formats.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    /// The program.
+    pub segue: String,
+    /// The artifact folder.
+    pub artifact_format: u32,
+    /// The data set folder.
+    pub dataset_format: u32,
+}
+
+impl Versions {
+    /// Of this program.
+    pub fn current() -> Self {
+        Self {
+            segue: env!("CARGO_PKG_VERSION").to_owned(),
+            artifact_format: segue_recommend::artifact::FORMAT_VERSION,
+            dataset_format: segue_data::store::FORMAT_VERSION,
+        }
+    }
+}
+
+/// Hashes of a written artifact.
+pub struct ArtifactHashes {
+    /// SHA-256 of `artifact.json`.
+    pub head: String,
+    /// Hash over the tables of its data set.
+    pub data: String,
+}
+
+impl RunManifest {
+    /// The manifest of a run that is complete but for this file.
+    ///
+    /// # Errors
+    /// When the config cannot be written as TOML.
+    pub fn of(
+        name: &str,
+        data: DataOrigin,
+        config: &RunConfig,
+        artifact: ArtifactHashes,
+        stopwatch: &Stopwatch,
+    ) -> Result<Self> {
+        let config_text = toml::to_string(config)?;
+        Ok(Self {
+            format_version: FORMAT_VERSION,
+            state: RunState::Finished,
+            name: name.to_owned(),
+            finished: clock::now(),
+            command: std::env::args().collect(),
+            seed: config.seed,
+            data,
+            config_sha256: hash::of_bytes(config_text.as_bytes()),
+            artifact_data_sha256: artifact.data,
+            artifact_sha256: artifact.head,
+            versions: Versions::current(),
+            n_threads: rayon::current_num_threads(),
+            timings: stopwatch.timings().to_vec(),
+            peak_memory_bytes: machine::peak_memory_bytes(),
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! What of a recipe is to be switched off.
+
+use crate::ablation::part::Part;
+use anyhow::Result;
+use segue_models::TokenKind;
+use serde::Serialize;
+
+use crate::study::Study;
+use segue::failure::usage;
+
+/// Parts, graphs and modalities; with none of them named, all parts of the recipe.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// Parts to switch off, one after the other [default: all of the recipe, unless --graph or --modality is given]
+    pub parts: Vec<String>,
+    /// Graphs to fit the recipe with: true, random (the same relations and degrees, other partners), none
+    pub graph: Vec<GraphVersion>,
+    /// Modalities to leave out of everything that reads them: text, image, audio, graph, id
+    pub modality: Vec<TokenKind>,
+}
+
+/// The graph that a recipe is fitted with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GraphVersion {
+    /// What the data state
+    True,
+    /// The same relations and degrees, other partners
+    Random,
+    /// No graph
+    None,
+}
+
+impl GraphVersion {
+    /// All, in the order of tables.
+    pub const ALL: [Self; 3] = [Self::True, Self::Random, Self::None];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::True => "true",
+            Self::Random => "random",
+            Self::None => "none",
+        }
+    }
+
+    /// What is missing of the recipe with the true graph.
+    pub fn part(self) -> Option<Part> {
+        match self {
+            Self::True => None,
+            Self::Random => Some(Part::Facts),
+            Self::None => Some(Part::Modality(TokenKind::Graph)),
+        }
+    }
+}
+
+impl Asked {
+    /// Whether anything is named.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty() && self.graph.is_empty() && self.modality.is_empty()
+    }
+
+    /// The modalities, each once.
+    pub fn modalities(&self, study: &Study<'_>) -> Result<Vec<TokenKind>> {
+        let mut kinds = self.modality.clone();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds.iter().try_for_each(|kind| check(study, *kind))?;
+        Ok(kinds)
+    }
+
+    /// The graphs, each once.
+    pub fn graphs(&self, study: &Study<'_>) -> Result<Vec<GraphVersion>> {
+        let mut versions = self.graph.clone();
+        versions.sort_unstable();
+        versions.dedup();
+        if !versions.is_empty() {
+            check(study, TokenKind::Graph)?;
+        }
+        Ok(versions)
+    }
+}
+
+// Whether leaving it out changes anything, and leaves anything.
+fn check(study: &Study<'_>, kind: TokenKind) -> Result<()> {
+    let on = Part::modalities_of(study.plan(), study.material());
+    if !on.contains(&kind) {
+        let names: Vec<&str> = on.iter().map(|kind| kind.name()).collect();
+        let problem = format!(
+            "`{}`: the data have nothing of it, or no expert of the recipe reads it; read are: {}",
+            kind.name(),
+            names.join(", ")
+        );
+        let remedy = match kind {
+            TokenKind::Image | TokenKind::Audio => {
+                format!("`segue encode DATA --modality {}` makes its vectors", kind.name())
+            }
+            TokenKind::Graph => {
+                "import triples or item fields, and name `graph` or `joint` in fit.experts".to_owned()
+            }
+            _ => "name an expert that reads it in fit.experts, such as `joint`".to_owned(),
+        };
+        return Err(usage(problem, remedy));
+    }
+    if Part::Modality(kind).plan_without(study.plan()).experts.is_empty() {
+        let problem = format!("without `{}` no expert of the recipe is left", kind.name());
+        return Err(usage(problem, "name more kinds in fit.experts"));
+    }
+    Ok(())
+}
