@@ -95,7 +95,7 @@ impl<'a> Examination<'a> {
 
     fn rank_blend(&self, model: &DomainModel, blend: &Blend) -> Result<Rankings> {
         let score = |query: &Query<'_>, scores: &mut [f32]| {
-            model.score_with(blend, query, (self.items, &mut Scratch::default()), scores);
+            model.score_with(blend, query, self.items, &mut Scratch::default(), scores);
         };
         Ok(self.judge.rank(score)?)
     }

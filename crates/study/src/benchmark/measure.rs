@@ -164,7 +164,7 @@ impl Sheet<'_> {
         self.differences(regime, model, &alone, &blend)?;
         if items.n_domains() > 1 {
             let score = |query: &Query<'_>, scores: &mut [f32]| {
-                model.score_with(single_domain, query, (items, &mut Scratch::default()), scores);
+                model.score_with(single_domain, query, items, &mut Scratch::default(), scores);
             };
             let single = self.test.rank(score)?;
             self.rows(ONE_DOMAIN, Kind::Blend, regime, &single, meter)?;
