@@ -14,7 +14,12 @@ fn a_run_names_its_data_set_and_says_so_when_it_is_not_there() {
     let list = folder.json("recommend run --user u5 --at end -n 4");
     assert_eq!(list["items"].as_array().unwrap().len(), 4);
     std::fs::rename(folder.join("data"), folder.join("elsewhere")).unwrap();
-    for command in ["recommend run --user u5", "why run --user u5 --item f1-3", "suggest-labels run --what items", "evaluate run"] {
+    for command in [
+        "recommend run --user u5",
+        "why run --user u5 --item f1-3",
+        "suggest-labels run --what items",
+        "evaluate run",
+    ] {
         let message = folder.fails(1, command);
         assert!(message.contains("stands beside data set `shop`"), "{command}: {message}");
         assert!(message.contains("--data DIR") && message.contains("--history"), "{command}: {message}");
@@ -36,7 +41,10 @@ fn other_items_are_refused_and_other_people_are_named() {
     data::train(&folder, "run", "--target films --single-domain");
     folder.ok("import films=films.csv books=books.csv --text-col title --to swapped --name shop");
     let message = folder.fails(1, "recommend run --user u5 --data swapped");
-    assert!(message.contains("does not have the items of the model") && message.contains("hint:"), "{message}");
+    assert!(
+        message.contains("does not have the items of the model") && message.contains("hint:"),
+        "{message}"
+    );
     let message = folder.fails(1, "evaluate run --data swapped");
     assert!(message.contains("not the one that the run was trained on"), "{message}");
 }

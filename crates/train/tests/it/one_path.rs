@@ -87,8 +87,9 @@ fn sequence_expert(stage: &Stage, train: &TrainSet) -> Expert {
     let id = ExpertId { kind: ExpertKind::Behavior, scope: Scope::All };
     let lessons = Lessons { train, items: &stage.dataset.items, inputs: FusionInputs::default() };
     let config = ExpertConfig::Behavior(config);
-    let watched = (Keeping::nothing(), |_| ());
-    fit_behavior((id, TARGET), &config, lessons, None, 0, watched).expect("the data can be learned").0
+    fit_behavior((id, TARGET), &config, lessons, None, 0, (Keeping::nothing(), |_| ()))
+        .expect("the data can be learned")
+        .0
 }
 
 // A target that can be listed stands behind all that score higher and, among equal scores, in the order of the catalog.
