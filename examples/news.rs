@@ -15,13 +15,12 @@ use rand_chacha::ChaCha8Rng;
 use segue_data::import::{ImportOptions, Source, import};
 use segue_data::split::SplitRule;
 use segue_data::{
-    Dataset, DatasetBuilder, DomainIdx, ItemCatalog, ItemGraph, ItemIdx, RawInteraction, Sequences, UserIdx,
+    Dataset, DatasetBuilder, DomainIdx, ItemCatalog, ItemGraph, ItemIdx, RawInteraction, Sequences,
 };
 use segue_models::graph_walks::PathStep;
 use segue_models::sequence::{JointConfig, SequenceConfig};
 use segue_models::{ExpertKind, Query};
-use segue_recommend::recommender::Scratch;
-use segue_recommend::{Reason, Recommender, Request};
+use segue_recommend::{Catalog, DatasetHistories, Histories, Model, Reason, Request, Scratch, When};
 use segue_train::judge::mean;
 use segue_train::{
     DomainFit, FitPlan, Judge, Known, MaskRule, Material, Objective, Session, fit_domain, fit_domain_from,
@@ -101,8 +100,10 @@ pub(crate) fn tell(dataset: Dataset, rule: SplitRule, max_epochs: usize) -> Resu
     }
 
     // 5. A list with reasons that were found by taking away what carried an article.
-    let recommender = Recommender::new(dataset, vec![with.model]);
-    said += &list_for(&recommender, &graph, UserIdx(0))?;
+    let model = Model::new(Catalog::of(&dataset), vec![with.model]);
+    let histories = DatasetHistories::new(model.catalog(), &dataset)?;
+    let user = dataset.users.raw(0).unwrap_or_default();
+    said += &list_for(&model, &graph, &histories, user)?;
     Ok(said)
 }
 
@@ -125,27 +126,35 @@ fn measured(
     Ok(rows)
 }
 
-fn list_for(recommender: &Recommender, graph: &ItemGraph, user: UserIdx) -> Result<String, Box<dyn Error>> {
-    let items = &recommender.dataset.items;
-    let query = recommender.query_of(user, NEWS);
-    let mut said =
-        format!("\nFor {}, who last read", recommender.dataset.users.raw(user.0).unwrap_or_default());
+fn list_for(
+    model: &Model,
+    graph: &ItemGraph,
+    histories: &dyn Histories,
+    user: &str,
+) -> Result<String, Box<dyn Error>> {
+    let items = model.catalog().items();
+    let person = histories.known(user, When::End.before())?;
+    let query = person.query(NEWS, When::End.time(model.catalog())?);
+    let mut said = format!("\nFor {user}, who last read");
     for event in query.history.iter().rev().take(4) {
         write!(said, "\n  - {}", items.label(event.item))?;
     }
     said += "\n";
-    for (at, ranked) in
-        recommender.recommend(&query, &Request { n: 5, ..Request::default() })?.items.iter().enumerate()
+    for (at, ranked) in model
+        .recommend(&query, &Request { n: 5, explain: true, ..Request::default() })?
+        .items
+        .iter()
+        .enumerate()
     {
         writeln!(said, "{}. {} ({:.2})", at + 1, items.label(ranked.item), ranked.score)?;
-        for reason in recommender.explain(&query, ranked.item)? {
+        for reason in &ranked.reasons {
             match reason {
                 Reason::SharedWords { words, .. } => writeln!(said, "   shares: {}", words.join(", "))?,
-                Reason::Event { item, effect } if effect >= 0.2 * ranked.score => {
-                    writeln!(said, "   {effect:.2} less without: {}", items.label(item))?;
+                Reason::Event { item, effect } if *effect >= 0.2 * ranked.score => {
+                    writeln!(said, "   {effect:.2} less without: {}", items.label(*item))?;
                 }
                 Reason::Path { from, steps, .. } => {
-                    writeln!(said, "   path: {}", in_words((from, &steps), graph, items))?;
+                    writeln!(said, "   path: {}", in_words((*from, steps), graph, items))?;
                 }
                 _ => {}
             }

@@ -14,7 +14,8 @@ use crate::grid::Grid;
 use crate::screen::Screen;
 use segue::failure::usage;
 use segue::prepared::cut;
-use segue::run::dir::{RunDir, read_model};
+use segue::run::dir::RunDir;
+use segue::run::people::People;
 use segue::verdicts;
 use segue_report::number::{self, count};
 
@@ -24,6 +25,8 @@ pub(crate) struct Request<'a> {
     pub(crate) lists: &'a Path,
     /// A file of judgments, or a run.
     pub(crate) truth: &'a Path,
+    /// Data set of the run, where it has been moved.
+    pub(crate) data: Option<&'a Path>,
     /// Domain of the run.
     pub(crate) domain: Option<&'a str>,
     /// Lists to compare with.
@@ -84,12 +87,15 @@ fn read_truth(request: &Request<'_>) -> Result<Qrels> {
         return Ok(Qrels::read(request.truth)?);
     }
     let config = RunDir::open(request.truth)?.config()?;
-    let recommender = read_model(request.truth)?;
     let Some(domain) = request.domain else {
         return Err(usage("--truth names a run, and it has several domains", "say which with --domain"));
     };
-    let domain = recommender.domain(domain)?;
-    let dataset = &recommender.dataset;
+    let people = People::beside(request.truth, request.data)?.unchanged()?;
+    let dataset = &people.dataset;
+    let domain = dataset.domain(domain).ok_or_else(|| {
+        let known: Vec<&str> = dataset.domains.iter().map(|domain| domain.name.as_str()).collect();
+        usage(format!("no domain `{domain}`"), format!("known domains: {}", known.join(", ")))
+    })?;
     let split = cut(dataset, &config)?;
     let mut judgments = PerUser::new();
     for case in split.test.open_for_measurement().cases().iter().filter(|case| case.domain == domain) {

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use segue_recommend::Recommender;
+use segue_data::Dataset;
+use segue_recommend::Model;
 use serde::Serialize;
 
 use crate::screen::Screen;
@@ -16,8 +17,9 @@ use segue::figures::{RunFigures, TestFigures};
 use segue::measure::Examination;
 use segue::observer::Task;
 use segue::prepared::cut;
-use segue::report_page;
+use segue::report_page::{self, RunPage};
 use segue::run::dir::{RunDir, read_model};
+use segue::run::people::People;
 use segue::tracking;
 use segue_train::judge::JudgeRule;
 
@@ -29,12 +31,15 @@ struct Document<'a> {
 }
 
 /// Measures and compares with `metrics.json`.
-pub(crate) fn run(path: &Path, report: Option<&Path>, screen: Screen) -> Result<()> {
+pub(crate) fn run(path: &Path, data: Option<&Path>, report: Option<&Path>, screen: Screen) -> Result<()> {
     let run = RunDir::open(path)?;
     let (config, recorded, manifest) = (run.config()?, run.figures()?, run.manifest()?);
-    let recommender = read_model(path)?;
+    let model = read_model(path)?;
+    let people = People::beside(path, data)?.unchanged()?;
+    // Refuses a data set whose items have other numbers than the model's.
+    people.histories(model.catalog())?;
     let mut measured = recorded.clone();
-    let tests = measure(&recommender, &config, &recorded, screen)?;
+    let tests = measure(&model, &people.dataset, &config, &recorded, screen)?;
     for (domain, test) in measured.domains.iter_mut().zip(tests) {
         domain.test = test;
     }
@@ -45,7 +50,14 @@ pub(crate) fn run(path: &Path, report: Option<&Path>, screen: Screen) -> Result<
     run_tables::show_verdicts(screen, &measured)?;
     if let Some(to) = report {
         let passes = tracking::read(path)?;
-        let page = report_page::of_run(&recommender, &measured, &config, (&manifest, &passes))?;
+        let page = report_page::of_run(&RunPage {
+            model: &model,
+            dataset: &people.dataset,
+            figures: &measured,
+            config: &config,
+            manifest: &manifest,
+            passes: &passes,
+        })?;
         write_page(&page, to)?;
     }
     screen.document(&Document { run: path, reproduced, figures: &measured })?;
@@ -57,15 +69,16 @@ pub(crate) fn run(path: &Path, report: Option<&Path>, screen: Screen) -> Result<
 }
 
 fn measure(
-    recommender: &Recommender,
+    model: &Model,
+    dataset: &Dataset,
     config: &RunConfig,
     recorded: &RunFigures,
     screen: Screen,
 ) -> Result<Vec<TestFigures>> {
-    let (dataset, recipe) = (&recommender.dataset, config.recipe());
+    let recipe = config.recipe();
     let (split, terminal) = (cut(dataset, config)?, Terminal::new(screen));
     let mut tests = Vec::new();
-    for (model, recorded) in recommender.domains.iter().zip(&recorded.domains) {
+    for (target, recorded) in model.targets().iter().zip(&recorded.domains) {
         let problem = Problem {
             items: &dataset.items,
             domains: &dataset.domains,
@@ -73,13 +86,13 @@ fn measure(
             text: None,
             media: None,
             graph: None,
-            target: model.domain,
+            target: target.domain,
             rule: JudgeRule::default(),
         };
         let examination = Examination::new(&problem, &recipe)?;
-        let task = Task::start(&terminal, &recorded.domain, Examination::n_systems(model));
+        let task = Task::start(&terminal, &recorded.domain, Examination::n_systems(target));
         let single = &recorded.fitted.single_domain;
-        tests.push(examination.measure(model, single, |system| task.step(1, || system.to_owned()))?);
+        tests.push(examination.measure(target, single, |system| task.step(1, || system.to_owned()))?);
     }
     Ok(tests)
 }

@@ -9,8 +9,8 @@ use segue_models::graph::{GraphConfig, GraphModel};
 use segue_models::{ModelError, Tensors};
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{io, put, write_aside};
 use crate::error::RecommendError;
+use crate::folder::{io, put, write_aside};
 
 const FORMAT_VERSION: u32 = 2;
 const HEAD: &str = "graph.json";

@@ -5,22 +5,22 @@ use segue_models::graph_walks::GraphPath;
 use segue_models::{Expert, Query};
 
 use crate::error::RecommendError;
+use crate::model::Model;
 use crate::reasons::Reason;
-use crate::recommender::Recommender;
 
 /// Paths named per item and expert; every one of them has been tried out.
 const PATHS_NAMED: usize = 3;
 
-impl Recommender {
+impl Model {
     /// What experts without weight in the blend would say of an item by the graph, or by what they fuse: no part of its score.
     ///
     /// # Errors
     /// When the domain is not a trained target or the item is of another domain.
     pub fn refused_reasons(&self, query: &Query<'_>, item: ItemIdx) -> Result<Vec<Reason>, RecommendError> {
-        let model = self.model(query.domain)?;
+        let target = self.target(query.domain)?;
         let at = self.candidate(query.domain, item)?;
-        let active: Vec<usize> = model.blend.active().collect();
-        let refused = model.experts.iter().enumerate().filter(|(expert, _)| !active.contains(expert));
+        let active: Vec<usize> = target.blend.active().collect();
+        let refused = target.experts.iter().enumerate().filter(|(expert, _)| !active.contains(expert));
         let reasons_of = |(_, expert): (usize, &Expert)| {
             let mut reasons = self.paths(expert, query, at);
             reasons.extend(modalities(expert, query, at));
@@ -35,9 +35,9 @@ impl Recommender {
         if expert.graph_walks().is_none() {
             return Vec::new();
         }
-        let Some(graph) = self.graph() else { return Vec::new() };
-        let mut paths =
-            expert.paths(graph, &expert.history(query, &self.dataset.items), candidate, PATHS_NAMED);
+        let (catalog, items) = (self.catalog(), self.catalog().items());
+        let Some(graph) = catalog.graph() else { return Vec::new() };
+        let mut paths = expert.paths(graph, &expert.history(query, items), candidate, PATHS_NAMED);
         // They come by their own part of the score; what is lost without one is more where others share its facts.
         paths.sort_by(|a, b| b.effect.total_cmp(&a.effect));
         let reason = |path: GraphPath| Reason::Path {

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use anyhow::Result;
 use rayon::prelude::*;
-use segue_data::{DomainIdx, UserIdx};
-use segue_recommend::{Recommender, Request};
+use segue_data::DomainIdx;
+use segue_recommend::{Histories, Model, RankedItem, Request, When};
 use serde::Serialize;
 
 use crate::list_file::{ListFile, ListRow};
 use crate::observer::{Observer, Task};
+use crate::run::people::People;
 
 const USERS_AT_ONCE: usize = 512;
 
@@ -24,47 +25,57 @@ pub struct BatchCounts {
     pub to: String,
 }
 
-/// Writes the list of every user, in user order, by the path that single lists take.
-pub fn recommend_all(
-    recommender: &Recommender,
-    domain: DomainIdx,
-    request: &Request,
-    to: &Path,
-    observer: &dyn Observer,
-) -> Result<BatchCounts> {
-    let n_users = recommender.dataset.users.len();
-    let mut file = ListFile::create(to)?;
-    let mut n_rows = 0;
-    let task = Task::start(observer, "users", n_users);
-    for from in (0..n_users).step_by(USERS_AT_ONCE) {
-        let users = from..(from + USERS_AT_ONCE).min(n_users);
-        let list = |user: usize| list_of(recommender, domain, request, UserIdx(user as u32));
-        let lists: Vec<Vec<ListRow>> = users.into_par_iter().map(list).collect::<Result<_>>()?;
-        let rows: Vec<ListRow> = lists.into_iter().flatten().collect();
-        n_rows += rows.len();
-        file.write(rows)?;
-        task.step(USERS_AT_ONCE.min(n_users - from), String::new);
-    }
-    drop(task);
-    file.finish()?;
-    Ok(BatchCounts { n_users, n_rows, to: to.display().to_string() })
+/// Lists of everybody beside a run.
+#[derive(Clone, Copy)]
+pub struct Batch<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// Whose lists.
+    pub people: &'a People,
+    /// When they are asked for.
+    pub when: When,
+    /// The domain of the items.
+    pub domain: DomainIdx,
+    /// What is wanted besides.
+    pub request: &'a Request,
 }
 
-fn list_of(
-    recommender: &Recommender,
-    domain: DomainIdx,
-    request: &Request,
-    user: UserIdx,
-) -> Result<Vec<ListRow>> {
-    let dataset = &recommender.dataset;
-    let query = recommender.query_of(user, domain);
-    let list = recommender.recommend(&query, request)?;
-    let row = |(place, ranked): (usize, &segue_recommend::RankedItem)| ListRow {
-        user: dataset.users.raw(user.0).unwrap_or_default().to_owned(),
-        domain: dataset.domains[domain.at()].name.clone(),
-        item: dataset.items.raw(ranked.item).to_owned(),
-        rank: place as u32 + 1,
-        score: ranked.score,
-    };
-    Ok(list.items.iter().enumerate().map(row).collect())
+impl Batch<'_> {
+    /// Writes the list of every user, in user order, by the path that single lists take.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or the data set has other items than the model.
+    pub fn write(&self, to: &Path, observer: &dyn Observer) -> Result<BatchCounts> {
+        let histories = self.people.histories(self.model.catalog())?;
+        let users: Vec<&str> = histories.people().collect();
+        let mut file = ListFile::create(to)?;
+        let mut n_rows = 0;
+        let task = Task::start(observer, "users", users.len());
+        for users in users.chunks(USERS_AT_ONCE) {
+            let list = |user: &&str| self.list_of(user, &histories);
+            let lists: Vec<Vec<ListRow>> = users.par_iter().map(list).collect::<Result<_>>()?;
+            let rows: Vec<ListRow> = lists.into_iter().flatten().collect();
+            n_rows += rows.len();
+            file.write(rows)?;
+            task.step(users.len(), String::new);
+        }
+        drop(task);
+        file.finish()?;
+        Ok(BatchCounts { n_users: users.len(), n_rows, to: to.display().to_string() })
+    }
+
+    fn list_of(&self, user: &str, histories: &dyn Histories) -> Result<Vec<ListRow>> {
+        let catalog = self.model.catalog();
+        let person = histories.known(user, self.when.before())?;
+        let query = person.query(self.domain, self.people.time_of(user, self.when, catalog)?);
+        let list = self.model.recommend(&query, self.request)?;
+        let row = |(place, ranked): (usize, &RankedItem)| ListRow {
+            user: user.to_owned(),
+            domain: catalog.domain_name(self.domain).to_owned(),
+            item: catalog.items().raw(ranked.item).to_owned(),
+            rank: place as u32 + 1,
+            score: ranked.score,
+        };
+        Ok(list.items.iter().enumerate().map(row).collect())
+    }
 }

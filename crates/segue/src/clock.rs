@@ -29,6 +29,12 @@ pub fn day(seconds: i64) -> String {
     }
 }
 
+/// The first second of a day written as `2026-11-24`, in UTC; `None` where the text is no day.
+pub fn start_of_day(day: &str) -> Option<i64> {
+    let day: jiff::civil::Date = day.parse().ok()?;
+    Some(jiff::tz::TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok()?.as_second())
+}
+
 fn now_rounded() -> jiff::Timestamp {
     let now = jiff::Timestamp::now();
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now)

@@ -5,7 +5,7 @@ use segue_data::{Event, ItemIdx};
 use segue_models::graph_walks::PathStep;
 use segue_models::sequence::TokenEffect;
 use segue_models::{ExpertId, Query};
-use segue_recommend::{RankedItem, Reason, Recommender, Request};
+use segue_recommend::{Model, RankedItem, Reason, Request};
 use serde::Serialize;
 
 use crate::path_words::{self, Path};
@@ -21,6 +21,8 @@ pub struct ExplainedList {
     pub user: Option<String>,
     /// The domain of the items.
     pub domain: String,
+    /// Time of the request, Unix seconds; `None` where the data has no times.
+    pub at: Option<i64>,
     /// Events behind the list, newest last.
     pub n_history: usize,
     /// The items, best first.
@@ -151,16 +153,17 @@ pub struct StepRecord {
 
 /// The list for a query with the reasons of every item.
 pub fn explain_list(
-    recommender: &Recommender,
+    model: &Model,
     user: Option<&str>,
     query: &Query<'_>,
     request: &Request,
 ) -> Result<ExplainedList> {
-    let ranked = recommender.recommend(query, request)?;
-    let explain = |(at, item): (usize, &RankedItem)| explain_item(recommender, query, at + 1, item);
+    let ranked = model.recommend(query, &Request { explain: true, ..request.clone() })?;
+    let explain = |(at, item): (usize, &RankedItem)| explain_item(model, query, at + 1, item);
     Ok(ExplainedList {
         user: user.map(str::to_owned),
-        domain: recommender.dataset.domains[query.domain.at()].name.clone(),
+        domain: model.catalog().domain_name(query.domain).to_owned(),
+        at: query.timestamp,
         n_history: query.history.len(),
         items: ranked.items.iter().enumerate().map(explain).collect::<Result<_>>()?,
     })
@@ -168,76 +171,75 @@ pub fn explain_list(
 
 /// What experts without weight would say of the first items of a list, by title; nothing where they have nothing to say.
 pub fn refused_words(
-    recommender: &Recommender,
+    model: &Model,
     query: &Query<'_>,
     list: &ExplainedList,
     n: usize,
 ) -> Result<Vec<(String, String)>> {
     let mut said = Vec::new();
     for listed in list.items.iter().take(n) {
-        let Some(item) = recommender.dataset.items.get(query.domain, &listed.id) else { continue };
-        let reasons = recommender.refused_reasons(query, item)?;
-        let words = words::of_refused(recommender, query, &reasons);
+        let Some(item) = model.catalog().items().get(query.domain, &listed.id) else { continue };
+        let reasons = model.refused_reasons(query, item)?;
+        let words = words::of_refused(model, query, &reasons);
         said.extend(words.map(|words| (listed.title.clone(), words)));
     }
     Ok(said)
 }
 
-/// One item with its reasons.
+/// One item with its reasons, which it must have come with.
 pub fn explain_item(
-    recommender: &Recommender,
+    model: &Model,
     query: &Query<'_>,
     rank: usize,
     ranked: &RankedItem,
 ) -> Result<ExplainedItem> {
-    let dataset = &recommender.dataset;
-    let reasons = recommender.explain(query, ranked.item)?;
-    let phrases = words::phrases(recommender, query, ranked, &reasons);
-    let place = ranked.item.at() - dataset.items.range(query.domain).start;
-    let said = recommender.model(query.domain)?.predict(query, place);
+    let (items, reasons) = (model.catalog().items(), &ranked.reasons);
+    let phrases = words::phrases(model, query, ranked, reasons);
+    let place = ranked.item.at() - items.range(query.domain).start;
+    let said = model.target(query.domain)?.predict(query, place);
     let share = |&(expert, part): &(ExpertId, f32)| Share { expert: expert.to_string(), part };
     Ok(ExplainedItem {
         rank,
-        id: dataset.items.raw(ranked.item).to_owned(),
-        title: dataset.items.label(ranked.item).to_owned(),
+        id: items.raw(ranked.item).to_owned(),
+        title: items.label(ranked.item).to_owned(),
         score: ranked.score,
         rating: said.rating,
         click: said.click,
         shares: ranked.shares.iter().map(share).collect(),
         why: if phrases.is_empty() { "no expert names a reason".to_owned() } else { phrases.join("; ") },
         phrases,
-        reasons: reasons.iter().map(|reason| record(recommender, reason)).collect(),
+        reasons: reasons.iter().map(|reason| record(model, reason)).collect(),
     })
 }
 
-fn record(recommender: &Recommender, reason: &Reason) -> ReasonRecord {
-    let dataset = &recommender.dataset;
+fn record(model: &Model, reason: &Reason) -> ReasonRecord {
+    let (catalog, items) = (model.catalog(), model.catalog().items());
     match reason {
         Reason::Event { item, effect } => ReasonRecord::Event {
-            id: dataset.items.raw(*item).to_owned(),
-            title: dataset.items.label(*item).to_owned(),
-            domain: dataset.domains[dataset.items.domain_of(*item).at()].name.clone(),
+            id: items.raw(*item).to_owned(),
+            title: items.label(*item).to_owned(),
+            domain: catalog.domain_name(items.domain_of(*item)).to_owned(),
             effect: *effect,
         },
         Reason::Profile { values, effect } => {
-            ReasonRecord::Profile { values: words::profile_values(dataset, values), effect: *effect }
+            ReasonRecord::Profile { values: words::profile_values(catalog, values), effect: *effect }
         }
         Reason::SharedWords { expert, words } => {
             ReasonRecord::SharedWords { expert: expert.to_string(), words: words.clone() }
         }
         Reason::LikeText { expert, item } => ReasonRecord::LikeText {
             expert: expert.to_string(),
-            id: dataset.items.raw(*item).to_owned(),
-            title: dataset.items.label(*item).to_owned(),
+            id: items.raw(*item).to_owned(),
+            title: items.label(*item).to_owned(),
         },
         Reason::Path { expert, from, together, steps, effect } => {
             let path = Path { from: *from, together: *together, steps };
             ReasonRecord::Path {
                 expert: expert.to_string(),
-                from: dataset.items.raw(*from).to_owned(),
-                together: together.map(|item| dataset.items.raw(item).to_owned()),
-                steps: steps.iter().filter_map(|step| step_record(recommender, *step)).collect(),
-                text: path_words::arrows(recommender, path),
+                from: items.raw(*from).to_owned(),
+                together: together.map(|item| items.raw(item).to_owned()),
+                steps: steps.iter().filter_map(|step| step_record(model, *step)).collect(),
+                text: path_words::arrows(model, path),
                 effect: *effect,
             }
         }
@@ -250,9 +252,9 @@ fn record(recommender: &Recommender, reason: &Reason) -> ReasonRecord {
     }
 }
 
-fn step_record(recommender: &Recommender, step: PathStep) -> Option<StepRecord> {
-    let graph = recommender.graph()?;
-    let name = |entity| path_words::entity_name((graph, &recommender.dataset.items), entity);
+fn step_record(model: &Model, step: PathStep) -> Option<StepRecord> {
+    let graph = model.catalog().graph()?;
+    let name = |entity| path_words::entity_name((graph, model.catalog().items()), entity);
     let relation = graph.relations.get(step.fact.relation.0 as usize)?.clone();
     Some(StepRecord { from: name(step.from()), relation, inverse: step.inverse, to: name(step.to()) })
 }
@@ -277,12 +279,12 @@ impl ExplainedItem {
 }
 
 /// Titles of the newest events of a history, newest first, at most `n`.
-pub fn newest_titles(recommender: &Recommender, query: &Query<'_>, n: usize) -> Vec<String> {
-    let label = |event: &Event| words::label(&recommender.dataset, query.domain, event.item);
+pub fn newest_titles(model: &Model, query: &Query<'_>, n: usize) -> Vec<String> {
+    let label = |event: &Event| words::label(model.catalog(), query.domain, event.item);
     query.history.iter().rev().take(n).map(label).collect()
 }
 
 /// The raw item ids as indexes.
-pub fn items_from_raw(recommender: &Recommender, raw: &[String]) -> Result<Vec<ItemIdx>> {
-    raw.iter().map(|id| Ok(recommender.item(id)?)).collect()
+pub fn items_from_raw(model: &Model, raw: &[String]) -> Result<Vec<ItemIdx>> {
+    raw.iter().map(|id| Ok(model.catalog().item(id)?)).collect()
 }

@@ -21,6 +21,7 @@ pub mod encode;
 pub mod training_folder;
 pub mod adapt;
 pub mod pretrain;
+pub mod asked_at;
 pub mod explained;
 pub mod words;
 pub mod path_words;

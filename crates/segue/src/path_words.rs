@@ -5,7 +5,7 @@ use segue_data::{DomainIdx, EntityIdx, ItemCatalog, ItemGraph, ItemIdx};
 use segue_models::TokenKind;
 use segue_models::graph_walks::PathStep;
 use segue_models::sequence::TokenEffect;
-use segue_recommend::Recommender;
+use segue_recommend::Model;
 
 use crate::words::label;
 
@@ -23,19 +23,19 @@ pub struct Path<'a> {
 }
 
 /// `directed by Michael Mann, like Heat` where both items have the same edge to one entity; other paths with their arrows.
-pub fn phrase(recommender: &Recommender, domain: DomainIdx, path: Path<'_>) -> Option<String> {
-    let graph = recommender.graph()?;
-    let dataset = &recommender.dataset;
-    let like = label(dataset, domain, path.together.unwrap_or(path.from));
+pub fn phrase(model: &Model, domain: DomainIdx, path: Path<'_>) -> Option<String> {
+    let graph = model.catalog().graph()?;
+    let catalog = model.catalog();
+    let like = label(catalog, domain, path.together.unwrap_or(path.from));
     let shared = match path.steps {
         [first, second] if first.fact.relation == second.fact.relation && first.inverse != second.inverse => {
-            shared((graph, &dataset.items), *first, &like)
+            shared((graph, catalog.items()), *first, &like)
         }
         _ => None,
     };
-    let said = shared.unwrap_or_else(|| format!("in the graph: {}", arrows(recommender, path)));
+    let said = shared.unwrap_or_else(|| format!("in the graph: {}", arrows(model, path)));
     Some(match path.together {
-        Some(_) => format!("{said}, which goes with {}", label(dataset, domain, path.from)),
+        Some(_) => format!("{said}, which goes with {}", label(catalog, domain, path.from)),
         None => said,
     })
 }
@@ -56,9 +56,9 @@ fn shared((graph, items): (&ItemGraph, &ItemCatalog), first: PathStep, like: &st
 }
 
 /// The path with its arrows: `Heat –directed by→ Michael Mann ←directed by– The Insider`.
-pub fn arrows(recommender: &Recommender, path: Path<'_>) -> String {
-    let Some(graph) = recommender.graph() else { return String::new() };
-    let items = &recommender.dataset.items;
+pub fn arrows(model: &Model, path: Path<'_>) -> String {
+    let Some(graph) = model.catalog().graph() else { return String::new() };
+    let items = model.catalog().items();
     let mut text = items.label(path.together.unwrap_or(path.from)).to_owned();
     if path.together.is_some() {
         text = format!("{} –had together→ {text}", items.label(path.from));

@@ -34,22 +34,8 @@ impl LoadedData {
     pub fn read(folder: &Path) -> Result<Self> {
         let (dataset, head) = store::read(folder)?;
         let (text, media) = (read_vectors(folder, &dataset.items)?, read_media(folder, &dataset.items)?);
-        let origin = DataOrigin {
-            name: dataset.name.clone(),
-            path: folder.display().to_string(),
-            sha256: head.data_sha256(),
-        };
+        let origin = DataOrigin::of(&dataset.name, folder, head.data_sha256());
         Ok(Self { dataset, text, media, origin })
-    }
-
-    /// A data set that was imported in this process, without vectors.
-    pub fn imported(dataset: Dataset, from: &Path) -> Self {
-        let origin = DataOrigin {
-            name: dataset.name.clone(),
-            path: from.display().to_string(),
-            sha256: String::new(),
-        };
-        Self { dataset, text: None, media: MediaVectors::default(), origin }
     }
 }
 

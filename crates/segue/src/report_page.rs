@@ -1,11 +1,11 @@
 //! The figures of a run as the page that [`segue_report`] renders.
 
 use anyhow::Result;
-use segue_data::UserIdx;
+use segue_data::{Dataset, UserIdx};
 use segue_eval::bootstrap::Interval;
 use segue_eval::metric_table::MetricTable;
 use segue_models::ExpertConfig;
-use segue_recommend::{DomainModel, Recommender, Request};
+use segue_recommend::{DatasetHistories, DomainModel, Histories, Model, Request, When};
 use segue_report::{
     DomainReport, Estimate, Example, ExampleItem, MetricRow, ModelKind, Report, SliceRow, TransferRow,
     TrialRow, WeightRow,
@@ -20,17 +20,33 @@ use crate::tracking::{Record, curves_of};
 use crate::verdicts;
 use segue_report::number;
 
+/// What the page of a run is made from.
+#[derive(Clone, Copy)]
+pub struct RunPage<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// The people that it was trained on, some of whose lists are shown.
+    pub dataset: &'a Dataset,
+    /// What was measured.
+    pub figures: &'a RunFigures,
+    /// The settings.
+    pub config: &'a RunConfig,
+    /// What reproduces the run.
+    pub manifest: &'a RunManifest,
+    /// The passes of its trainings.
+    pub passes: &'a [Record],
+}
+
 /// The page of a run.
-pub fn of_run(
-    recommender: &Recommender,
-    figures: &RunFigures,
-    config: &RunConfig,
-    (manifest, passes): (&RunManifest, &[Record]),
-) -> Result<Report> {
+///
+/// # Errors
+/// When the data set has other items than the model.
+pub fn of_run(run: &RunPage<'_>) -> Result<Report> {
+    let RunPage { model, dataset, figures, config, manifest, passes } = *run;
     let mut examples = Vec::new();
-    for model in &recommender.domains {
-        for user in example_users(&recommender.dataset, model.domain, config.report.examples) {
-            examples.push(example(recommender, model, user)?);
+    for target in model.targets() {
+        for user in example_users(dataset, target.domain, config.report.examples) {
+            examples.push(example(model, dataset, target, user)?);
         }
     }
     Ok(Report {
@@ -77,7 +93,7 @@ fn provenance(manifest: &RunManifest) -> Vec<(String, String)> {
         ("command".to_owned(), manifest.command.join(" ")),
         ("seed".to_owned(), manifest.seed.to_string()),
         ("data".to_owned(), manifest.data.path.clone()),
-        ("data SHA-256".to_owned(), manifest.artifact_data_sha256.clone()),
+        ("data SHA-256".to_owned(), manifest.data.sha256.clone()),
         ("config SHA-256".to_owned(), manifest.config_sha256.clone()),
         ("artifact SHA-256".to_owned(), manifest.artifact_sha256.clone()),
         ("threads".to_owned(), manifest.n_threads.to_string()),
@@ -226,15 +242,16 @@ fn params(config: &ExpertConfig) -> String {
     settings.filter(|(name, _)| *name != "budget_bytes").map(write).collect::<Vec<_>>().join(", ")
 }
 
-fn example(recommender: &Recommender, model: &DomainModel, user: UserIdx) -> Result<Example> {
-    let dataset = &recommender.dataset;
+// A list of the end of the data: whoever opens the page later sees what was true then.
+fn example(model: &Model, dataset: &Dataset, target: &DomainModel, user: UserIdx) -> Result<Example> {
     let raw = dataset.users.raw(user.0).unwrap_or_default();
-    let query = recommender.query_of(user, model.domain);
-    let list = explain_list(recommender, Some(raw), &query, &Request::default())?;
+    let person = DatasetHistories::new(model.catalog(), dataset)?.known(raw, When::End.before())?;
+    let query = person.query(target.domain, When::End.time(model.catalog())?);
+    let list = explain_list(model, Some(raw), &query, &Request::default())?;
     Ok(Example {
         user: raw.to_owned(),
         domain: list.domain.clone(),
-        history: newest_titles(recommender, &query, 12),
+        history: newest_titles(model, &query, 12),
         items: list.items.iter().map(example_item).collect(),
     })
 }

@@ -1,8 +1,8 @@
 //! Reasons in plain words.
 
-use segue_data::{Dataset, DomainIdx, Event, ItemIdx};
+use segue_data::{DomainIdx, Event, ItemIdx};
 use segue_models::{ExpertId, ExpertKind, Query};
-use segue_recommend::{RankedItem, Reason, Recommender};
+use segue_recommend::{Catalog, Model, RankedItem, Reason};
 
 use crate::path_words::{self, Path};
 use segue_report::number::{count, ordinal};
@@ -17,16 +17,11 @@ const EFFECT_SHARE_MIN: f32 = 0.1;
 const SHARE_MIN: f32 = 0.05;
 
 /// One phrase per kind of reason: `because you rated X and Y`, `shares “whale”`, `12th most popular of 801`.
-pub fn phrases(
-    recommender: &Recommender,
-    query: &Query<'_>,
-    ranked: &RankedItem,
-    reasons: &[Reason],
-) -> Vec<String> {
-    let dataset = &recommender.dataset;
+pub fn phrases(model: &Model, query: &Query<'_>, ranked: &RankedItem, reasons: &[Reason]) -> Vec<String> {
+    let catalog = model.catalog();
     let mut phrases = Vec::new();
-    phrases.extend(because(dataset, query, reasons));
-    fits_profile(dataset, reasons, &mut phrases);
+    phrases.extend(because(catalog, query, reasons));
+    fits_profile(catalog, reasons, &mut phrases);
     let mut words: Vec<&str> = Vec::new();
     for reason in reasons {
         if let Reason::SharedWords { words: shared, .. } = reason {
@@ -34,12 +29,12 @@ pub fn phrases(
         }
     }
     phrases.extend(shares(words));
-    phrases.extend(alike(dataset, query, reasons));
+    phrases.extend(alike(catalog, query, reasons));
     let carries = |expert: &ExpertId| {
         let part = ranked.shares.iter().find(|(id, _)| id == expert).map_or(0.0, |(_, part)| *part);
         part > 0.0 && part >= SHARE_MIN * ranked.score
     };
-    phrases.extend(path(recommender, query, reasons, carries));
+    phrases.extend(path(model, query, reasons, carries));
     phrases.extend(reasons.iter().find_map(|reason| match reason {
         Reason::Modalities { expert, tokens } if carries(expert) => {
             Some(format!("weighs {}", path_words::weights(tokens)))
@@ -58,11 +53,11 @@ pub fn phrases(
 }
 
 /// What experts without weight say of an item by the graph or by its modalities, strongest path first: `graph: directed by X, like Y`.
-pub fn of_refused(recommender: &Recommender, query: &Query<'_>, reasons: &[Reason]) -> Option<String> {
+pub fn of_refused(model: &Model, query: &Query<'_>, reasons: &[Reason]) -> Option<String> {
     let said = reasons.iter().filter_map(|reason| match reason {
         Reason::Path { expert, from, together, steps, .. } => {
             let path = Path { from: *from, together: *together, steps };
-            Some((expert, path_words::phrase(recommender, query.domain, path)?))
+            Some((expert, path_words::phrase(model, query.domain, path)?))
         }
         Reason::Modalities { expert, tokens } => {
             Some((expert, format!("weighs {}", path_words::weights(tokens))))
@@ -80,11 +75,11 @@ pub fn of_refused(recommender: &Recommender, query: &Query<'_>, reasons: &[Reaso
 }
 
 // The first of a kind only: experts of other scopes would repeat it.
-fn alike(dataset: &Dataset, query: &Query<'_>, reasons: &[Reason]) -> Vec<String> {
+fn alike(catalog: &Catalog, query: &Query<'_>, reasons: &[Reason]) -> Vec<String> {
     let of_kind = |kind: ExpertKind, what: &str| {
         reasons.iter().find_map(|reason| match reason {
             Reason::LikeText { expert, item } if expert.kind == kind => {
-                Some(format!("its {what} is like that of {}", label(dataset, query.domain, *item)))
+                Some(format!("its {what} is like that of {}", label(catalog, query.domain, *item)))
             }
             _ => None,
         })
@@ -95,7 +90,7 @@ fn alike(dataset: &Dataset, query: &Query<'_>, reasons: &[Reason]) -> Vec<String
 
 // The strongest one: the others are in `segue why` and in the JSON.
 fn path(
-    recommender: &Recommender,
+    model: &Model,
     query: &Query<'_>,
     reasons: &[Reason],
     carries: impl Fn(&ExpertId) -> bool,
@@ -107,10 +102,10 @@ fn path(
             strongest = Some((*effect, Path { from: *from, together: *together, steps }));
         }
     }
-    path_words::phrase(recommender, query.domain, strongest?.1)
+    path_words::phrase(model, query.domain, strongest?.1)
 }
 
-fn because(dataset: &Dataset, query: &Query<'_>, reasons: &[Reason]) -> Option<String> {
+fn because(catalog: &Catalog, query: &Query<'_>, reasons: &[Reason]) -> Option<String> {
     let events: Vec<(ItemIdx, f32)> = reasons
         .iter()
         .filter_map(|reason| match reason {
@@ -121,12 +116,12 @@ fn because(dataset: &Dataset, query: &Query<'_>, reasons: &[Reason]) -> Option<S
     let strongest = events.first()?.1;
     let named =
         events.iter().take(EVENTS_NAMED).filter(|(_, effect)| *effect >= EFFECT_SHARE_MIN * strongest);
-    let labels: Vec<String> = named.map(|&(item, _)| label(dataset, query.domain, item)).collect();
-    Some(format!("because you {} {}", verb(dataset, query.history, events[0].0), list(&labels)))
+    let labels: Vec<String> = named.map(|&(item, _)| label(catalog, query.domain, item)).collect();
+    Some(format!("because you {} {}", verb(catalog, query.history, events[0].0), list(&labels)))
 }
 
 // First where it carries the item more than any event does; not named where it hardly does.
-fn fits_profile(dataset: &Dataset, reasons: &[Reason], phrases: &mut Vec<String>) {
+fn fits_profile(catalog: &Catalog, reasons: &[Reason], phrases: &mut Vec<String>) {
     let event =
         |reason: &Reason| if let Reason::Event { effect, .. } = reason { Some(*effect) } else { None };
     let strongest = reasons.iter().filter_map(event).fold(0.0, f32::max);
@@ -135,7 +130,7 @@ fn fits_profile(dataset: &Dataset, reasons: &[Reason], phrases: &mut Vec<String>
         if *effect < EFFECT_SHARE_MIN * strongest {
             continue;
         }
-        let named = profile_values(dataset, values);
+        let named = profile_values(catalog, values);
         let phrase = if named.is_empty() {
             "fits your profile".to_owned()
         } else {
@@ -146,23 +141,23 @@ fn fits_profile(dataset: &Dataset, reasons: &[Reason], phrases: &mut Vec<String>
 }
 
 /// Attribute values as `NAME=VALUE`.
-pub fn profile_values(dataset: &Dataset, values: &[u32]) -> Vec<String> {
-    let named = values.iter().filter_map(|&value| dataset.profiles.name(value));
+pub fn profile_values(catalog: &Catalog, values: &[u32]) -> Vec<String> {
+    let named = values.iter().filter_map(|&value| catalog.attributes().name(value));
     named.map(|(name, value)| format!("{name}={value}")).collect()
 }
 
 /// The title of an item, with its domain where that is another than the one asked for.
-pub fn label(dataset: &Dataset, domain: DomainIdx, item: ItemIdx) -> String {
-    let own = dataset.items.domain_of(item);
-    let title = dataset.items.label(item);
-    if own == domain { title.to_owned() } else { format!("{title} ({})", dataset.domains[own.at()].name) }
+pub fn label(catalog: &Catalog, domain: DomainIdx, item: ItemIdx) -> String {
+    let own = catalog.items().domain_of(item);
+    let title = catalog.items().label(item);
+    if own == domain { title.to_owned() } else { format!("{title} ({})", catalog.domain_name(own)) }
 }
 
 // What the user did to an item, from the kind of its newest event.
-fn verb(dataset: &Dataset, history: &[Event], item: ItemIdx) -> &'static str {
+fn verb(catalog: &Catalog, history: &[Event], item: ItemIdx) -> &'static str {
     let kind = history.iter().rev().find(|event| event.item == item).map_or(0, |event| event.kind);
     let has_ratings = history.iter().any(|event| event.value != 1.0);
-    match dataset.event_kinds.get(usize::from(kind)).map(String::as_str) {
+    match catalog.event_kinds().get(usize::from(kind)).map(String::as_str) {
         Some("rating" | "ratings" | "rate") => "rated",
         Some("view" | "views" | "pageview") => "viewed",
         Some("click" | "clicks" | "earlier click") => "clicked",

@@ -7,7 +7,7 @@ use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::{Comparison, MetricTable, compare};
 use segue_eval::rank::TargetRank;
 use segue_models::Query;
-use segue_recommend::recommender::Scratch;
+use segue_recommend::Scratch;
 use segue_train::Judge;
 use serde::Serialize;
 

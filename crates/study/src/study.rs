@@ -11,7 +11,7 @@ use segue_eval::metric_table::{Comparison, compare};
 use segue_eval::rank::TargetRank;
 use segue_models::{ExpertId, Query};
 use segue_recommend::DomainModel;
-use segue_recommend::recommender::Scratch;
+use segue_recommend::Scratch;
 use segue_train::judge::ndcg_of;
 use segue_train::{FitPlan, Judge, Material, Session, refit_domain};
 

@@ -6,7 +6,7 @@
 use segue_data::ItemCatalog;
 use segue_models::Query;
 use segue_recommend::DomainModel;
-use segue_recommend::recommender::Scratch;
+use segue_recommend::Scratch;
 
 /// What the softmax of a query's scores says.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -12,7 +12,7 @@ use segue_models::Query;
 use serde::{Deserialize, Serialize};
 
 use segue_recommend::DomainModel;
-use segue_recommend::recommender::Scratch;
+use segue_recommend::Scratch;
 
 use crate::error::TrainError;
 use crate::fit_plan::FitPlan;

@@ -12,7 +12,7 @@ use segue_eval::bootstrap::{Bootstrap, Interval};
 use segue_models::Query;
 use segue_models::query::event_time;
 use segue_recommend::DomainModel;
-use segue_recommend::recommender::Scratch;
+use segue_recommend::Scratch;
 use serde::{Deserialize, Serialize};
 
 use crate::confidence::surest;

@@ -1,12 +1,12 @@
 //! `segue demo`: `MovieLens` 100K as two domains, from files to ten explained recommendations.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use segue_data::import::{DomainGroup, ImportOptions, Source, import};
-use segue_data::{Dataset, UserIdx};
+use segue_data::{Dataset, UserIdx, store};
 use segue_models::Query;
-use segue_recommend::{Recommender, Request};
+use segue_recommend::{DatasetHistories, Histories, Model, Request, When};
 use serde::Serialize;
 
 use super::train::{Settings, show_end};
@@ -17,7 +17,7 @@ use segue::config::RunConfig;
 use segue::example_users::example_users;
 use segue::explained::{ExplainedList, explain_list, newest_titles, refused_words};
 use segue::facts::DataFacts;
-use segue::failure::failed;
+use segue::failure::{failed, usage};
 use segue::figures::RunFigures;
 use segue::prepared::LoadedData;
 use segue::run::dir;
@@ -89,15 +89,15 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         Some(to) => to.clone(),
         None => dir::default_name("demo", "", &config)?,
     };
+    let data = LoadedData::read(&keep(&dataset, &to, config.seed)?)?;
     let (to, stop) = (Place::New(&to), interrupt::listen()?);
-    let data = LoadedData::imported(dataset, &args.data);
     let finished = train_run(TrainingRun { data, config: &config, to, stop }, &Terminal::new(screen))?;
     for domain in &finished.figures.domains {
         run_tables::show_weights(screen, domain)?;
         run_tables::show_test(screen, domain)?;
     }
     run_tables::show_verdicts(screen, &finished.figures)?;
-    let recommendations = show_recommendations(&finished.recommender, screen)?;
+    let recommendations = show_recommendations(&finished.model, &finished.dataset, screen)?;
     show_end(screen, &finished)?;
     let run = finished.path.display();
     screen.say(format!("next    segue recommend {run} --history \"light:1,dark:50\" --domain dark"))?;
@@ -123,44 +123,55 @@ fn read(args: &Args, config: &RunConfig) -> Result<Dataset> {
     Ok(import(&options, &mut |_| {})?.dataset)
 }
 
+// A run stands beside a data set, so that of the demonstration is kept, too: `RUN-data`.
+fn keep(dataset: &Dataset, run: &Path, seed: u64) -> Result<PathBuf> {
+    if run.exists() {
+        let problem = format!("`{}` already exists", run.display());
+        return Err(usage(problem, "name another folder with --to; a run is never overwritten"));
+    }
+    let name = run.file_name().context("the run folder needs a name")?.to_string_lossy();
+    let to = run.with_file_name(format!("{name}-data"));
+    if let Some(parent) = to.parent() {
+        std::fs::create_dir_all(parent).with_context(|| format!("cannot create `{}`", parent.display()))?;
+    }
+    store::write(dataset, seed, toml::Table::new(), &to)?;
+    Ok(to)
+}
+
 // Ten items for the user with most events in one domain and fewest in the other, in the other.
-fn show_recommendations(recommender: &Recommender, screen: Screen) -> Result<ExplainedList> {
-    let dataset = &recommender.dataset;
+fn show_recommendations(model: &Model, dataset: &Dataset, screen: Screen) -> Result<ExplainedList> {
     let elsewhere = |user: UserIdx, domain: segue_data::DomainIdx| {
         let range = dataset.items.range(domain);
         let events = dataset.sequences.of(user);
         let inside = events.iter().filter(|event| range.contains(&event.item.at())).count();
         (events.len() - inside, inside)
     };
-    let candidates = recommender.domains.iter().filter_map(|model| {
-        let user = *example_users(dataset, model.domain, 1).first()?;
-        Some((model.domain, user, elsewhere(user, model.domain)))
+    let candidates = model.targets().iter().filter_map(|target| {
+        let user = *example_users(dataset, target.domain, 1).first()?;
+        Some((target.domain, user, elsewhere(user, target.domain)))
     });
     let (domain, user, (n_elsewhere, n_inside)) = candidates
         .max_by(|a, b| (a.2.0 * (b.2.1 + 1)).cmp(&(b.2.0 * (a.2.1 + 1))))
         .context("there is no user to recommend to")?;
     let raw = dataset.users.raw(user.0).unwrap_or_default();
-    let query = recommender.query_of(user, domain);
-    let list = explain_list(recommender, Some(raw), &query, &Request::default())?;
+    let person = DatasetHistories::new(model.catalog(), dataset)?.known(raw, When::End.before())?;
+    let query = person.query(domain, When::End.time(model.catalog())?);
+    let list = explain_list(model, Some(raw), &query, &Request::default())?;
     screen.heading(&format!(
         "Ten `{}` films for user {raw}, who rated {} films elsewhere and {} here",
         list.domain,
         count(n_elsewhere),
         count(n_inside)
     ))?;
-    screen.say(format!("newest: {}", newest_titles(recommender, &query, 4).join(" · ")))?;
+    screen.say(format!("newest: {}", newest_titles(model, &query, 4).join(" · ")))?;
     screen.say(table(&list))?;
-    show_refused(recommender, (&query, &list), screen)?;
+    show_refused(model, &query, &list, screen)?;
     Ok(list)
 }
 
 // A user who wonders what the graph knows sees it, and that the blend does not listen to it.
-fn show_refused(
-    recommender: &Recommender,
-    (query, list): (&Query<'_>, &ExplainedList),
-    screen: Screen,
-) -> Result<()> {
-    let said = refused_words(recommender, query, list, REFUSED_SHOWN)?;
+fn show_refused(model: &Model, query: &Query<'_>, list: &ExplainedList, screen: Screen) -> Result<()> {
+    let said = refused_words(model, query, list, REFUSED_SHOWN)?;
     if said.is_empty() {
         return Ok(());
     }

@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// Domain of the run given as --truth
     #[arg(long, value_name = "DOMAIN", requires = "truth")]
     domain: Option<String>,
+    /// Data set of the run, where it is not where it was when the run was trained
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Lists to compare with
     #[arg(long, value_name = "LISTS", requires = "truth")]
     baseline: Option<PathBuf>,
@@ -41,7 +44,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let what = dir::locate(&args.what);
     match &args.truth {
-        None if what.is_dir() => evaluate_run::run(&what, args.report.as_deref(), screen),
+        None if what.is_dir() => {
+            evaluate_run::run(&what, args.data.as_deref(), args.report.as_deref(), screen)
+        }
         None => Err(usage(
             format!("`{}` is a file of lists, and nothing says what was right", what.display()),
             "give --truth FILE (user, item) or --truth RUN --domain D; or name a run folder to measure it again",
@@ -50,6 +55,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
             let request = evaluate_lists::Request {
                 lists: &what,
                 truth: &dir::locate(truth),
+                data: args.data.as_deref(),
                 domain: args.domain.as_deref(),
                 baseline: args.baseline.as_deref(),
                 measures: &args.measures,

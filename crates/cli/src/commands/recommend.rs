@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use segue_recommend::Recommender;
+use segue_recommend::{Histories, Model};
 
-use super::query_args::{Model, Wanted, Whose, domain_name};
+use super::query_args::{Asked, Wanted, Whose, domain_name, note_age};
 use crate::screen::Screen;
 use crate::show::list::table;
 use crate::terminal::Terminal;
-use segue::batch;
+use segue::batch::Batch;
 use segue::explained::{explain_list, newest_titles};
 use segue::failure::usage;
-use segue::prepared::cut;
 use segue::run::dir::{RunDir, locate};
+use segue::run::people::People;
 use segue::words::profile_values;
 use segue_report::number::count;
 
@@ -22,7 +22,7 @@ use segue_report::number::count;
 #[command(group = clap::ArgGroup::new("who").args(["user", "history", "profile", "all_users"]).required(true).multiple(true))]
 pub(crate) struct Args {
     #[command(flatten)]
-    model: Model,
+    asked: Asked,
     /// A user of the data, with all events and attributes
     #[arg(long, value_name = "ID", conflicts_with_all = ["history", "profile", "all_users"])]
     user: Option<String>,
@@ -38,8 +38,9 @@ pub(crate) struct Args {
     /// File for the lists of all users: .parquet, .csv or .jsonl
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
-    /// Take only events before the run's test split, so that `segue evaluate --truth RUN` can judge the lists
-    #[arg(long, conflicts_with_all = ["history", "profile"])]
+    /// Take only events before the run's test split and ask at the time of each user's first test event, so that
+    /// `segue evaluate --truth RUN` can judge the lists
+    #[arg(long, conflicts_with_all = ["history", "profile", "at"])]
     before_test: bool,
     #[command(flatten)]
     wanted: Wanted,
@@ -47,54 +48,75 @@ pub(crate) struct Args {
 
 /// Recommends.
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
-    let mut recommender = args.model.read()?;
-    if args.before_test {
-        let config = RunDir::open(&locate(&args.model.run))?.config()?;
-        recommender.dataset.sequences = cut(&recommender.dataset, &config)?.train_valid.sequences;
-    }
+    let model = args.asked.model()?;
     match &args.to {
         Some(_) if !args.all_users => Err(usage(
             "--to writes the lists of all users",
             "give --all-users instead of --user or --history, or leave --to out and use --json for one list",
         )),
-        Some(to) => all_users(args, &recommender, to, screen),
-        None => one(args, &recommender, screen),
+        Some(to) => all_users(args, &model, to, screen),
+        None => one(args, &model, screen),
     }
 }
 
-fn one(args: &Args, recommender: &Recommender, screen: Screen) -> Result<()> {
-    let domain = args.wanted.domain(recommender)?;
-    let request = args.wanted.request(recommender)?;
-    let whose =
-        Whose { user: args.user.clone(), history: args.history.clone(), profile: args.profile.clone() };
-    let known = whose.known(recommender)?;
-    let query = known.query(domain);
-    let list = explain_list(recommender, args.user.as_deref(), &query, &request)?;
+// The people beside the run, as they were before its test split where that was asked for.
+fn people(args: &Args, model: &Model) -> Result<People> {
+    let people = args.asked.people()?;
+    if !args.before_test {
+        return Ok(people);
+    }
+    let config = RunDir::open(&locate(&args.asked.run))?.config()?;
+    people.unchanged()?.before_test(&config, args.wanted.domain(model)?)
+}
+
+fn one(args: &Args, model: &Model, screen: Screen) -> Result<()> {
+    let domain = args.wanted.domain(model)?;
+    let request = args.wanted.request(model)?;
+    let when = args.asked.when()?;
+    let (person, time) = match &args.user {
+        Some(user) if args.before_test => {
+            let people = people(args, model)?;
+            let person = people.histories(model.catalog())?.known(user, None)?;
+            (person, people.time_of(user, when, model.catalog())?)
+        }
+        user => {
+            let (history, profile) = (args.history.clone(), args.profile.clone());
+            let whose = Whose { user: user.clone(), history, profile };
+            (whose.person(&args.asked, when, model)?, when.time(model.catalog())?)
+        }
+    };
+    let query = person.query(domain, time);
+    let list = explain_list(model, args.user.as_deref(), &query, &request)?;
     screen.document(&list)?;
     let who = args.user.as_ref().map_or_else(|| "somebody new".to_owned(), |user| format!("user {user}"));
     screen.heading(&format!(
         "{} for {who} ({} events)",
-        domain_name(recommender, domain),
+        domain_name(model, domain),
         count(query.history.len())
     ))?;
-    let profile = profile_values(&recommender.dataset, query.profile);
+    let profile = profile_values(model.catalog(), query.profile);
     if !profile.is_empty() {
         screen.say(format!("profile: {}", profile.join(" · ")))?;
     }
-    let newest = newest_titles(recommender, &query, 5);
+    let newest = newest_titles(model, &query, 5);
     if !newest.is_empty() {
         screen.say(format!("newest: {}", newest.join(" · ")))?;
     }
     screen.say(table(&list))
 }
 
-fn all_users(args: &Args, recommender: &Recommender, to: &std::path::Path, screen: Screen) -> Result<()> {
-    let domain = args.wanted.domain(recommender)?;
-    let request = args.wanted.request(recommender)?;
+fn all_users(args: &Args, model: &Model, to: &std::path::Path, screen: Screen) -> Result<()> {
+    let domain = args.wanted.domain(model)?;
+    let request = args.wanted.request(model)?;
     if to.exists() {
         return Err(usage(format!("`{}` already exists", to.display()), "name another file with --to"));
     }
-    let counts = batch::recommend_all(recommender, domain, &request, to, &Terminal::new(screen))?;
+    let (people, when) = (people(args, model)?, args.asked.when()?);
+    if !args.before_test {
+        note_age(when, model);
+    }
+    let batch = Batch { model, people: &people, when, domain, request: &request };
+    let counts = batch.write(to, &Terminal::new(screen))?;
     screen.document(&counts)?;
     screen.say(format!(
         "{} lists, {} rows, written to {}",

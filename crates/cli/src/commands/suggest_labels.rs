@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use segue_data::{DomainIdx, TrainSet};
+use segue_data::{Dataset, DomainIdx, TrainSet};
 use segue_models::content::{Content, ContentConfig};
-use segue_recommend::Recommender;
+use segue_recommend::Model;
 use segue_study::suggest_items::{ItemPool, ItemStrategy, SuggestedItem};
 use segue_study::suggest_users::{SuggestedUser, UserPool, UserStrategy};
 use serde::Serialize;
@@ -16,6 +16,7 @@ use crate::grid::Grid;
 use crate::screen::Screen;
 use segue::failure::{failed, usage};
 use segue::run::dir;
+use segue::run::people::People;
 use segue_report::number::count;
 
 /// Arguments of `segue suggest-labels`.
@@ -24,6 +25,9 @@ pub(crate) struct Args {
     /// Run folder, its name under runs/, or an artifact folder
     #[arg(value_name = "RUN")]
     run: PathBuf,
+    /// Data set with the users, where it is not where it was when the run was trained
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Domain that more should be known about [default: the only target]
     #[arg(long, value_name = "DOMAIN")]
     target: Option<String>,
@@ -117,41 +121,46 @@ enum Suggestion {
 
 /// Suggests.
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
-    let recommender = dir::read_model(&dir::locate(&args.run))?;
-    let domain = target(&recommender, args.target.as_deref(), "--target")?;
+    let run = dir::locate(&args.run);
+    let model = dir::read_model(&run)?;
+    let domain = target(&model, args.target.as_deref(), "--target")?;
+    let people = People::beside(&run, args.data.as_deref())?;
+    people.note().iter().for_each(|note| Screen::note(note));
+    // Refuses a data set whose items have other numbers than the model's.
+    people.histories(model.catalog())?;
     let document = match args.what {
-        What::Users => users(args, &recommender, domain)?,
-        What::Items => items(args, &recommender, domain)?,
+        What::Users => users(args, &model, &people.dataset, domain)?,
+        What::Items => items(args, &model, &people.dataset, domain)?,
     };
     screen.document(&document)?;
     show(&document, screen)
 }
 
-fn users(args: &Args, recommender: &Recommender, domain: DomainIdx) -> Result<Document> {
+fn users(args: &Args, model: &Model, dataset: &Dataset, domain: DomainIdx) -> Result<Document> {
     let strategy = args.strategy.unwrap_or(Strategy::Active);
     let by = strategy.for_users()?;
-    let train = everything(recommender);
-    let items = &recommender.dataset.items;
-    let pool = UserPool::new(recommender.model(domain)?, &train, items);
+    let train = everything(dataset);
+    let items = &dataset.items;
+    let pool = UserPool::new(model.target(domain)?, &train, items);
     if pool.unknown.is_empty() {
-        let problem = format!("every user with events has some in `{}`", domain_name(recommender, domain));
+        let problem = format!("every user with events has some in `{}`", domain_name(model, domain));
         return Err(failed(problem, "ask about items: --what items"));
     }
     let suggestion = |(at, user): (usize, SuggestedUser)| Suggestion::User {
         rank: at + 1,
-        id: recommender.dataset.users.raw(user.row).unwrap_or_default().to_owned(),
+        id: dataset.users.raw(user.row).unwrap_or_default().to_owned(),
         uncertainty: user.uncertainty,
         distance: user.distance,
         n_events: train.sequences.row(user.row as usize).len(),
     };
     let chosen = pool.suggest(by, args.n as usize, args.seed);
     let suggestions = chosen.into_iter().enumerate().map(suggestion).collect();
-    Ok(document(args, (recommender, domain), strategy, pool.unknown.len(), suggestions))
+    Ok(document(args, domain_name(model, domain), strategy, pool.unknown.len(), suggestions))
 }
 
-fn items(args: &Args, recommender: &Recommender, domain: DomainIdx) -> Result<Document> {
-    let train = everything(recommender);
-    let items = &recommender.dataset.items;
+fn items(args: &Args, model: &Model, dataset: &Dataset, domain: DomainIdx) -> Result<Document> {
+    let train = everything(dataset);
+    let items = &dataset.items;
     let mut pool = ItemPool { train: &train, items, domain, content: None };
     let strategy = args.strategy.unwrap_or(if pool.has_ratings() {
         Strategy::PopularityEntropy
@@ -161,7 +170,7 @@ fn items(args: &Args, recommender: &Recommender, domain: DomainIdx) -> Result<Do
     let by = strategy.for_items()?;
     if by == ItemStrategy::PopularityEntropy && !pool.has_ratings() {
         let problem =
-            format!("all ratings in `{}` are equal: they cannot disagree", domain_name(recommender, domain));
+            format!("all ratings in `{}` are equal: they cannot disagree", domain_name(model, domain));
         return Err(failed(problem, "choose --strategy entropy0, which works without ratings"));
     }
     // Without texts there is none, and only coverage, which needs it, says so.
@@ -178,24 +187,23 @@ fn items(args: &Args, recommender: &Recommender, domain: DomainIdx) -> Result<Do
     };
     let chosen = pool.suggest(by, args.n as usize, args.seed)?;
     let suggestions = chosen.into_iter().enumerate().map(suggestion).collect();
-    Ok(document(args, (recommender, domain), strategy, items.range(domain).len(), suggestions))
+    Ok(document(args, domain_name(model, domain), strategy, items.range(domain).len(), suggestions))
 }
 
 // All that the run knows: its test events too, since asking comes after measuring.
-fn everything(recommender: &Recommender) -> TrainSet {
-    let dataset = &recommender.dataset;
+fn everything(dataset: &Dataset) -> TrainSet {
     TrainSet { sequences: dataset.sequences.clone(), profiles: dataset.profiles.clone() }
 }
 
 fn document(
     args: &Args,
-    (recommender, domain): (&Recommender, DomainIdx),
+    target: &str,
     strategy: Strategy,
     n_candidates: usize,
     suggestions: Vec<Suggestion>,
 ) -> Document {
     Document {
-        target: domain_name(recommender, domain).to_owned(),
+        target: target.to_owned(),
         what: args.what,
         strategy,
         in_words: strategy.in_words(),

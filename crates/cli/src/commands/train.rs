@@ -159,7 +159,7 @@ fn resumed(args: &Args, path: &Path, screen: Screen) -> Result<(FinishedRun, Run
     let run = NewRun::resume(path)?;
     let config = RunDir { path: path.to_owned() }.config()?;
     let before = run.manifest().data.clone();
-    let data = LoadedData::read(Path::new(&before.path))
+    let data = LoadedData::read(&before.find().unwrap_or_else(|| PathBuf::from(&before.path)))
         .with_context(|| format!("the data of `{}`, read at the place where it was then", path.display()))?;
     if data.origin.sha256 != before.sha256 {
         let problem = format!("`{}` has changed since `{}` was begun", before.path, path.display());

@@ -16,6 +16,8 @@ use segue_report::number::{count, ordinal};
 struct Document {
     user: Option<String>,
     domain: String,
+    /// Time of the request, Unix seconds; `None` where the data has no times.
+    at: Option<i64>,
     item: ExplainedItem,
     /// Its place among the items that may be shown, or the stage that keeps it out.
     standing: WhyNot,
@@ -27,26 +29,27 @@ const EFFECT_SHOWN_MIN: f32 = 0.0005;
 
 /// Explains.
 pub(crate) fn run(args: &ItemArgs, screen: Screen) -> Result<()> {
-    let recommender = args.model.read()?;
-    let item = recommender.item(&args.item)?;
-    let domain = args.wanted.domain_for(&recommender, item)?;
-    let known = args.whose.known(&recommender)?;
-    let query = known.query(domain);
-    let n_candidates = recommender.model(domain)?.n_candidates();
+    let (model, when) = (args.asked.model()?, args.asked.when()?);
+    let item = model.catalog().item(&args.item)?;
+    let domain = args.wanted.domain_for(&model, item)?;
+    let person = args.whose.person(&args.asked, when, &model)?;
+    let query = person.query(domain, when.time(model.catalog())?);
+    let n_candidates = model.target(domain)?.n_candidates();
     // All candidates, known ones too: the item is among them wherever it stands.
-    let everything = Request { n: n_candidates, exclude: Vec::new(), allow_seen: true };
-    let all = recommender.recommend(&query, &everything)?;
+    let everything = Request { n: n_candidates, allow_seen: true, ..Request::default() };
+    let mut all = model.recommend(&query, &everything)?;
     let place = all.items.iter().position(|ranked| ranked.item == item).ok_or_else(|| {
-        let problem =
-            format!("item `{}` is not in domain `{}`", args.item, domain_name(&recommender, domain));
+        let problem = format!("item `{}` is not in domain `{}`", args.item, domain_name(&model, domain));
         failed(problem, "leave --domain out to ask about the item's own domain")
     })?;
-    let request = Request { n: n_candidates, ..args.wanted.request(&recommender)? };
+    let request = Request { n: n_candidates, ..args.wanted.request(&model)? };
+    all.items[place].reasons = model.explain(&query, item)?;
     let document = Document {
         user: args.whose.user.clone(),
-        domain: domain_name(&recommender, domain).to_owned(),
-        item: explain_item(&recommender, &query, place + 1, &all.items[place])?,
-        standing: recommender.why_not(&query, &request, item)?,
+        domain: domain_name(&model, domain).to_owned(),
+        at: query.timestamp,
+        item: explain_item(&model, &query, place + 1, &all.items[place])?,
+        standing: model.why_not(&query, &request, item)?,
         n_candidates,
     };
     screen.document(&document)?;

@@ -12,6 +12,8 @@ use segue_report::number::{count, ordinal};
 struct Document {
     user: Option<String>,
     domain: String,
+    /// Time of the request, Unix seconds; `None` where the data has no times.
+    at: Option<i64>,
     item: String,
     n: u32,
     #[serde(flatten)]
@@ -21,18 +23,20 @@ struct Document {
 
 /// Names the stage.
 pub(crate) fn run(args: &ItemArgs, screen: Screen) -> Result<()> {
-    let recommender = args.model.read()?;
-    let item = recommender.item(&args.item)?;
-    let domain = args.wanted.domain_for(&recommender, item)?;
-    let known = args.whose.known(&recommender)?;
-    let request = args.wanted.request(&recommender)?;
-    let answer = recommender.why_not(&known.query(domain), &request, item)?;
-    let title = recommender.dataset.items.label(item);
-    let domain = domain_name(&recommender, domain).to_owned();
+    let (model, when) = (args.asked.model()?, args.asked.when()?);
+    let item = model.catalog().item(&args.item)?;
+    let domain = args.wanted.domain_for(&model, item)?;
+    let person = args.whose.person(&args.asked, when, &model)?;
+    let request = args.wanted.request(&model)?;
+    let at = when.time(model.catalog())?;
+    let answer = model.why_not(&person.query(domain, at), &request, item)?;
+    let title = model.catalog().items().label(item);
+    let domain = domain_name(&model, domain).to_owned();
     let document = Document {
         user: args.whose.user.clone(),
         in_words: in_words(&answer, title, &domain, args.wanted.n),
         domain,
+        at,
         item: args.item.clone(),
         n: args.wanted.n,
         answer,
@@ -58,6 +62,10 @@ fn in_words(answer: &WhyNot, title: &str, asked: &str, n: u32) -> String {
             "{title} – dropped by rank: it stands {} with a score of {score:.3}; the top {} need {needed:.3}",
             ordinal(*rank as f64),
             count(n)
+        ),
+        WhyNot::ReRanked { rank } => format!(
+            "{title} – dropped by re-ranking: it stands {} by its score, and --variety gave its place to another",
+            ordinal(*rank as f64)
         ),
         WhyNot::InList { rank } => format!("{title} – is in the list: it stands {}", ordinal(*rank as f64)),
     }

@@ -12,11 +12,11 @@ fn a_parquet_of_all_users_equals_single_recommendations() {
     let folder = Folder::new("batch");
     data::import(&folder);
     data::train(&folder, "run", "--target films");
-    let counts = folder.json("recommend run --all-users --to lists.parquet -n 7");
+    let counts = folder.json("recommend run --all-users --to lists.parquet -n 7 --at end");
     assert_eq!((&counts["n_users"], &counts["n_rows"]), (&240.into(), &(240 * 7).into()));
     let rows = read(&folder.join("lists.parquet"));
     for user in ["u0", "u5", "u44", "u149"] {
-        let list = folder.json(&format!("recommend run --user {user} -n 7"));
+        let list = folder.json(&format!("recommend run --user {user} -n 7 --at end"));
         let single: Vec<Row> = list["items"].as_array().unwrap().iter().map(|item| row(user, item)).collect();
         let batch: Vec<Row> = rows.iter().filter(|row| row.0 == user).cloned().collect();
         assert_eq!(batch, single, "{user}");
@@ -50,8 +50,8 @@ fn read(path: &std::path::Path) -> Vec<Row> {
 }
 
 fn check_text_formats(folder: &Folder, rows: &[Row]) {
-    folder.ok("recommend run --all-users --to lists.csv -n 7");
-    folder.ok("recommend run --all-users --to lists.jsonl -n 7");
+    folder.ok("recommend run --all-users --to lists.csv -n 7 --at end");
+    folder.ok("recommend run --all-users --to lists.jsonl -n 7 --at end");
     let csv = std::fs::read_to_string(folder.join("lists.csv")).unwrap();
     let lines: Vec<String> =
         rows.iter().map(|(user, item, rank, score)| format!("{user},{item},{score},{rank},films")).collect();

@@ -1,5 +1,7 @@
 //! From files to explained lists and back to figures.
 
+use std::path::Path;
+
 use crate::command::Folder;
 use crate::data;
 
@@ -52,9 +54,11 @@ fn check_figures(figures: &serde_json::Value) {
 }
 
 fn check_manifest(manifest: &serde_json::Value) {
-    for key in ["config_sha256", "artifact_sha256", "artifact_data_sha256"] {
+    for key in ["config_sha256", "artifact_sha256"] {
         assert_eq!(manifest[key].as_str().unwrap().len(), 64, "{key}");
     }
+    assert_eq!(manifest["data"]["sha256"].as_str().unwrap().len(), 64);
+    assert!(Path::new(manifest["data"]["folder"].as_str().unwrap()).is_absolute());
     assert_eq!(manifest["data"]["path"], "data");
     assert!(manifest["timings"].as_array().unwrap().iter().any(|timing| timing["stage"] == "films: test"));
     if cfg!(target_os = "linux") {

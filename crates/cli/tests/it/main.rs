@@ -14,6 +14,7 @@ mod few_shot;
 mod graph;
 mod lists;
 mod mlflow;
+mod people;
 mod pretrain;
 mod profiles;
 mod proofs;

@@ -36,7 +36,7 @@ fn reasons_of<'a>(item: &'a serde_json::Value, kind: &str) -> Vec<&'a serde_json
 fn lists_and_why_name_the_path_over_the_graph_and_what_is_lost_without_it() {
     let folder = cinema("paths", "[fit]\nexperts = [\"graph\"]\n");
     folder.ok("train data --to run --budget 1");
-    let list = folder.json("recommend run --user u1 -n 5");
+    let list = folder.json("recommend run --user u1 -n 5 --at end");
     // Below zero is what the graph says nothing of.
     let reached = |item: &&serde_json::Value| item["score"].as_f64().unwrap() > 0.0;
     let reached: Vec<_> = list["items"].as_array().unwrap().iter().filter(reached).collect();
@@ -60,7 +60,7 @@ fn lists_and_why_name_the_path_over_the_graph_and_what_is_lost_without_it() {
         assert!(why.contains("genre: robot, like Number"), "{why}");
     }
     let first = list["items"][0]["id"].as_str().unwrap();
-    let why = folder.ok(&format!("why run --user u1 --item {first}"));
+    let why = folder.ok(&format!("why run --user u1 --at end --item {first}"));
     assert!(why.contains("path over the graph") && why.contains("–genre→ robot ←genre–"), "{why}");
     let page = std::fs::read_to_string(folder.join("run/report.html")).unwrap();
     assert!(page.contains("genre: ") && page.contains(", like Number"));
@@ -71,7 +71,7 @@ fn lists_and_why_name_the_weights_of_modalities() {
     let config = format!("[fit]\nexperts = [\"joint\"]\n{SMALL_JOINT}");
     let folder = cinema("modalities", &config);
     folder.ok("train data --to run --budget 1 --no-refit");
-    let list = folder.json("recommend run --user u1 -n 5");
+    let list = folder.json("recommend run --user u1 -n 5 --at end");
     for item in list["items"].as_array().unwrap() {
         let found = reasons_of(item, "modalities");
         assert_eq!(found.len(), 1, "{item}");
@@ -85,7 +85,7 @@ fn lists_and_why_name_the_weights_of_modalities() {
         assert!(why.contains(&format!("weighs {largest}")), "{why}: {largest}");
     }
     let first = list["items"][0]["id"].as_str().unwrap();
-    let why = folder.ok(&format!("why run --user u1 --item {first}"));
+    let why = folder.ok(&format!("why run --user u1 --at end --item {first}"));
     assert!(why.contains("what joint knows of the item") && why.contains("its place in the graph"), "{why}");
 }
 

@@ -301,6 +301,10 @@ impl Scorer for Content {
         self.cosines(history, self.repeat, scores);
     }
 
+    fn content_similarity(&self, a: ItemIdx, b: ItemIdx) -> Option<f32> {
+        Some(self.similarity(a, b))
+    }
+
     fn save(&self, tensors: &mut Tensors) {
         tensors.put_texts("content.features", &self.features);
         self.rows.save("content.rows", tensors);

@@ -112,6 +112,11 @@ pub(crate) trait Scorer {
         Vec::new()
     }
 
+    /// Cosine of two items by what this expert reads of their content; `None` for experts that read none.
+    fn content_similarity(&self, _a: ItemIdx, _b: ItemIdx) -> Option<f32> {
+        None
+    }
+
     /// Position of a candidate by popularity, 1 = most popular.
     fn popularity_rank(&self, _candidate: usize) -> Option<f64> {
         None

@@ -118,6 +118,11 @@ impl Expert {
         self.model.scorer().most_alike(&self.history(query, items), candidate)
     }
 
+    /// Cosine of two items by what this expert reads of their content; `None` for experts that read none.
+    pub fn content_similarity(&self, a: ItemIdx, b: ItemIdx) -> Option<f32> {
+        self.model.scorer().content_similarity(a, b)
+    }
+
     /// The paths over `graph` that carry the score of a candidate for somebody with this [`history`](Self::history), strongest first,
     /// where this expert walks on it.
     pub fn paths(

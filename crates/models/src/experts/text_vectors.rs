@@ -188,6 +188,11 @@ impl TextVectors {
         &self.values[item * self.dim..(item + 1) * self.dim]
     }
 
+    /// Cosine of two items.
+    pub fn similarity(&self, a: ItemIdx, b: ItemIdx) -> f32 {
+        self.row(a.at()).iter().zip(self.row(b.at())).map(|(x, y)| x * y).sum()
+    }
+
     fn load(
         config: &TextVectorsConfig,
         items: &ItemCatalog,
@@ -229,6 +234,10 @@ impl Scorer for TextVectors {
                 scores[own] -= (1.0 - self.repeat) * weight * square;
             }
         }
+    }
+
+    fn content_similarity(&self, a: ItemIdx, b: ItemIdx) -> Option<f32> {
+        Some(self.similarity(a, b))
     }
 
     fn save(&self, tensors: &mut Tensors) {

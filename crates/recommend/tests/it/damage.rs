@@ -5,7 +5,7 @@ use std::path::Path;
 use segue_recommend::artifact;
 use serde_json::{Value, json};
 
-use crate::world::{Folder, files, recommender};
+use crate::world::{Folder, files, world};
 
 fn refused(dir: &Path, what: &str) -> String {
     match artifact::read(dir) {
@@ -18,7 +18,7 @@ fn refused(dir: &Path, what: &str) -> String {
 fn one_changed_byte_in_any_file_is_refused() {
     let folder = Folder::new("flipped");
     let dir = folder.path().join("model");
-    artifact::write(&recommender(), 11, &dir).unwrap();
+    artifact::write(&world().model, 11, &dir).unwrap();
     let names = files(&dir);
     assert!(names.len() >= 6 + 3 + 2, "{names:?}");
     for name in names {
@@ -40,7 +40,7 @@ fn one_changed_byte_in_any_file_is_refused() {
 fn a_missing_or_shortened_file_is_refused() {
     let folder = Folder::new("missing");
     let dir = folder.path().join("model");
-    artifact::write(&recommender(), 11, &dir).unwrap();
+    artifact::write(&world().model, 11, &dir).unwrap();
     for name in files(&dir) {
         let path = dir.join(&name);
         let whole = std::fs::read(&path).unwrap();
@@ -69,7 +69,7 @@ fn forge(dir: &Path, head: &Value, change: impl Fn(&mut Value)) {
 fn a_head_whose_parts_do_not_fit_is_refused_even_with_the_right_hash() {
     let folder = Folder::new("forged");
     let dir = folder.path().join("model");
-    artifact::write(&recommender(), 11, &dir).unwrap();
+    artifact::write(&world().model, 11, &dir).unwrap();
     let head: Value = serde_json::from_slice(&std::fs::read(dir.join("artifact.json")).unwrap()).unwrap();
     forge(&dir, &head, |_| ());
     assert!(artifact::read(&dir).is_ok(), "unchanged, the head is accepted");
@@ -79,8 +79,8 @@ fn a_head_whose_parts_do_not_fit_is_refused_even_with_the_right_hash() {
         }
     };
     let forgeries: Vec<(&str, Value)> = vec![
-        ("/format_version", json!(2)),
-        ("/data_sha256", json!("00")),
+        ("/format_version", json!(3)),
+        ("/catalog_sha256", json!("00")),
         ("/domains/0/domain", json!(7)),
         ("/domains/0/name", json!("songs")),
         ("/domains/0/cold_runs", json!([u32::MAX, u32::MAX, u32::MAX])),

@@ -2,16 +2,16 @@
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use segue_data::{Dataset, DatasetBuilder, ItemGraph, ItemIdx, RawInteraction, TrainSet, Triple, UserIdx};
+use segue_data::{Dataset, DatasetBuilder, ItemGraph, ItemIdx, RawInteraction, TrainSet, Triple};
 use segue_models::graph_walks::{GraphWalksConfig, PathStep};
 use segue_models::sequence::{JointConfig, Lessons, SequenceConfig, SequenceModel, TokenEffect};
 use segue_models::{
     Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, FusionInputs, ItemVectors, Place, Scope,
     TextSpace,
 };
-use segue_recommend::{Blend, DomainModel, Member, Reason, Recommender, Request, artifact};
+use segue_recommend::{Blend, DomainModel, Member, Reason, Request, artifact};
 
-use crate::world::{Folder, SOURCE, TARGET};
+use crate::world::{Folder, SOURCE, TARGET, World};
 
 const N_ITEMS: usize = 24;
 const N_USERS: usize = 30;
@@ -53,7 +53,8 @@ fn dataset() -> Dataset {
     builder.finish().0
 }
 
-fn recommender() -> Recommender {
+// Only the named experts have weight; all have where none is named.
+fn library(only: Option<usize>) -> World {
     let dataset = dataset();
     let (items, graph) = (&dataset.items, ItemGraph::of(&dataset).expect("facts are stated"));
     let train = TrainSet { sequences: dataset.sequences.clone(), ..TrainSet::default() };
@@ -73,9 +74,10 @@ fn recommender() -> Recommender {
         joint(Lessons { train: &train, items, inputs }),
     ];
     let member = |expert: &Expert| Member { expert: expert.id, warm: 0.25, cold: 0.25 };
-    let blend = Blend { members: experts.iter().map(member).collect(), cold_offset: 0.0 };
-    let domains = vec![DomainModel { domain: TARGET, experts, blend, cold: vec![false; N_ITEMS] }];
-    Recommender::new(dataset, domains)
+    let all = Blend { members: experts.iter().map(member).collect(), cold_offset: 0.0 };
+    let ids: Vec<ExpertId> = experts.iter().map(|expert| expert.id).collect();
+    let blend = only.map_or(all, |at| Blend::only(&ids, at));
+    World::of(dataset, DomainModel { domain: TARGET, experts, blend, cold: vec![false; N_ITEMS] })
 }
 
 // It is not trained: any numbers do here.
@@ -99,14 +101,13 @@ struct Named {
 }
 
 // For every user, what is said of every item of their list.
-fn explained(recommender: &Recommender) -> Vec<(UserIdx, ItemIdx, Vec<Reason>)> {
+fn explained(world: &World) -> Vec<(u32, ItemIdx, Vec<Reason>)> {
     let mut all = Vec::new();
-    for user in (0..N_USERS as u32).map(UserIdx) {
-        let query = recommender.query_of(user, TARGET);
-        for ranked in recommender.recommend(&query, &Request::default()).expect("a target").items {
-            let reasons = recommender.explain(&query, ranked.item).expect("a book");
-            all.push((user, ranked.item, reasons));
-        }
+    for user in 0..N_USERS as u32 {
+        let person = world.person(user);
+        let request = Request { explain: true, ..Request::default() };
+        let list = world.model.recommend(&person.query(TARGET, None), &request).expect("a target");
+        all.extend(list.items.into_iter().map(|listed| (user, listed.item, listed.reasons)));
     }
     all
 }
@@ -123,13 +124,13 @@ fn paths(reasons: Vec<Reason>) -> Vec<Named> {
 
 #[test]
 fn a_path_leads_edge_by_stated_edge_from_the_history_to_the_item() {
-    let recommender = recommender();
-    let graph = recommender.graph().expect("facts are stated");
+    let world = library(None);
+    let graph = world.model.catalog().graph().expect("facts are stated");
     let mut lengths = [0; 4];
-    for (user, item, reasons) in explained(&recommender) {
-        let history = recommender.dataset.sequences.of(user);
+    for (user, item, reasons) in explained(&world) {
+        let history = world.person(user).history;
         for path in paths(reasons) {
-            assert!(history.iter().any(|event| event.item == path.from), "{user:?}");
+            assert!(history.iter().any(|event| event.item == path.from), "{user}");
             let mut at = graph.entity_of(path.together.unwrap_or(path.from)).expect("it is linked");
             for step in &path.steps {
                 assert!(graph.states(step.fact), "{step:?}");
@@ -140,7 +141,7 @@ fn a_path_leads_edge_by_stated_edge_from_the_history_to_the_item() {
             let length = path.steps.len() + usize::from(path.together.is_some());
             assert!((1..=3).contains(&length), "{length} edges");
             lengths[length] += 1;
-            let domain = recommender.dataset.items.domain_of(path.from);
+            let domain = world.dataset.items.domain_of(path.from);
             assert_eq!(domain == SOURCE, path.expert.scope == Scope::Sources);
         }
     }
@@ -149,14 +150,15 @@ fn a_path_leads_edge_by_stated_edge_from_the_history_to_the_item() {
 
 #[test]
 fn without_the_facts_of_a_path_the_expert_scores_the_item_lower() {
-    let recommender = recommender();
-    let (graph, items) = (recommender.graph().expect("facts are stated"), &recommender.dataset.items);
+    let world = library(None);
+    let (graph, items) = (world.model.catalog().graph().expect("facts are stated"), &world.dataset.items);
     let mut n_tried = 0;
-    for (user, item, reasons) in explained(&recommender).into_iter().step_by(7) {
-        let query = recommender.query_of(user, TARGET);
+    for (user, item, reasons) in explained(&world).into_iter().step_by(7) {
+        let person = world.person(user);
+        let query = person.query(TARGET, None);
         let candidate = item.at() - items.range(TARGET).start;
         for path in paths(reasons) {
-            let model = &recommender.domains[0];
+            let model = world.target();
             let expert = model.experts.iter().find(|expert| expert.id == path.expert).expect("it spoke");
             let walks = expert.graph_walks().expect("it walks");
             let history = expert.history(&query, items);
@@ -190,14 +192,14 @@ fn modalities(reasons: &[Reason]) -> Vec<TokenEffect> {
 
 #[test]
 fn weights_of_modalities_sum_to_one_and_a_modality_left_out_weighs_nothing() {
-    let recommender = recommender();
-    let joint = recommender.domains[0].experts.iter().find(|expert| expert.id == JOINT).expect("it is there");
-    for (user, item, reasons) in explained(&recommender) {
+    let world = library(None);
+    let joint = world.target().experts.iter().find(|expert| expert.id == JOINT).expect("it is there");
+    for (user, item, reasons) in explained(&world) {
         let tokens = modalities(&reasons);
         let sum: f32 = tokens.iter().map(|token| token.weight).sum();
-        assert!((sum - 1.0).abs() < 1e-5, "{user:?} {item:?}: {tokens:?}");
+        assert!((sum - 1.0).abs() < 1e-5, "{user} {item:?}: {tokens:?}");
         assert!(tokens.windows(2).all(|pair| pair[0].weight >= pair[1].weight), "largest first: {tokens:?}");
-        let candidate = item.at() - recommender.dataset.items.range(TARGET).start;
+        let candidate = item.at() - world.dataset.items.range(TARGET).start;
         for token in &tokens {
             let blind = joint.without_token(token.token).expect("it has others");
             let left = blind.token_weights(candidate);
@@ -206,7 +208,7 @@ fn weights_of_modalities_sum_to_one_and_a_modality_left_out_weighs_nothing() {
             let sum: f32 = left.iter().map(|(_, weight)| weight).sum();
             assert!((sum - 1.0).abs() < 1e-5, "{left:?}");
         }
-        if user.0 == 3 {
+        if user == 3 {
             break;
         }
     }
@@ -215,38 +217,35 @@ fn weights_of_modalities_sum_to_one_and_a_modality_left_out_weighs_nothing() {
 #[test]
 fn a_model_read_back_has_the_same_graph_and_gives_the_same_reasons() {
     let folder = Folder::new("graph-round-trip");
-    let model = recommender();
+    let world = library(None);
     let dir = folder.path().join("model");
-    artifact::write(&model, 5, &dir).unwrap();
-    let back = artifact::read(&dir).unwrap();
-    assert_eq!(model.graph(), back.graph());
-    assert!(back.graph().is_some());
-    assert_eq!(explained(&model), explained(&back));
+    artifact::write(&world.model, 5, &dir).unwrap();
+    let back = World { dataset: world.dataset.clone(), model: artifact::read(&dir).unwrap() };
+    assert_eq!(world.model.catalog().graph(), back.model.catalog().graph());
+    assert!(back.model.catalog().graph().is_some());
+    assert_eq!(explained(&world), explained(&back));
 }
 
 #[test]
 fn experts_without_weight_give_no_paths_and_no_weights() {
-    let mut recommender = recommender();
-    let model = &mut recommender.domains[0];
-    model.blend = Blend::only(&model.expert_ids(), 2);
-    for (_, _, reasons) in explained(&recommender).into_iter().take(20) {
+    for (_, _, reasons) in explained(&library(Some(2))).into_iter().take(20) {
         assert!(!reasons.iter().any(|reason| matches!(reason, Reason::Path { .. })));
     }
 }
 
 #[test]
 fn refused_experts_say_what_they_would_have_said_with_weight() {
-    let heard = recommender();
-    let mut refused = recommender();
-    let model = &mut refused.domains[0];
+    let heard = library(None);
     // Only `joint` has weight: both experts that walk over the graph are refused.
-    model.blend = Blend::only(&model.expert_ids(), 2);
+    let refused = library(Some(2));
     let is_path = |reason: &Reason| matches!(reason, Reason::Path { .. });
     let mut n_said = 0;
     for (user, item, reasons) in explained(&heard).into_iter().take(40) {
         let spoken: Vec<Reason> = reasons.into_iter().filter(is_path).collect();
-        assert_eq!(refused.refused_reasons(&refused.query_of(user, TARGET), item).unwrap(), spoken);
-        assert_eq!(heard.refused_reasons(&heard.query_of(user, TARGET), item).unwrap(), []);
+        let person = heard.person(user);
+        let query = person.query(TARGET, None);
+        assert_eq!(refused.model.refused_reasons(&query, item).unwrap(), spoken);
+        assert_eq!(heard.model.refused_reasons(&query, item).unwrap(), []);
         n_said += spoken.len();
     }
     assert!(n_said > 40, "{n_said}");

@@ -2,25 +2,23 @@
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use segue_data::{Field, UserIdx, UserProfiles};
+use segue_data::{Field, UserProfiles};
 use segue_models::sequence::{SequenceConfig, SequenceModel};
 use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, Place, Query, Scope};
-use segue_recommend::recommender::Scratch;
-use segue_recommend::{Member, Reason, Recommender, Request, artifact};
+use segue_recommend::{Member, Person, Reason, Request, Scratch, artifact};
 
-use crate::world::{Folder, N_BOOKS, N_USERS, TARGET, candidate, recommender};
+use crate::world::{Folder, N_BOOKS, N_USERS, TARGET, World, candidate, dataset, target};
 
 /// The blend of the other tests with a behavior model that reads profiles. It is not trained: any numbers do here.
-fn with_profiles() -> Recommender {
-    let mut recommender = recommender();
+fn with_profiles(n_fields: usize) -> World {
+    let mut dataset = dataset();
     let value = |user: u32, of: u32, name: &str| format!("{name}{}", user % of);
     let field = |name: &str, of: u32| Field {
         name: name.into(),
         values: (0..N_USERS).map(|user| value(user, of, name)).collect(),
     };
-    recommender.dataset.user_fields = vec![field("color", 3), field("size", 2)];
-    recommender.dataset.profiles =
-        UserProfiles::of(&recommender.dataset.user_fields, N_USERS as usize).into();
+    dataset.user_fields = vec![field("color", 3), field("size", 2)];
+    let profiles = |fields: &[Field]| UserProfiles::of(fields, N_USERS as usize);
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let config = SequenceConfig {
         width: 8,
@@ -31,48 +29,46 @@ fn with_profiles() -> Recommender {
         ..SequenceConfig::default()
     };
     let id = ExpertId { kind: ExpertKind::Behavior, scope: Scope::Target };
-    let mut model = SequenceModel::new(
-        &config,
-        &recommender.dataset.items,
-        Place { domain: TARGET, scope: id.scope },
-        &mut rng,
-    )
-    .expect("settings fit");
-    model.read_profiles(recommender.dataset.profiles.n_values(), &mut rng);
-    let domain = &mut recommender.domains[0];
+    let place = Place { domain: TARGET, scope: id.scope };
+    let mut model = SequenceModel::new(&config, &dataset.items, place, &mut rng).expect("settings fit");
+    model.read_profiles(profiles(&dataset.user_fields).n_values(), &mut rng);
+    dataset.user_fields.truncate(n_fields);
+    dataset.profiles = profiles(&dataset.user_fields).into();
+    let mut target = target(&dataset);
     let config = ExpertConfig::Behavior(model.config.clone());
-    domain.experts.push(Expert::of_sequence(id, TARGET, config, model).with_spread(0.3));
-    domain.blend.members.push(Member { expert: id, warm: 0.5, cold: 0.5 });
-    recommender
+    target.experts.push(Expert::of_sequence(id, TARGET, config, model).with_spread(0.3));
+    target.blend.members.push(Member { expert: id, warm: 0.5, cold: 0.5 });
+    World::of(dataset, target)
 }
 
-fn score(recommender: &Recommender, query: &Query<'_>, at: usize) -> f32 {
+fn score(world: &World, query: &Query<'_>, at: usize) -> f32 {
     let mut scores = vec![f32::NAN; N_BOOKS];
-    recommender.domains[0].score(query, &recommender.dataset.items, &mut Scratch::default(), &mut scores);
+    world.target().score(query, &world.dataset.items, &mut Scratch::default(), &mut scores);
     scores[at]
 }
 
 #[test]
 fn the_effect_of_a_profile_is_the_score_with_it_minus_the_score_without_it() {
-    let recommender = with_profiles();
+    let world = with_profiles(2);
     let mut n_named = 0;
     for user in 0..N_USERS {
-        let whole = recommender.query_of(UserIdx(user), TARGET);
+        let person = world.person(user);
+        let whole = person.query(TARGET, None);
         for query in [whole, Query { history: &[], ..whole }] {
-            for ranked in recommender.recommend(&query, &Request::default()).unwrap().items {
-                let at = candidate(&recommender, ranked.item);
-                let reasons = recommender.explain(&query, ranked.item).unwrap();
+            for ranked in world.model.recommend(&query, &Request::default()).unwrap().items {
+                let at = candidate(&world, ranked.item);
+                let reasons = world.model.explain(&query, ranked.item).unwrap();
                 let found = reasons.iter().find_map(|reason| match reason {
                     Reason::Profile { values, effect } => Some((values.clone(), *effect)),
                     _ => None,
                 });
-                let effect = ranked.score - score(&recommender, &Query { profile: &[], ..query }, at);
+                let effect = ranked.score - score(&world, &Query { profile: &[], ..query }, at);
                 assert_eq!(found.is_some(), effect > 0.0);
                 let Some((values, said)) = found else { continue };
                 assert_eq!(said, effect);
                 let without = |value: u32| {
                     let others: Vec<u32> = query.profile.iter().copied().filter(|&v| v != value).collect();
-                    score(&recommender, &Query { profile: &others, ..query }, at)
+                    score(&world, &Query { profile: &others, ..query }, at)
                 };
                 for &value in query.profile {
                     assert_eq!(values.contains(&value), ranked.score > without(value));
@@ -91,25 +87,21 @@ fn the_effect_of_a_profile_is_the_score_with_it_minus_the_score_without_it() {
 #[test]
 fn a_model_with_profiles_comes_back_with_them_and_other_attributes_are_refused() {
     let folder = Folder::new("profiles");
-    let (model, dir) = (with_profiles(), folder.path().join("model"));
-    artifact::write(&model, 11, &dir).unwrap();
-    let back = artifact::read(&dir).unwrap();
-    assert_eq!(back.dataset.profiles, model.dataset.profiles);
-    for user in ["u0", "u1", "u5"] {
-        assert_eq!(back.profile_of(user).unwrap(), model.profile_of(user).unwrap());
-        assert_eq!(back.profile_of(user).unwrap().len(), 2);
-        let query = |recommender: &Recommender| {
-            let user = recommender.user(user).unwrap();
-            let query = Query { history: &[], ..recommender.query_of(user, TARGET) };
-            recommender.recommend(&query, &Request::default()).unwrap()
+    let (world, dir) = (with_profiles(2), folder.path().join("model"));
+    artifact::write(&world.model, 11, &dir).unwrap();
+    let back = World { dataset: world.dataset.clone(), model: artifact::read(&dir).unwrap() };
+    assert_eq!(back.model.catalog().attributes(), world.model.catalog().attributes());
+    for user in [0, 1, 5] {
+        assert_eq!(back.person(user), world.person(user));
+        assert_eq!(back.person(user).profile.len(), 2);
+        let list = |world: &World| {
+            let query_of = Person { history: Vec::new(), ..world.person(user) };
+            world.model.recommend(&query_of.query(TARGET, None), &Request::default()).unwrap()
         };
-        assert_eq!(query(&model), query(&back));
+        assert_eq!(list(&world), list(&back));
     }
-    assert!(back.profile_of("nobody").unwrap_err().to_string().contains("nobody"));
-    let mut other = with_profiles();
-    other.dataset.user_fields.pop();
-    other.dataset.profiles = UserProfiles::of(&other.dataset.user_fields, N_USERS as usize).into();
-    artifact::write(&other, 11, &folder.path().join("other")).unwrap();
+    // One attribute less than the expert reads.
+    artifact::write(&with_profiles(1).model, 11, &folder.path().join("other")).unwrap();
     let message = artifact::read(&folder.path().join("other")).unwrap_err().to_string();
     assert!(message.contains("attributes of users") && message.contains("hint:"), "{message}");
 }

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use segue_data::{Dataset, DatasetBuilder, DomainIdx, Event, ItemIdx, RawInteraction, TrainSet, UserIdx};
 use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, Query, Scope};
-use segue_recommend::recommender::Scratch;
-use segue_recommend::{Blend, DomainModel, Member, Recommender};
+use segue_recommend::{
+    Blend, Catalog, DatasetHistories, DomainModel, Histories, Member, Model, Person, Scratch,
+};
 
 /// The source comes first, so that a candidate's place is never its item index.
 pub(crate) const SOURCE: DomainIdx = DomainIdx(0);
@@ -19,7 +20,32 @@ pub(crate) const COLD_OFFSET: f32 = 0.375;
 
 const GENRES: [&str; 3] = ["desert", "harbor", "glacier"];
 
-fn dataset() -> Dataset {
+/// A model and the people that it was trained on, who are no part of it.
+pub(crate) struct World {
+    pub(crate) dataset: Dataset,
+    pub(crate) model: Model,
+}
+
+impl World {
+    pub(crate) fn of(dataset: Dataset, target: DomainModel) -> Self {
+        let model = Model::new(Catalog::of(&dataset), vec![target]);
+        Self { dataset, model }
+    }
+
+    /// The only target.
+    pub(crate) fn target(&self) -> &DomainModel {
+        &self.model.targets()[0]
+    }
+
+    /// A user by number, with all events.
+    pub(crate) fn person(&self, user: u32) -> Person {
+        let histories = DatasetHistories::new(self.model.catalog(), &self.dataset).expect("its own data set");
+        let raw = self.dataset.users.raw(user).expect("a known user");
+        histories.known(raw, None).expect("a known user")
+    }
+}
+
+pub(crate) fn dataset() -> Dataset {
     let mut builder = DatasetBuilder::new("small", 11);
     let domains = ["films", "books"].map(|name| builder.domain(name).expect("two domains"));
     for (domain, n_items) in domains.into_iter().zip([N_FILMS, N_BOOKS]) {
@@ -48,8 +74,7 @@ fn dataset() -> Dataset {
 }
 
 /// Five experts that speak, with weights that a float holds exactly, and one of weight zero.
-pub(crate) fn recommender() -> Recommender {
-    let dataset = dataset();
+pub(crate) fn target(dataset: &Dataset) -> DomainModel {
     let train = TrainSet { sequences: dataset.sequences.clone(), ..TrainSet::default() };
     let context = FitContext::new(&dataset.items, TARGET);
     let weights = [
@@ -70,18 +95,24 @@ pub(crate) fn recommender() -> Recommender {
     let counts = dataset.sequences.item_counts(dataset.items.len());
     let cold: Vec<bool> = dataset.items.range(TARGET).map(|item| counts[item] == 0).collect();
     assert!(cold.iter().any(|&cold| cold) && cold.iter().any(|&cold| !cold));
-    let blend = Blend { members, cold_offset: COLD_OFFSET };
-    Recommender::new(dataset, vec![DomainModel { domain: TARGET, experts, blend, cold }])
+    DomainModel { domain: TARGET, experts, blend: Blend { members, cold_offset: COLD_OFFSET }, cold }
+}
+
+/// All of it.
+pub(crate) fn world() -> World {
+    let dataset = dataset();
+    let target = target(&dataset);
+    World::of(dataset, target)
 }
 
 /// The same experts, of which only the target's window speaks.
-pub(crate) fn window_alone() -> Recommender {
-    let mut recommender = recommender();
-    let model = &mut recommender.domains[0];
+pub(crate) fn window_alone() -> World {
+    let dataset = dataset();
+    let target = target(&dataset);
     let window = ExpertId { kind: ExpertKind::Window, scope: Scope::Target };
-    let at = model.experts.iter().position(|expert| expert.id == window).expect("it is there");
-    model.blend = Blend::only(&model.expert_ids(), at);
-    recommender
+    let at = target.experts.iter().position(|expert| expert.id == window).expect("it is there");
+    let blend = Blend::only(&target.expert_ids(), at);
+    World::of(dataset, DomainModel { blend, ..target })
 }
 
 pub(crate) fn query(history: &[Event]) -> Query<'_> {
@@ -89,8 +120,8 @@ pub(crate) fn query(history: &[Event]) -> Query<'_> {
 }
 
 /// Every user's history, one with repeats, and nobody's.
-pub(crate) fn histories(recommender: &Recommender) -> Vec<Vec<Event>> {
-    let of = |user: u32| recommender.dataset.sequences.of(UserIdx(user)).to_vec();
+pub(crate) fn histories(world: &World) -> Vec<Vec<Event>> {
+    let of = |user: u32| world.dataset.sequences.of(UserIdx(user)).to_vec();
     let mut histories: Vec<Vec<Event>> = (0..N_USERS).map(of).collect();
     let repeated = [histories[0].as_slice(), &histories[1], &histories[0]].concat();
     histories.extend([repeated, Vec::new()]);
@@ -98,21 +129,20 @@ pub(crate) fn histories(recommender: &Recommender) -> Vec<Vec<Event>> {
 }
 
 /// A book by its number in the story.
-pub(crate) fn book(recommender: &Recommender, number: usize) -> ItemIdx {
-    recommender.dataset.items.get(TARGET, &number.to_string()).expect("a known book")
+pub(crate) fn book(world: &World, number: usize) -> ItemIdx {
+    world.dataset.items.get(TARGET, &number.to_string()).expect("a known book")
 }
 
-/// Scores of all books under the model that the recommender serves.
-pub(crate) fn scores(recommender: &Recommender, history: &[Event]) -> Vec<f32> {
+/// Scores of all books under the model that is served.
+pub(crate) fn scores(world: &World, history: &[Event]) -> Vec<f32> {
     let mut scores = vec![f32::NAN; N_BOOKS];
-    let model = &recommender.domains[0];
-    model.score(&query(history), &recommender.dataset.items, &mut Scratch::default(), &mut scores);
+    world.target().score(&query(history), &world.dataset.items, &mut Scratch::default(), &mut scores);
     scores
 }
 
 /// Index among the candidates.
-pub(crate) fn candidate(recommender: &Recommender, item: ItemIdx) -> usize {
-    item.at() - recommender.dataset.items.range(TARGET).start
+pub(crate) fn candidate(world: &World, item: ItemIdx) -> usize {
+    item.at() - world.dataset.items.range(TARGET).start
 }
 
 /// A folder of one test, gone when the test ends.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::config::RunConfig;
 use crate::figures::{RunFigures, SystemFigures};
 use crate::run::dir::RunDir;
 
@@ -47,13 +48,19 @@ impl RunDiff {
         Ok(Self {
             before: before.path.clone(),
             after: after.path.clone(),
-            same_data: old.artifact_data_sha256 == new.artifact_data_sha256,
+            same_data: old.data.sha256 == new.data.sha256
+                && filters(&before.config()?) == filters(&after.config()?),
             same_artifact: old.artifact_sha256 == new.artifact_sha256,
             settings: changes(&flat(&before.config_table()?), &flat(&after.config_table()?)),
             weights: changes(&weights(&old_figures), &weights(&new_figures)),
             figures: changes(&values(&old_figures), &values(&new_figures)),
         })
     }
+}
+
+// What decides which events of a data set a run reads.
+fn filters(config: &RunConfig) -> (Option<f64>, u32) {
+    (config.data.min_value, config.data.k_core)
 }
 
 type Named<T> = Vec<(String, T)>;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use segue_data::hash;
-use segue_recommend::{Recommender, artifact};
+use segue_recommend::{Model, artifact};
 use serde::de::DeserializeOwned;
 
 use crate::clock;
@@ -95,7 +95,7 @@ pub fn locate(given: &Path) -> PathBuf {
 }
 
 /// The model of a run folder, or of an artifact folder.
-pub fn read_model(path: &Path) -> Result<Recommender> {
+pub fn read_model(path: &Path) -> Result<Model> {
     let artifact_of_run = path.join("artifact");
     if path.join("manifest.json").is_file() {
         RunDir::open(path)?;

@@ -1,5 +1,7 @@
 //! `manifest.json` of a run: what reproduces it and what it took.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
 use segue_data::hash;
 use serde::{Deserialize, Serialize};
@@ -30,8 +32,6 @@ pub struct RunManifest {
     pub seed: u64,
     /// The data.
     pub data: DataOrigin,
-    /// Hash over the tables of the data in the artifact: after filters.
-    pub artifact_data_sha256: String,
     /// SHA-256 of `config.toml`.
     pub config_sha256: String,
     /// SHA-256 of `artifact/artifact.json`, which holds the hash of every file of the model.
@@ -53,8 +53,30 @@ pub struct DataOrigin {
     pub name: String,
     /// The folder, as given.
     pub path: String,
+    /// The folder from the root, so that a run finds its people from anywhere; empty in runs of before.
+    #[serde(default)]
+    pub folder: String,
     /// Hash over all its tables, before filters; empty when it was imported in the same command.
     pub sha256: String,
+}
+
+impl DataOrigin {
+    /// A data set folder.
+    pub fn of(name: &str, folder: &Path, sha256: String) -> Self {
+        let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        Self {
+            name: name.to_owned(),
+            path: folder.display().to_string(),
+            folder: absolute.display().to_string(),
+            sha256,
+        }
+    }
+
+    /// The folder, if it is still there.
+    pub fn find(&self) -> Option<PathBuf> {
+        let places = [&self.folder, &self.path].map(PathBuf::from);
+        places.into_iter().find(|place| place.join("dataset.toml").is_file())
+    }
 }
 
 /// Versions of this program and its formats.
@@ -79,14 +101,6 @@ impl Versions {
     }
 }
 
-/// Hashes of a written artifact.
-pub struct ArtifactHashes {
-    /// SHA-256 of `artifact.json`.
-    pub head: String,
-    /// Hash over the tables of its data set.
-    pub data: String,
-}
-
 impl RunManifest {
     /// The manifest of a run that is complete but for this file.
     ///
@@ -96,7 +110,7 @@ impl RunManifest {
         name: &str,
         data: DataOrigin,
         config: &RunConfig,
-        artifact: ArtifactHashes,
+        artifact_sha256: String,
         stopwatch: &Stopwatch,
     ) -> Result<Self> {
         let config_text = toml::to_string(config)?;
@@ -109,8 +123,7 @@ impl RunManifest {
             seed: config.seed,
             data,
             config_sha256: hash::of_bytes(config_text.as_bytes()),
-            artifact_data_sha256: artifact.data,
-            artifact_sha256: artifact.head,
+            artifact_sha256,
             versions: Versions::current(),
             n_threads: rayon::current_num_threads(),
             timings: stopwatch.timings().to_vec(),

@@ -4,5 +4,6 @@ pub mod manifest;
 pub mod state;
 pub mod new;
 pub mod dir;
+pub mod people;
 pub mod train;
 pub mod diff;

@@ -4,14 +4,14 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use segue_data::{hash, store};
-use segue_recommend::{Recommender, artifact};
+use segue_data::hash;
+use segue_recommend::{Model, artifact};
 use serde::Serialize;
 
 use crate::config::RunConfig;
 use crate::failure::{failed, usage};
 use crate::run::dir::RunDir;
-use crate::run::manifest::{ArtifactHashes, DataOrigin, RunManifest};
+use crate::run::manifest::{DataOrigin, RunManifest};
 use crate::run::state::{self, LOCK, RunState, UnfinishedManifest};
 
 const CHECKPOINTS: &str = "checkpoints";
@@ -114,15 +114,12 @@ impl NewRun {
         self.put(file, &serde_json::to_string_pretty(content)?)
     }
 
-    /// Writes the model.
-    pub fn put_artifact(&self, recommender: &Recommender, seed: u64) -> Result<ArtifactHashes> {
+    /// Writes the model; gives the SHA-256 of its head, which holds the hash of every file.
+    pub fn put_artifact(&self, model: &Model, seed: u64) -> Result<String> {
         let folder = self.path.join("artifact");
         remove_folder(&folder)?;
-        artifact::write(recommender, seed, &folder)?;
-        Ok(ArtifactHashes {
-            head: hash::of_file(&folder.join("artifact.json"))?,
-            data: store::read_head(&folder.join("dataset"))?.data_sha256(),
-        })
+        artifact::write(model, seed, &folder)?;
+        Ok(hash::of_file(&folder.join("artifact.json"))?)
     }
 
     /// Makes the run a finished one, and removes what only an unfinished one needs.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
-use segue_data::{DomainIdx, Split, TrainSet, leak};
-use segue_recommend::{DomainModel, Recommender};
+use segue_data::{Dataset, DomainIdx, Split, TrainSet, leak};
+use segue_recommend::{Catalog, DomainModel, Model};
 use segue_train::judge::JudgeRule;
 use segue_train::{Keeping, Progress, Session};
 
@@ -19,7 +19,7 @@ use crate::observer::{Observer, Task};
 use crate::pipeline::{self, Chosen, Recipe};
 use crate::prepared::{LoadedData, PreparedData, targets};
 use crate::problem::Problem;
-use crate::report_page;
+use crate::report_page::{self, RunPage};
 use crate::run::manifest::RunManifest;
 use crate::run::new::NewRun;
 use crate::tracking::{Record, Recorder};
@@ -52,7 +52,9 @@ pub struct FinishedRun {
     /// The folder.
     pub path: PathBuf,
     /// The model.
-    pub recommender: Recommender,
+    pub model: Model,
+    /// The people that it was trained on, after filters, with the items.
+    pub dataset: Dataset,
     /// The figures.
     pub figures: RunFigures,
     /// The manifest.
@@ -76,8 +78,8 @@ pub fn train_run(job: TrainingRun<'_>, observer: &dyn Observer) -> Result<Finish
     {
         run.keep();
     }
-    let (manifest, recommender, figures) = trained?;
-    Ok(FinishedRun { path: run.publish(&manifest)?, recommender, figures, manifest })
+    let Trained { model, dataset, figures, manifest } = trained?;
+    Ok(FinishedRun { path: run.publish(&manifest)?, model, dataset, figures, manifest })
 }
 
 #[derive(Clone, Copy)]
@@ -92,7 +94,7 @@ fn train_and_write(
     data: LoadedData,
     domains: &[DomainIdx],
     around: Surroundings<'_>,
-) -> Result<(RunManifest, Recommender, RunFigures)> {
+) -> Result<Trained> {
     let mut stopwatch = Stopwatch::start();
     let config = around.config;
     let recorder = Recorder::open(run.path(), format!("Segue: {}", run.manifest().name))?;
@@ -135,14 +137,22 @@ fn train_and_write(
         domains: figures,
     };
     let passes = recorder.finish(&figures)?;
-    let recommender = Recommender::new(data.dataset, models);
-    let written = Written { recommender: &recommender, figures: &figures, passes: &passes };
+    let model = Model::new(Catalog::of(&data.dataset), models);
+    let written = Written { model: &model, dataset: &data.dataset, figures: &figures, passes: &passes };
     let manifest = write(run, written, data.origin, config, stopwatch)?;
-    Ok((manifest, recommender, figures))
+    Ok(Trained { model, dataset: data.dataset, figures, manifest })
+}
+
+struct Trained {
+    model: Model,
+    dataset: Dataset,
+    figures: RunFigures,
+    manifest: RunManifest,
 }
 
 struct Written<'a> {
-    recommender: &'a Recommender,
+    model: &'a Model,
+    dataset: &'a Dataset,
     figures: &'a RunFigures,
     passes: &'a [Record],
 }
@@ -154,13 +164,14 @@ fn write(
     config: &RunConfig,
     mut stopwatch: Stopwatch,
 ) -> Result<RunManifest> {
-    let Written { recommender, figures, passes } = written;
+    let Written { model, dataset, figures, passes } = written;
     run.put_json("metrics.json", figures)?;
-    let artifact = run.put_artifact(recommender, config.seed)?;
+    let artifact = run.put_artifact(model, config.seed)?;
     stopwatch.lap("write");
     let name = &run.manifest().name;
     let manifest = RunManifest::of(name, origin, config, artifact, &stopwatch)?;
-    let report = report_page::of_run(recommender, figures, config, (&manifest, passes))?;
+    let report =
+        report_page::of_run(&RunPage { model, dataset, figures, config, manifest: &manifest, passes })?;
     run.put("report.html", &segue_report::render(&report))?;
     Ok(manifest)
 }

@@ -64,10 +64,8 @@ impl Server {
         let ended = milliseconds(&manifest.finished);
         let metrics = metrics_of(&records, &figures, ended);
         let began = records.first().map_or(ended, |record| ((record.ended - record.seconds) * 1e3) as i64);
-        let tags = [
-            ("segue.version", &manifest.versions.segue),
-            ("segue.data_sha256", &manifest.artifact_data_sha256),
-        ];
+        let tags =
+            [("segue.version", &manifest.versions.segue), ("segue.data_sha256", &manifest.data.sha256)];
         let tags: Vec<Value> =
             tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
         let created = self.post(

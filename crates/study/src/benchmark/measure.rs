@@ -13,7 +13,7 @@ use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::{MetricTable, TableSettings, compare};
 use segue_eval::rank::TargetRank;
 use segue_models::{ExpertId, ItemVectors, MediaVectors, Query, Scope};
-use segue_recommend::recommender::Scratch;
+use segue_recommend::Scratch;
 use segue_recommend::{Blend, DomainModel};
 use segue_train::floor::Floor;
 use segue_train::judge::JudgeRule;
@@ -164,7 +164,7 @@ impl Sheet<'_> {
         self.differences(regime, model, &alone, &blend)?;
         if items.n_domains() > 1 {
             let score = |query: &Query<'_>, scores: &mut [f32]| {
-                model.score_with(single_domain, query, (items, &mut Scratch::default()), scores);
+                model.score_with(single_domain, query, items, &mut Scratch::default(), scores);
             };
             let single = self.test.rank(score)?;
             self.rows(ONE_DOMAIN, Kind::Blend, regime, &single, meter)?;

@@ -8,7 +8,7 @@ use segue_models::content::ContentConfig;
 use segue_models::window::WindowConfig;
 use segue_models::{ModelError, Query, Scope};
 use segue_recommend::DomainModel;
-use segue_recommend::recommender::Scratch;
+use segue_recommend::Scratch;
 use serde::{Deserialize, Serialize};
 
 use segue_train::FitPlan;

@@ -5,7 +5,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use segue_models::{Expert, ExpertId};
-use segue_recommend::recommender::Scratch;
+use segue_recommend::Scratch;
 use segue_recommend::{DomainModel, standardize};
 
 use super::Untuned;

@@ -3,7 +3,7 @@
 use segue_eval::leak::{ChanceCheck, random_target_check};
 use segue_models::Query;
 use segue_recommend::DomainModel;
-use segue_recommend::recommender::Scratch;
+use segue_recommend::Scratch;
 use segue_train::Judge;
 
 use crate::story::{N_ITEMS, Stage, Story, alone};

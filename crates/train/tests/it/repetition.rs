@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use segue_recommend::{Recommender, artifact};
+use segue_recommend::{Catalog, Model, artifact};
 use segue_train::judge::mean;
 use segue_train::{DomainFit, FitPlan};
 
@@ -54,8 +54,8 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn artifact_of(stage: &Stage, fit: &DomainFit, name: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let dir =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("repetition-{name}-{}", std::process::id()));
-    let recommender = Recommender::new(stage.dataset.clone(), vec![fit.model.clone()]);
-    artifact::write(&recommender, 0, &dir).expect("a new folder");
+    let model = Model::new(Catalog::of(&stage.dataset), vec![fit.model.clone()]);
+    artifact::write(&model, 0, &dir).expect("a new folder");
     let files = files(&dir);
     std::fs::remove_dir_all(&dir).expect("the folder is ours");
     files

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use segue_data::split::SplitRule;
 use segue_data::{Dataset, DatasetBuilder, DomainIdx, RawInteraction, Split};
 use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, FitContext};
-use segue_recommend::recommender::Scratch;
+use segue_recommend::Scratch;
 use segue_recommend::{Blend, DomainModel, Member};
 use segue_train::domain_fit::cold_flags;
 use segue_train::{DomainFit, FitPlan, Judge, MaskRule, Material, Session, fit_domain};
