@@ -13,7 +13,7 @@ use segue_report::Report;
 use segue_study::{PageOrigin, Study};
 use segue_train::judge::JudgeRule;
 
-use crate::screen::Screen;
+use crate::screen::{self, Screen};
 use crate::terminal::Terminal;
 
 /// A data set that is studied.
@@ -59,10 +59,12 @@ impl StudiedData {
 
     /// Where a page of the study comes from.
     fn origin(&self) -> PageOrigin {
-        let command: Vec<String> =
-            std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
         let generated = format!("{} by segue {}", clock::now(), env!("CARGO_PKG_VERSION"));
-        PageOrigin { data: self.data.dataset.name.clone(), command: command.join(" "), generated }
+        PageOrigin {
+            data: self.data.dataset.name.clone(),
+            command: screen::command_line().join(" "),
+            generated,
+        }
     }
 
     /// Writes a page, where one is asked for.

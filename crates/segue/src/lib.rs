@@ -1,4 +1,5 @@
 //! Segue as a library: what a Rust program, the server and Python call. It knows no terminal, no arguments and no study.
+//! `examples/shop.rs` goes from files to an explained list.
 //!
 //! Modules in reading order:
 
@@ -34,3 +35,9 @@ pub use observer::{Observer, Silent};
 pub use pipeline::{Fitted, Recipe, fit};
 pub use prepared::{LoadedData, PreparedData};
 pub use problem::Problem;
+
+/// The crates below, for programs that name this one only.
+pub use {
+    segue_data as data, segue_eval as eval, segue_models as models, segue_recommend as recommend,
+    segue_report as report, segue_train as train,
+};

@@ -37,6 +37,12 @@ impl LoadedData {
         let origin = DataOrigin::of(&dataset.name, folder, head.data_sha256());
         Ok(Self { dataset, text, media, origin })
     }
+
+    /// A data set that was imported in this process, without vectors. It stands in no folder, so a run on it can be resumed by nobody.
+    pub fn in_memory(dataset: Dataset) -> Self {
+        let origin = DataOrigin::of(&dataset.name, Path::new(""), String::new());
+        Self { dataset, text: None, media: MediaVectors::default(), origin }
+    }
 }
 
 /// A data set, filtered and cut: what problems are made of.

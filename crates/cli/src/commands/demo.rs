@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::train::{Settings, show_end};
 use crate::interrupt;
-use crate::screen::Screen;
+use crate::screen::{self, Screen};
 use crate::show::run_tables;
 use segue::config::RunConfig;
 use segue::example_users::example_users;
@@ -90,7 +90,8 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         None => dir::default_name("demo", "", &config)?,
     };
     let data = LoadedData::read(&keep(&dataset, &to, config.seed)?)?;
-    let (to, stop) = (Place::New(&to), interrupt::listen()?);
+    let place = Place::New { folder: &to, command: screen::command_line() };
+    let (to, stop) = (place, interrupt::listen()?);
     let finished = train_run(TrainingRun { data, config: &config, to, stop }, &Terminal::new(screen))?;
     for domain in &finished.figures.domains {
         run_tables::show_weights(screen, domain)?;

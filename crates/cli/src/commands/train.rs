@@ -7,7 +7,7 @@ use serde::Serialize;
 use toml::Value;
 
 use crate::interrupt;
-use crate::screen::Screen;
+use crate::screen::{self, Screen};
 use crate::show::run_tables;
 use segue::config::layers::{FlagValue, Resolved, resolve};
 use segue::config::{RunConfig, SplitName};
@@ -146,7 +146,8 @@ fn trained(args: &Args, screen: Screen) -> Result<(FinishedRun, RunConfig)> {
         Some(to) => to.clone(),
         None => dir::default_name(&data.origin.name, &data.origin.sha256, &config)?,
     };
-    let job = TrainingRun { data, config: &config, to: Place::New(&to), stop: interrupt::listen()? };
+    let place = Place::New { folder: &to, command: screen::command_line() };
+    let job = TrainingRun { data, config: &config, to: place, stop: interrupt::listen()? };
     let finished = train_run(job, &Terminal::new(screen)).map_err(|error| with_way_on(error, &to))?;
     Ok((finished, config))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{self, Stopwatch, Timing};
 use crate::config::RunConfig;
 use crate::machine;
-use crate::run::state::RunState;
+use crate::run::state::{RunState, UnfinishedManifest};
 
 /// Version of the run folder's layout.
 pub const FORMAT_VERSION: u32 = 1;
@@ -107,8 +107,7 @@ impl RunManifest {
     /// # Errors
     /// When the config cannot be written as TOML.
     pub fn of(
-        name: &str,
-        data: DataOrigin,
+        begun: &UnfinishedManifest,
         config: &RunConfig,
         artifact_sha256: String,
         stopwatch: &Stopwatch,
@@ -117,11 +116,11 @@ impl RunManifest {
         Ok(Self {
             format_version: FORMAT_VERSION,
             state: RunState::Finished,
-            name: name.to_owned(),
+            name: begun.name.clone(),
             finished: clock::now(),
-            command: std::env::args().collect(),
+            command: begun.command.clone(),
             seed: config.seed,
-            data,
+            data: begun.data.clone(),
             config_sha256: hash::of_bytes(config_text.as_bytes()),
             artifact_sha256,
             versions: Versions::current(),

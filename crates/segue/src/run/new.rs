@@ -29,7 +29,7 @@ pub struct NewRun {
 
 impl NewRun {
     /// Makes the folder `to`, which must not exist.
-    pub fn create(to: &Path, data: DataOrigin, config: &RunConfig) -> Result<Self> {
+    pub fn create(to: &Path, data: DataOrigin, config: &RunConfig, command: Vec<String>) -> Result<Self> {
         if to.exists() {
             let problem = format!("`{}` already exists", to.display());
             return Err(usage(problem, "name another folder with --to; a run is never overwritten"));
@@ -37,7 +37,7 @@ impl NewRun {
         let name = to.file_name().context("the run folder needs a name")?.to_string_lossy().into_owned();
         fs::create_dir_all(to).with_context(|| format!("cannot create `{}`", to.display()))?;
         let lock = state::lock(to)?.with_context(|| format!("`{}` is taken", to.display()))?;
-        let manifest = UnfinishedManifest::of(name, data, config);
+        let manifest = UnfinishedManifest::of(name, data, config, command);
         let run = Self { path: to.to_owned(), manifest, keeps: false, is_finished: false, _lock: lock };
         run.put("config.toml", &toml::to_string(config)?)?;
         run.put_json("manifest.json", &run.manifest)?;

@@ -60,13 +60,13 @@ pub struct UnfinishedManifest {
 
 impl UnfinishedManifest {
     /// Of a run that starts now.
-    pub fn of(name: String, data: DataOrigin, config: &RunConfig) -> Self {
+    pub fn of(name: String, data: DataOrigin, config: &RunConfig, command: Vec<String>) -> Self {
         Self {
             format_version: FORMAT_VERSION,
             state: RunState::Running,
             name,
             started: clock::now(),
-            command: std::env::args().collect(),
+            command,
             seed: config.seed,
             data,
             versions: Versions::current(),

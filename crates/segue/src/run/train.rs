@@ -38,8 +38,13 @@ pub struct TrainingRun<'a> {
 
 /// Where a run goes.
 pub enum Place<'a> {
-    /// To a folder that must not exist.
-    New(&'a Path),
+    /// To a new folder.
+    New {
+        /// The folder, which must not exist.
+        folder: &'a Path,
+        /// The command or call that asked for the run, for its manifest.
+        command: Vec<String>,
+    },
     /// To the folder of an interrupted run, whose trainings resume.
     Resumed(Box<NewRun>),
 }
@@ -69,7 +74,7 @@ pub fn train_run(job: TrainingRun<'_>, observer: &dyn Observer) -> Result<Finish
     let TrainingRun { data, config, to, stop } = job;
     let domains = targets(&data.dataset, config)?;
     let mut run = match to {
-        Place::New(to) => NewRun::create(to, data.origin.clone(), config)?,
+        Place::New { folder, command } => NewRun::create(folder, data.origin.clone(), config, command)?,
         Place::Resumed(run) => *run,
     };
     let trained = train_and_write(&run, data, &domains, Surroundings { config, observer, stop });
@@ -139,7 +144,7 @@ fn train_and_write(
     let passes = recorder.finish(&figures)?;
     let model = Model::new(Catalog::of(&data.dataset), models);
     let written = Written { model: &model, dataset: &data.dataset, figures: &figures, passes: &passes };
-    let manifest = write(run, written, data.origin, config, stopwatch)?;
+    let manifest = write(run, written, config, stopwatch)?;
     Ok(Trained { model, dataset: data.dataset, figures, manifest })
 }
 
@@ -160,7 +165,6 @@ struct Written<'a> {
 fn write(
     run: &NewRun,
     written: Written<'_>,
-    origin: crate::run::manifest::DataOrigin,
     config: &RunConfig,
     mut stopwatch: Stopwatch,
 ) -> Result<RunManifest> {
@@ -168,8 +172,7 @@ fn write(
     run.put_json("metrics.json", figures)?;
     let artifact = run.put_artifact(model, config.seed)?;
     stopwatch.lap("write");
-    let name = &run.manifest().name;
-    let manifest = RunManifest::of(name, origin, config, artifact, &stopwatch)?;
+    let manifest = RunManifest::of(run.manifest(), config, artifact, &stopwatch)?;
     let report =
         report_page::of_run(&RunPage { model, dataset, figures, config, manifest: &manifest, passes })?;
     run.put("report.html", &segue_report::render(&report))?;
