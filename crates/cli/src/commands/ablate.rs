@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use segue_models::TokenKind;
-use segue_study::ablation::{Asked, GraphVersion, ablate, page};
+use segue_study::ablation::{AblationRequest, GraphVersion, ablate, page};
 use segue_study::fusion;
 use segue_train::judge::JudgeRule;
 
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(value_name = "DATA")]
     data: PathBuf,
     #[command(flatten)]
-    asked: AskedArgs,
+    switched_off: SwitchedOff,
     /// In place of it: fusion by self-attention against a late blend of single modalities, and whether its weights are true
     #[arg(long, conflicts_with_all = ["parts", "graph", "modality"])]
     fusion: bool,
@@ -34,7 +34,7 @@ pub(crate) struct Args {
 
 /// What is switched off; with nothing named, all parts of the recipe.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(crate) struct AskedArgs {
+pub(crate) struct SwitchedOff {
     /// Parts to switch off, one after the other [default: all of the recipe, unless --graph or --modality is given]
     #[arg(long, value_delimiter = ',', value_name = "PART")]
     pub(crate) parts: Vec<String>,
@@ -57,10 +57,11 @@ fn modality(name: &str) -> Result<TokenKind, String> {
     find.ok_or_else(|| format!("modalities: {}", TokenKind::ALL.map(TokenKind::name).join(", ")))
 }
 
-impl AskedArgs {
+impl SwitchedOff {
     /// The same for the study.
-    pub(crate) fn asked(&self) -> Asked {
-        Asked { parts: self.parts.clone(), graph: self.graph.clone(), modality: self.modality.clone() }
+    pub(crate) fn request(&self) -> AblationRequest {
+        let Self { parts, graph, modality } = self.clone();
+        AblationRequest { parts, graphs: graph, modalities: modality }
     }
 }
 
@@ -73,7 +74,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     }
     let mut tables = Vec::new();
     for study in studied.studies() {
-        let table = ablate(&study, &args.asked.asked())?;
+        let table = ablate(&study, &args.switched_off.request())?;
         show::ablation::show(&table, screen)?;
         tables.push(table);
     }
@@ -84,7 +85,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
 fn run_fusion(args: &Args, studied: &StudiedData, screen: Screen) -> Result<()> {
     let mut tables = Vec::new();
     for study in studied.studies() {
-        let table = fusion::study(&study)?;
+        let table = fusion::measure(&study)?;
         show::fusion::show(&table, screen)?;
         tables.push(table);
     }

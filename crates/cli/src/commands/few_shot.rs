@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use segue::failure::usage;
 use segue_study::cold_users;
-use segue_study::few_shot::{Asked, ask, curve, page};
-use segue_study::suggest_users::UserStrategy;
+use segue_study::few_shot::{CurveRequest, ask, curve, page};
+use segue_study::suggest::UserStrategy;
 use segue_train::MaskRule;
 use segue_train::judge::JudgeRule;
 
@@ -85,20 +85,20 @@ impl Ask {
     }
 }
 
-fn run_asked(args: &Args, asks: Ask, studied: &StudiedData, screen: Screen) -> Result<()> {
-    let mut all: Vec<Asked> = Vec::new();
+fn run_asking(args: &Args, asks: Ask, studied: &StudiedData, screen: Screen) -> Result<()> {
+    let mut curves = Vec::new();
     for study in studied.studies() {
-        let asked = ask(&study, &study.problem.test()?, asks.strategy(), &args.shares)?;
-        show::asked::show_asked(&asked, screen)?;
-        all.push(asked);
+        let curve = ask(&study, asks.strategy(), &args.shares)?;
+        show::asking::show(&curve, screen)?;
+        curves.push(curve);
     }
-    screen.document(&all)
+    screen.document(&curves)
 }
 
 fn run_cold_users(studied: &StudiedData, screen: Screen) -> Result<()> {
     let mut all = Vec::new();
     for study in studied.studies() {
-        let measured = cold_users::study(&study)?;
+        let measured = cold_users::measure(&study)?;
         show::cold_users::show(&measured, screen)?;
         all.push(measured);
     }
@@ -113,14 +113,15 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let studied = StudiedData::read(&args.data, &config, rule, screen)?;
     studied.need_sources()?;
     if let Some(asks) = args.ask {
-        return run_asked(args, asks, &studied, screen);
+        return run_asking(args, asks, &studied, screen);
     }
     if args.cold_users {
         return run_cold_users(&studied, screen);
     }
+    let request = CurveRequest { shares: &args.shares, pseudo_labels: args.pseudo_labels };
     let mut curves = Vec::new();
     for study in studied.studies() {
-        let measured = curve(&study, &study.problem.test()?, &args.shares, args.pseudo_labels)?;
+        let measured = curve(&study, request)?;
         show::few_shot::show(&measured, screen)?;
         curves.push(measured);
     }

@@ -4,20 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use segue_data::{Dataset, DomainIdx, TrainSet};
-use segue_models::content::{Content, ContentConfig};
-use segue_recommend::Model;
-use segue_study::suggest_items::{ItemPool, ItemStrategy, SuggestedItem};
-use segue_study::suggest_users::{SuggestedUser, UserPool, UserStrategy};
-use serde::Serialize;
-
-use super::query_args::{domain_name, target};
-use crate::grid::Grid;
-use crate::screen::Screen;
-use segue::failure::{failed, usage};
+use clap::builder::PossibleValue;
 use segue::run::dir;
 use segue::run::people::People;
-use segue_report::number::count;
+use segue_data::TrainSet;
+use segue_study::suggest::{About, KnownData, Strategy, SuggestionRequest, suggest};
+
+use super::query_args::target;
+use crate::screen::Screen;
+use crate::show;
 
 /// Arguments of `segue suggest-labels`.
 #[derive(Debug, clap::Args)]
@@ -40,83 +35,40 @@ pub(crate) struct Args {
     /// How they are chosen [default: active for users; popularity-entropy for items, or entropy0 where
     /// all ratings are equal]
     #[arg(long, value_enum)]
-    strategy: Option<Strategy>,
+    strategy: Option<StrategyArg>,
     /// Seed of chance and ties
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
 }
 
 /// What to ask about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum What {
     Users,
     Items,
 }
 
-/// How they are chosen; the text of each is what the command prints of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Strategy {
-    /// users: those the model is least sure about, spread out over what they did elsewhere
-    UncertainDiverse,
-    /// users: those the model is least sure about
-    Uncertain,
-    /// users: each as unlike as can be to those known and those chosen before
-    Diverse,
-    /// users: those who did most elsewhere, who have the most to tell
-    Active,
-    /// items: many know them and their ratings disagree; ln(users) × entropy of the ratings
-    PopularityEntropy,
-    /// items: entropy of the ratings, with "never met" as a rating of half weight
-    Entropy0,
-    /// items: those most users have
-    Popularity,
-    /// items: each text as unlike as can be to those chosen before
-    Coverage,
-    /// both: by chance, the baseline
-    Random,
-}
+/// A strategy by its name; its meaning is its help.
+#[derive(Clone, Copy, Debug)]
+struct StrategyArg(Strategy);
 
-/// What `--json` writes.
-#[derive(Serialize)]
-struct Document {
-    target: String,
-    what: What,
-    strategy: Strategy,
-    in_words: String,
-    seed: u64,
-    /// How many there were to choose from.
-    n_candidates: usize,
-    suggestions: Vec<Suggestion>,
-}
+impl ValueEnum for StrategyArg {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [StrategyArg; Strategy::ALL.len()] = {
+            let mut all = [StrategyArg(Strategy::Random); Strategy::ALL.len()];
+            let mut at = 0;
+            while at < all.len() {
+                all[at] = StrategyArg(Strategy::ALL[at]);
+                at += 1;
+            }
+            all
+        };
+        &ALL
+    }
 
-/// Somebody or something to ask about.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Suggestion {
-    User {
-        rank: usize,
-        /// Raw id.
-        id: String,
-        /// Entropy of the blend's softmax over its largest value, in [0, 1]: 1 = knows nothing.
-        uncertainty: f64,
-        /// Cosine distance to the nearest user that is known or stands above, in [0, 1].
-        distance: f64,
-        /// Events in the other domains.
-        n_events: usize,
-    },
-    Item {
-        rank: usize,
-        /// Raw id.
-        id: String,
-        /// Title, or the id where there is none.
-        title: String,
-        /// What the strategy goes by.
-        value: f64,
-        /// Users who have it.
-        n_users: u32,
-    },
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()).help(self.0.meaning()))
+    }
 }
 
 /// Suggests.
@@ -128,162 +80,21 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     people.note().iter().for_each(|note| Screen::note(note));
     // Refuses a data set whose items have other numbers than the model's.
     people.histories(model.catalog())?;
-    let document = match args.what {
-        What::Users => users(args, &model, &people.dataset, domain)?,
-        What::Items => items(args, &model, &people.dataset, domain)?,
-    };
-    screen.document(&document)?;
-    show(&document, screen)
-}
-
-fn users(args: &Args, model: &Model, dataset: &Dataset, domain: DomainIdx) -> Result<Document> {
-    let strategy = args.strategy.unwrap_or(Strategy::Active);
-    let by = strategy.for_users()?;
-    let train = everything(dataset);
-    let items = &dataset.items;
-    let pool = UserPool::new(model.target(domain)?, &train, items);
-    if pool.unknown.is_empty() {
-        let problem = format!("every user with events has some in `{}`", domain_name(model, domain));
-        return Err(failed(problem, "ask about items: --what items"));
-    }
-    let suggestion = |(at, user): (usize, SuggestedUser)| Suggestion::User {
-        rank: at + 1,
-        id: dataset.users.raw(user.row).unwrap_or_default().to_owned(),
-        uncertainty: user.uncertainty,
-        distance: user.distance,
-        n_events: train.sequences.row(user.row as usize).len(),
-    };
-    let chosen = pool.suggest(by, args.n as usize, args.seed);
-    let suggestions = chosen.into_iter().enumerate().map(suggestion).collect();
-    Ok(document(args, domain_name(model, domain), strategy, pool.unknown.len(), suggestions))
-}
-
-fn items(args: &Args, model: &Model, dataset: &Dataset, domain: DomainIdx) -> Result<Document> {
-    let train = everything(dataset);
-    let items = &dataset.items;
-    let mut pool = ItemPool { train: &train, items, domain, content: None };
-    let strategy = args.strategy.unwrap_or(if pool.has_ratings() {
-        Strategy::PopularityEntropy
-    } else {
-        Strategy::Entropy0
-    });
-    let by = strategy.for_items()?;
-    if by == ItemStrategy::PopularityEntropy && !pool.has_ratings() {
-        let problem =
-            format!("all ratings in `{}` are equal: they cannot disagree", domain_name(model, domain));
-        return Err(failed(problem, "choose --strategy entropy0, which works without ratings"));
-    }
-    // Without texts there is none, and only coverage, which needs it, says so.
-    let content = (by == ItemStrategy::Coverage)
-        .then(|| Content::fit(&ContentConfig::default(), items, domain).ok())
-        .flatten();
-    pool.content = content.as_ref();
-    let suggestion = |(at, found): (usize, SuggestedItem)| Suggestion::Item {
-        rank: at + 1,
-        id: items.raw(found.item).to_owned(),
-        title: items.label(found.item).to_owned(),
-        value: found.value,
-        n_users: found.n_users,
-    };
-    let chosen = pool.suggest(by, args.n as usize, args.seed)?;
-    let suggestions = chosen.into_iter().enumerate().map(suggestion).collect();
-    Ok(document(args, domain_name(model, domain), strategy, items.range(domain).len(), suggestions))
-}
-
-// All that the run knows: its test events too, since asking comes after measuring.
-fn everything(dataset: &Dataset) -> TrainSet {
-    TrainSet { sequences: dataset.sequences.clone(), profiles: dataset.profiles.clone() }
-}
-
-fn document(
-    args: &Args,
-    target: &str,
-    strategy: Strategy,
-    n_candidates: usize,
-    suggestions: Vec<Suggestion>,
-) -> Document {
-    Document {
-        target: target.to_owned(),
-        what: args.what,
-        strategy,
-        in_words: strategy.in_words(),
+    let dataset = &people.dataset;
+    // All that the run knows: its test events too, since asking comes after measuring.
+    let train = TrainSet { sequences: dataset.sequences.clone(), profiles: dataset.profiles.clone() };
+    let known =
+        KnownData { users: &dataset.users, items: &dataset.items, domains: &dataset.domains, train: &train };
+    let request = SuggestionRequest {
+        about: match args.what {
+            What::Users => About::Users,
+            What::Items => About::Items,
+        },
+        strategy: args.strategy.map(|strategy| strategy.0),
+        n: args.n as usize,
         seed: args.seed,
-        n_candidates,
-        suggestions,
-    }
-}
-
-impl Strategy {
-    fn for_users(self) -> Result<UserStrategy> {
-        match self {
-            Self::UncertainDiverse => Ok(UserStrategy::UncertainDiverse),
-            Self::Uncertain => Ok(UserStrategy::Uncertain),
-            Self::Diverse => Ok(UserStrategy::Diverse),
-            Self::Active => Ok(UserStrategy::Active),
-            Self::Random => Ok(UserStrategy::Random),
-            Self::PopularityEntropy | Self::Entropy0 | Self::Popularity | Self::Coverage => Err(usage(
-                format!("`{}` chooses items, not users", self.name()),
-                "add --what items, or choose uncertain-diverse, uncertain, diverse or random",
-            )),
-        }
-    }
-
-    fn for_items(self) -> Result<ItemStrategy> {
-        match self {
-            Self::PopularityEntropy => Ok(ItemStrategy::PopularityEntropy),
-            Self::Entropy0 => Ok(ItemStrategy::Entropy0),
-            Self::Popularity => Ok(ItemStrategy::Popularity),
-            Self::Coverage => Ok(ItemStrategy::Coverage),
-            Self::Random => Ok(ItemStrategy::Random),
-            Self::UncertainDiverse | Self::Uncertain | Self::Diverse | Self::Active => Err(usage(
-                format!("`{}` chooses users, not items", self.name()),
-                "leave --what items out, or choose popularity-entropy, entropy0, popularity, coverage or random",
-            )),
-        }
-    }
-
-    fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-    }
-
-    fn in_words(self) -> String {
-        let help = self.to_possible_value().and_then(|value| value.get_help().map(ToString::to_string));
-        format!("{} – {}", self.name(), help.unwrap_or_default())
-    }
-}
-
-fn show(document: &Document, screen: Screen) -> Result<()> {
-    let (what, columns) = match document.what {
-        What::Users => ("users", [">#", "user", ">uncertainty", ">distance", ">events elsewhere"]),
-        What::Items => ("items", [">#", "item", "title", ">value", ">users"]),
     };
-    screen.heading(&format!(
-        "{}: {} of {} {what} to ask about next",
-        document.target,
-        count(document.suggestions.len()),
-        count(document.n_candidates)
-    ))?;
-    screen.say(format!("strategy: {}", document.in_words))?;
-    let mut grid = Grid::new(&columns);
-    for suggestion in &document.suggestions {
-        grid.row(&suggestion.cells());
-    }
-    screen.say(grid.text())
-}
-
-impl Suggestion {
-    fn cells(&self) -> [String; 5] {
-        match self {
-            Self::User { rank, id, uncertainty, distance, n_events } => [
-                rank.to_string(),
-                id.clone(),
-                format!("{uncertainty:.3}"),
-                format!("{distance:.3}"),
-                count(*n_events),
-            ],
-            Self::Item { rank, id, title, value, n_users } => {
-                [rank.to_string(), id.clone(), title.clone(), format!("{value:.3}"), count(*n_users)]
-            }
-        }
-    }
+    let suggestions = suggest(&known, model.target(domain)?, &request)?;
+    screen.document(&suggestions)?;
+    show::suggestions::show(&suggestions, screen)
 }

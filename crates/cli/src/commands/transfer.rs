@@ -3,17 +3,15 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use segue_models::ItemVectors;
+use segue::encode::{Provider, encode_items};
+use segue::failure::usage;
 use segue_models::item_vectors::TextFields;
 use segue_models::sequence::SequenceTuning;
+use segue_study::selection::{TunedEncoder, WaysToTry, measure, page};
+use segue_train::judge::JudgeRule;
 
 use super::train::Settings;
 use crate::screen::Screen;
-use segue::encode::{Provider, encode_items};
-use segue::failure::usage;
-use segue_study::selection::{Tried, page, study};
-use segue_train::judge::JudgeRule;
-
 use crate::show;
 use crate::studied::StudiedData;
 use crate::terminal::Terminal;
@@ -47,23 +45,22 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let studied = StudiedData::read(&args.data, &config, JudgeRule::default(), screen)?;
     studied.need_sources()?;
     let terminal = Terminal::new(screen);
-    let encoded = args.encoders.iter().map(|folder| -> Result<(String, ItemVectors)> {
+    let items = &studied.data.dataset.items;
+    let encoded = args.encoders.iter().map(|folder| -> Result<TunedEncoder> {
         let mut provider = Provider::model(folder, None).with_context(|| format!("encoder `{folder}`"))?;
-        let items = &studied.data.dataset.items;
-        Ok((folder.clone(), encode_items(&mut provider, items, TextFields::Short, &terminal)?.0))
+        let vectors = encode_items(&mut provider, items, TextFields::Short, &terminal)?.0;
+        Ok(TunedEncoder { name: folder.clone(), vectors })
     });
-    let encoded = encoded.collect::<Result<Vec<_>>>()?;
-    let encoders: Vec<(String, &ItemVectors)> =
-        encoded.iter().map(|(name, vectors)| (name.clone(), vectors)).collect();
-    let tried = Tried { each: !args.together, tunings: &tunings, encoders: &encoders };
-    let targets = studied.studies().map(|of_target| study(&of_target, &tried)).collect::<Result<Vec<_>>>()?;
+    let encoders = encoded.collect::<Result<Vec<_>>>()?;
+    let tried = WaysToTry { each: !args.together, tunings: &tunings, encoders: &encoders };
+    let targets = studied.studies().map(|study| measure(&study, tried)).collect::<Result<Vec<_>>>()?;
     show::selection::show(&targets, screen)?;
     studied.write_page(args.out.as_deref(), |origin| page(&targets, origin), screen)?;
     screen.document(&targets)
 }
 
 /// Tunings by their names.
-pub(super) fn tunings(names: &[String]) -> Result<Vec<SequenceTuning>> {
+fn tunings(names: &[String]) -> Result<Vec<SequenceTuning>> {
     let known = SequenceTuning::ALL.map(SequenceTuning::name).join(", ");
     let find = |name: &String| {
         let found = SequenceTuning::ALL.into_iter().find(|tuning| tuning.name() == name);

@@ -1,11 +1,9 @@
-//! The tables in the terminal, and what they say in sentences.
+//! An ablation in the terminal: parts, graphs, modalities.
 
 use anyhow::Result;
-use segue::verdicts;
-use segue_models::ExpertId;
 use segue_report::number;
-use segue_study::ablation::graph::GraphTable;
-use segue_study::ablation::{Ablation, PartRow, heading, sentences};
+use segue_study::ExpertWeight;
+use segue_study::ablation::{Ablation, GraphTable, PartRow, heading, sentences};
 use segue_study::study::members_in_words;
 
 use crate::grid::Grid;
@@ -24,11 +22,7 @@ pub(crate) fn show(ablation: &Ablation, screen: Screen) -> Result<()> {
     if !ablation.modalities.is_empty() {
         show_modalities(&ablation.modalities, screen)?;
     }
-    screen.heading("Verdicts")?;
-    for sentence in sentences(ablation) {
-        screen.say(format!("{} {}", verdicts::sign(sentence.tone), sentence.text))?;
-    }
-    Ok(())
+    super::verdicts::show(&sentences(ablation), screen)
 }
 
 fn show_parts(rows: &[PartRow], screen: Screen) -> Result<()> {
@@ -94,6 +88,6 @@ fn show_graph(table: &GraphTable, screen: Screen) -> Result<()> {
     ))
 }
 
-fn weights_in_words(experts: &[(ExpertId, f32)]) -> String {
+fn weights_in_words(experts: &[ExpertWeight]) -> String {
     if experts.is_empty() { "-".to_owned() } else { members_in_words(experts) }
 }

@@ -1,11 +1,10 @@
-//! The curve in the terminal, and what it says in sentences.
+//! A few-shot curve in the terminal.
 
 use anyhow::Result;
-use segue::verdicts;
 use segue_report::number;
-use segue_study::few_shot::systems::ChosenOn;
 use segue_study::few_shot::{
-    FLOOR, FewShotCurve, Share, TARGET_ONLY, TRANSFER, heading, members_in_share, percent, sentences,
+    ChosenOn, FLOOR, FewShotCurve, Share, TARGET_ONLY, TRANSFER, heading, members_in_share, percent,
+    sentences,
 };
 
 use crate::grid::Grid;
@@ -32,28 +31,27 @@ pub(crate) fn show(curve: &FewShotCurve, screen: Screen) -> Result<()> {
     screen.say(
         "valid: cases to choose by; *: too few users there, so the other domains chose settings and weights",
     )?;
-    for share in &curve.shares {
-        let masked = share.systems.iter().filter_map(|system| Some((system.name, system.masked_ndcg_at_10?)));
-        let masked: Vec<String> =
-            masked.map(|(name, ndcg)| format!("{name} {}", number::estimate(&ndcg))).collect();
-        if !masked.is_empty() {
-            let share = percent(share.percent);
-            screen.say(format!(
-                "nothing is masked; at {share} with known items masked: {}",
-                masked.join(" · ")
-            ))?;
-        }
-    }
+    curve.shares.iter().try_for_each(|share| show_masked(share, screen))?;
     super::pseudo_labels::show(curve, screen)?;
     screen.heading("Which experts, by weight")?;
     for share in &curve.shares {
         screen.say(format!("{:>7}  {}", percent(share.percent), members_in_share(share)))?;
     }
-    screen.heading("Verdicts")?;
-    for sentence in sentences(curve) {
-        screen.say(format!("{} {}", verdicts::sign(sentence.tone), sentence.text))?;
+    super::verdicts::show(&sentences(curve), screen)
+}
+
+/// What masking known items gives, where the figures are those of unmasked rankings.
+fn show_masked(share: &Share, screen: Screen) -> Result<()> {
+    let masked = share.systems.iter().filter_map(|system| {
+        let ndcg = system.masked_ndcg_at_10?;
+        Some(format!("{} {}", system.name, number::estimate(&ndcg)))
+    });
+    let masked: Vec<String> = masked.collect();
+    if masked.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let share = percent(share.percent);
+    screen.say(format!("nothing is masked; at {share} with known items masked: {}", masked.join(" · ")))
 }
 
 fn row(share: &Share) -> [String; 9] {

@@ -1,9 +1,8 @@
-//! The study in the terminal, and what it says in sentences.
+//! The study of fusion in the terminal: models, faithfulness of the weights, missing modalities.
 
 use anyhow::Result;
-use segue::verdicts;
 use segue_report::number;
-use segue_study::fusion::{Faithful, FusionTable, Missing, heading, sentences};
+use segue_study::fusion::{FaithfulnessCheck, FusionTable, MissingToken, heading, sentences};
 
 use crate::grid::Grid;
 use crate::screen::Screen;
@@ -26,14 +25,10 @@ pub(crate) fn show(table: &FusionTable, screen: Screen) -> Result<()> {
         show_faithful(row, screen)?;
     }
     show_missing(&table.missing, screen)?;
-    screen.heading("Verdicts")?;
-    for sentence in sentences(table) {
-        screen.say(format!("{} {}", verdicts::sign(sentence.tone), sentence.text))?;
-    }
-    Ok(())
+    super::verdicts::show(&sentences(table), screen)
 }
 
-fn show_faithful(row: &Faithful, screen: Screen) -> Result<()> {
+fn show_faithful(row: &FaithfulnessCheck, screen: Screen) -> Result<()> {
     let title = format!("token ({})", row.measured.tested.in_words());
     let mut grid = Grid::new(&[title.as_str(), ">weighs most in", ">is missed most in", ">both"]);
     for counts in &row.measured.tokens {
@@ -53,7 +48,7 @@ fn show_faithful(row: &Faithful, screen: Screen) -> Result<()> {
     ))
 }
 
-fn show_missing(rows: &[Missing], screen: Screen) -> Result<()> {
+fn show_missing(rows: &[MissingToken], screen: Screen) -> Result<()> {
     let columns = [
         "token",
         ">added (over a model trained without it)",

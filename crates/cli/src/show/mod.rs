@@ -1,7 +1,7 @@
 //! What commands print: tables, headings and verdicts of what the libraries computed.
 
 pub(crate) mod ablation;
-pub(crate) mod asked;
+pub(crate) mod asking;
 pub(crate) mod benchmark;
 pub(crate) mod cold_items;
 pub(crate) mod cold_users;
@@ -13,3 +13,5 @@ pub(crate) mod pseudo_labels;
 pub(crate) mod run_diff;
 pub(crate) mod run_tables;
 pub(crate) mod selection;
+pub(crate) mod suggestions;
+pub(crate) mod verdicts;

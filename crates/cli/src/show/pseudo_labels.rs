@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 use segue_report::number;
-use segue_study::few_shot::pseudo::PseudoMeasured;
-use segue_study::few_shot::{FewShotCurve, TRANSFER, percent as percent_of};
+use segue_study::few_shot::{FewShotCurve, PseudoMeasured, TRANSFER, percent as percent_of};
 use segue_train::pseudo_labels::PseudoTrial;
 
 use crate::grid::Grid;

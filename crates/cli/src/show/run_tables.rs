@@ -155,9 +155,5 @@ fn row(system: &SystemFigures) -> [String; 7] {
 
 /// What the figures say.
 pub(crate) fn show_verdicts(screen: Screen, figures: &RunFigures) -> Result<()> {
-    screen.heading("Verdicts")?;
-    for sentence in verdicts::of_run(figures) {
-        screen.say(format!("{} {}", verdicts::sign(sentence.tone), sentence.text))?;
-    }
-    Ok(())
+    super::verdicts::show(&verdicts::of_run(figures), screen)
 }

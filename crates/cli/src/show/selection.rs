@@ -1,7 +1,6 @@
 //! The ways of a target and the matrix of all targets in the terminal.
 
 use anyhow::Result;
-use segue::verdicts;
 use segue_report::number;
 use segue_study::selection::{Choice, TargetSelection, heading, pair_name, sentences};
 
@@ -25,11 +24,7 @@ pub(crate) fn show(targets: &[TargetSelection], screen: Screen) -> Result<()> {
         screen.say(grid.text())?;
     }
     matrix(targets, screen)?;
-    screen.heading("Verdicts")?;
-    for sentence in sentences(targets) {
-        screen.say(format!("{} {}", verdicts::sign(sentence.tone), sentence.text))?;
-    }
-    Ok(())
+    super::verdicts::show(&sentences(targets), screen)
 }
 
 fn matrix(targets: &[TargetSelection], screen: Screen) -> Result<()> {

@@ -1,18 +1,13 @@
 //! What each part of the recipe adds: the recipe with and without it, on the same cases.
 
-mod asked;
-pub mod graph;
-pub mod part;
+mod part;
+mod request;
+mod graph;
 mod page;
 mod sentences;
 
-pub use asked::{Asked, GraphVersion};
-pub use page::page;
-pub use sentences::{heading, sentences};
-
 use std::collections::BTreeMap;
 
-use crate::ablation::part::{Part, fit_without, refit_without};
 use anyhow::{Context, Result};
 use segue_eval::bootstrap::Interval;
 use segue_eval::full_ranking::Rankings;
@@ -22,28 +17,41 @@ use segue_recommend::DomainModel;
 use segue_train::{DomainFit, Judge, Session};
 use serde::Serialize;
 
-use self::graph::GraphTable;
-use crate::study::{Study, rank_model};
+pub use graph::{GraphDifference, GraphTable, VersionRow};
+pub use page::page;
+pub use part::{Part, SequencePart, WholeFit, fit_without, refit_without};
+pub use request::{AblationRequest, GraphVersion};
+pub use sentences::{heading, sentences};
+
+use crate::study::{ExpertWeight, Study, all_weights, rank_model};
 
 /// The table of one target.
 #[derive(Debug, Serialize)]
 pub struct Ablation {
+    /// Name of the target.
     pub target: String,
+    /// How the events were cut, in words.
     pub split: String,
+    /// Seed of the fits, the random graph and the intervals.
     pub seed: u64,
     /// Whether test was measured on models fitted on train and valid.
     pub refit: bool,
+    /// Cases on which everything was chosen.
     pub n_valid_cases: usize,
+    /// Cases on which nothing was chosen.
     pub n_test_cases: usize,
-    /// NDCG@10 of the whole recipe.
+    /// NDCG@10 of the whole recipe on valid.
     pub valid: Interval,
+    /// The same on test.
     pub test: Interval,
     /// Experts of its blend, with their weights.
-    pub members: Vec<(ExpertId, f32)>,
+    pub members: Vec<ExpertWeight>,
+    /// Each part that was switched off.
     pub parts: Vec<PartRow>,
     /// Each modality left out of everything that reads it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub modalities: Vec<PartRow>,
+    /// The recipe with other graphs, where these were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub graph: Option<GraphTable>,
 }
@@ -53,13 +61,15 @@ pub struct Ablation {
 pub struct PartRow {
     /// Its name.
     pub part: String,
-    /// The whole recipe minus the recipe without it.
+    /// NDCG@10 on valid: the whole recipe minus the recipe without it.
     pub on_valid: Comparison,
+    /// The same on test.
     pub on_test: Comparison,
     /// The weight of the experts that the part is or lives in, in the blend of the whole recipe.
     pub weight: f32,
     /// Those experts, the refused ones included.
-    pub experts: Vec<(ExpertId, f32)>,
+    pub experts: Vec<ExpertWeight>,
+    /// What test says, in a sentence.
     pub verdict: String,
 }
 
@@ -68,25 +78,21 @@ pub struct PartRow {
 struct Ranked {
     valid: Rankings,
     test: Rankings,
-    weights: Vec<(ExpertId, f32)>,
+    weights: Vec<ExpertWeight>,
 }
 
 impl Ranked {
-    fn members(&self) -> Vec<(ExpertId, f32)> {
-        let mut members: Vec<(ExpertId, f32)> =
-            self.weights.iter().copied().filter(|(_, weight)| *weight > 0.0).collect();
-        members.sort_by(|a, b| b.1.total_cmp(&a.1));
+    fn members(&self) -> Vec<ExpertWeight> {
+        let mut members = self.weights.clone();
+        members.retain(|member| member.weight > 0.0);
+        members.sort_by(|a, b| b.weight.total_cmp(&a.weight));
         members
     }
 
-    // The blend's decision about the experts concerned.
-    fn weights_of(&self, is_concerned: impl Fn(ExpertId) -> bool) -> Vec<(ExpertId, f32)> {
-        self.weights.iter().copied().filter(|(id, _)| is_concerned(*id)).collect()
+    /// The blend's decision about the experts concerned.
+    fn weights_of(&self, is_concerned: impl Fn(ExpertId) -> bool) -> Vec<ExpertWeight> {
+        self.weights.iter().copied().filter(|member| is_concerned(member.expert)).collect()
     }
-}
-
-fn all_weights(model: &DomainModel) -> Vec<(ExpertId, f32)> {
-    model.blend.members.iter().map(|member| (member.expert, member.warm)).collect()
 }
 
 /// A target while it is studied.
@@ -96,14 +102,17 @@ struct TargetAblation<'s, 'a> {
     test: Judge<'a>,
     fit: DomainFit,
     whole: Ranked,
-    // Two tables may ask for the same.
+    /// Kept, since two tables may ask for the same.
     without: BTreeMap<Part, Ranked>,
 }
 
 /// Measures what is asked for.
-pub fn ablate(study: &Study<'_>, asked: &Asked) -> Result<Ablation> {
-    let parts = chosen(study, asked)?;
-    let (graphs, modalities) = (asked.graphs(study)?, asked.modalities(study)?);
+///
+/// # Errors
+/// When the recipe has no part of a name, or nothing to lose of a modality; when the target has no case or nothing can be fitted.
+pub fn ablate(study: &Study<'_>, request: &AblationRequest) -> Result<Ablation> {
+    let parts = chosen(study, request)?;
+    let (graphs, modalities) = (request.graphs_of(study)?, request.modalities_of(study)?);
     let mut whole = TargetAblation::new(study)?;
     let graph = (!graphs.is_empty()).then(|| GraphTable::measure(&mut whole, &graphs)).transpose()?;
     let modalities: Vec<Part> = modalities.into_iter().map(Part::Modality).collect();
@@ -128,8 +137,8 @@ pub fn ablate(study: &Study<'_>, asked: &Asked) -> Result<Ablation> {
 impl<'s, 'a> TargetAblation<'s, 'a> {
     fn new(study: &'s Study<'a>) -> Result<Self> {
         let (valid, test) = (study.problem.valid()?, study.problem.test()?);
-        let what = format!("{}: all parts", study.target_name());
-        let fitted = study.fit(&what, &valid)?;
+        let task = format!("{}: all parts", study.target_name());
+        let fitted = study.fit(&task, &valid)?;
         let fit = fitted.chosen.fit;
         let whole = Ranked {
             valid: rank_model(&valid, &fit.model)?,
@@ -140,25 +149,23 @@ impl<'s, 'a> TargetAblation<'s, 'a> {
     }
 
     fn rows(&mut self, parts: &[Part]) -> Result<Vec<PartRow>> {
-        let mut rows = Vec::new();
-        for &part in parts {
-            let without = self.without(part)?;
-            let (on_valid, on_test) = self.differences(&self.whole, &without)?;
-            let is_modality = matches!(part, Part::Modality(_));
-            let experts = self.whole.weights_of(|id| is_concerned(part, id));
-            let weight = experts.iter().map(|(_, weight)| weight).sum();
-            let (part, verdict) = (part_name(self.study, part), String::new());
-            let mut row = PartRow { part, on_valid, on_test, weight, experts, verdict };
-            let target = self.study.target_name();
-            row.verdict = if is_modality {
-                sentences::of_modality(target, &row)
-            } else {
-                sentences::of_part(target, &row)
-            }
-            .text;
-            rows.push(row);
-        }
-        Ok(rows)
+        parts.iter().map(|&part| self.row(part)).collect()
+    }
+
+    fn row(&mut self, part: Part) -> Result<PartRow> {
+        let without = self.without(part)?;
+        let (on_valid, on_test) = self.differences(&self.whole, &without)?;
+        let experts = self.whole.weights_of(|id| is_concerned(part, id));
+        let weight = experts.iter().map(|expert| expert.weight).sum();
+        let (name, verdict) = (part_name(self.study, part), String::new());
+        let mut row = PartRow { part: name, on_valid, on_test, weight, experts, verdict };
+        let target = self.study.target_name();
+        let sentence = match part {
+            Part::Modality(_) => sentences::modality_sentence(target, &row),
+            _ => sentences::part_sentence(target, &row),
+        };
+        row.verdict = sentence.text;
+        Ok(row)
     }
 
     fn without(&mut self, part: Part) -> Result<Ranked> {
@@ -166,10 +173,9 @@ impl<'s, 'a> TargetAblation<'s, 'a> {
             return Ok(ranked.clone());
         }
         let Self { study, valid, fit, .. } = &*self;
-        let what = format!("{}: without {}", study.target_name(), part_name(study, part));
-        let left = study.watched(&what, |session| {
-            fit_without(part, (study.plan(), fit), study.material(), valid, session)
-        })?;
+        let task = format!("{}: without {}", study.target_name(), part_name(study, part));
+        let whole = WholeFit { plan: study.plan(), fit, material: study.material() };
+        let left = study.watched(&task, |session| fit_without(part, whole, valid, session))?;
         let ranked = Ranked {
             valid: rank_model(valid, &left.model)?,
             test: rank_model(&self.test, &self.served_without(part, &left.model)?)?,
@@ -179,20 +185,22 @@ impl<'s, 'a> TargetAblation<'s, 'a> {
         Ok(ranked)
     }
 
-    // The model that is measured on test: fitted again where the study asks for it, again without the part.
+    /// The model that is measured on test: fitted again where the study asks for it, again without the part.
     fn served_without(&self, part: Part, model: &DomainModel) -> Result<DomainModel> {
         if !self.study.recipe.refit {
             return Ok(model.clone());
         }
-        let material = self.study.material().with_train(&self.study.problem.split.train_valid);
+        let material = self.study.problem.refit_material();
         Ok(refit_without(part, model, material, self.study.plan().seed, Session::unwatched())?)
     }
 
+    /// NDCG@10 on valid and on test.
     fn ndcg(&self, ranked: &Ranked) -> Result<(Interval, Interval)> {
         let study = self.study;
         Ok((study.ndcg(&self.valid, &ranked.valid)?, study.ndcg(&self.test, &ranked.test)?))
     }
 
+    /// NDCG@10 of the first minus that of the second, on valid and on test.
     fn differences(&self, ours: &Ranked, theirs: &Ranked) -> Result<(Comparison, Comparison)> {
         let study = self.study;
         let on_valid = study.difference(&self.valid, &ours.valid, &theirs.valid)?;
@@ -200,7 +208,7 @@ impl<'s, 'a> TargetAblation<'s, 'a> {
     }
 }
 
-// Whether the part is an expert, or a part of it.
+/// Whether the part is an expert, or a part of it.
 fn is_concerned(part: Part, id: ExpertId) -> bool {
     match part {
         Part::Expert(kind) => id.kind == kind,
@@ -216,9 +224,9 @@ fn part_name(study: &Study<'_>, part: Part) -> String {
     }
 }
 
-fn chosen(study: &Study<'_>, asked: &Asked) -> Result<Vec<Part>> {
-    let named = &asked.parts;
-    if named.is_empty() && !asked.is_empty() {
+fn chosen(study: &Study<'_>, request: &AblationRequest) -> Result<Vec<Part>> {
+    let named = &request.parts;
+    if named.is_empty() && !request.is_empty() {
         return Ok(Vec::new());
     }
     let all = Part::all_of(study.plan(), study.material(), study.problem.target);

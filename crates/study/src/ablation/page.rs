@@ -1,11 +1,13 @@
 //! The table as a page.
 
 use segue_eval::bootstrap::Interval;
-use segue_report::{Estimate, Report, StepCurve, StepLine};
+use segue_report::{Report, StepCurve};
 
-use super::Ablation;
+use super::graph::GraphDifference;
 use super::sentences::{heading, sentences};
-use crate::study::{PageOrigin, members_in_words};
+use super::{Ablation, PartRow};
+use crate::page::{PageOrigin, PictureLabels, difference_line, estimate, picture};
+use crate::study::members_in_words;
 
 /// The page of ablations, one for each target.
 pub fn page(tables: &[Ablation], origin: PageOrigin) -> Report {
@@ -27,49 +29,64 @@ pub fn page(tables: &[Ablation], origin: PageOrigin) -> Report {
 }
 
 fn pictures(table: &Ablation) -> Vec<StepCurve> {
-    let mut pictures = Vec::new();
-    let parts: Vec<(String, [&Interval; 2])> = table.parts.iter().map(of_row).collect();
-    let modalities: Vec<(String, [&Interval; 2])> = table.modalities.iter().map(of_row).collect();
-    let graphs: Vec<(String, [&Interval; 2])> = table
-        .graph
-        .iter()
-        .flat_map(|graph| &graph.differences)
-        .map(|difference| {
-            let name = format!("{} − {}", difference.ours.name(), difference.theirs.name());
-            (name, [&difference.on_test.difference, &difference.on_valid.difference])
-        })
-        .collect();
-    for (rows, x_label, y_label) in [
-        (parts, "part that is switched off", "NDCG@10, all parts minus all but this one"),
-        (graphs, "graphs", "NDCG@10, with the first graph minus with the second one"),
-        (modalities, "modality that is left out", "NDCG@10, all modalities minus all but this one"),
-    ] {
-        if !rows.is_empty() {
-            pictures.push(picture(table, &rows, (x_label, y_label)));
+    let graphs = table.graph.iter().flat_map(|graph| &graph.differences);
+    [
+        differences(
+            table,
+            "part that is switched off",
+            "NDCG@10, all parts minus all but this one",
+            table.parts.iter().map(Step::from).collect(),
+        ),
+        differences(
+            table,
+            "graphs",
+            "NDCG@10, with the first graph minus with the second one",
+            graphs.map(Step::from).collect(),
+        ),
+        differences(
+            table,
+            "modality that is left out",
+            "NDCG@10, all modalities minus all but this one",
+            table.modalities.iter().map(Step::from).collect(),
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What is compared at one place of a picture.
+struct Step<'a> {
+    name: String,
+    on_test: &'a Interval,
+    on_valid: &'a Interval,
+}
+
+impl<'a> From<&'a PartRow> for Step<'a> {
+    fn from(row: &'a PartRow) -> Self {
+        Self { name: row.part.clone(), on_test: &row.on_test.difference, on_valid: &row.on_valid.difference }
+    }
+}
+
+impl<'a> From<&'a GraphDifference> for Step<'a> {
+    fn from(row: &'a GraphDifference) -> Self {
+        Self {
+            name: format!("{} − {}", row.ours.name(), row.theirs.name()),
+            on_test: &row.on_test.difference,
+            on_valid: &row.on_valid.difference,
         }
     }
-    pictures
 }
 
-fn of_row(row: &super::PartRow) -> (String, [&Interval; 2]) {
-    (row.part.clone(), [&row.on_test.difference, &row.on_valid.difference])
-}
-
-fn picture(
-    table: &Ablation,
-    rows: &[(String, [&Interval; 2])],
-    (x_label, y_label): (&str, &str),
-) -> StepCurve {
-    let line = |(at, name): (usize, &str)| StepLine {
-        name: name.to_owned(),
-        estimates: rows.iter().map(|(_, on)| Estimate::new(on[at].mean, on[at].lo, on[at].hi)).collect(),
-        is_difference: true,
-    };
-    StepCurve {
-        title: heading(table),
-        x_label: x_label.to_owned(),
-        y_label: y_label.to_owned(),
-        steps: rows.iter().map(|(name, _)| name.clone()).collect(),
-        lines: [(0, "on test"), (1, "on valid")].map(line).into(),
+/// The picture of these steps; `None` without any.
+fn differences(table: &Ablation, steps: &str, height: &str, rows: Vec<Step<'_>>) -> Option<StepCurve> {
+    if rows.is_empty() {
+        return None;
     }
+    let lines = vec![
+        difference_line("on test", rows.iter().map(|row| estimate(row.on_test)).collect()),
+        difference_line("on valid", rows.iter().map(|row| estimate(row.on_valid)).collect()),
+    ];
+    let labels = PictureLabels { title: heading(table), steps, height };
+    Some(picture(labels, rows.into_iter().map(|row| row.name).collect(), lines))
 }

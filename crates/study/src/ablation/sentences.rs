@@ -1,10 +1,11 @@
 //! What an ablation says, in sentences.
 
-use super::{Ablation, PartRow};
 use segue::verdicts;
 use segue_models::TokenKind;
 use segue_report::number;
 use segue_report::{Sentence, Tone};
+
+use super::{Ablation, PartRow};
 
 /// What was measured, in one line.
 pub fn heading(ablation: &Ablation) -> String {
@@ -22,14 +23,14 @@ pub fn heading(ablation: &Ablation) -> String {
 /// One sentence per part, difference of graphs, and modality.
 pub fn sentences(ablation: &Ablation) -> Vec<Sentence> {
     let target = &ablation.target;
-    let mut sentences: Vec<Sentence> = ablation.parts.iter().map(|row| of_part(target, row)).collect();
+    let mut sentences: Vec<Sentence> = ablation.parts.iter().map(|row| part_sentence(target, row)).collect();
     sentences.extend(ablation.graph.iter().flat_map(|graph| graph.sentences(target)));
-    sentences.extend(ablation.modalities.iter().map(|row| of_modality(target, row)));
+    sentences.extend(ablation.modalities.iter().map(|row| modality_sentence(target, row)));
     sentences
 }
 
 /// What a part that is switched off says.
-pub fn of_part(target: &str, row: &PartRow) -> Sentence {
+pub(super) fn part_sentence(target: &str, row: &PartRow) -> Sentence {
     let PartRow { part, .. } = row;
     let (test, valid) = (&row.on_test.difference, &row.on_valid.difference);
     let measured = number::difference(test);
@@ -48,7 +49,7 @@ pub fn of_part(target: &str, row: &PartRow) -> Sentence {
 }
 
 /// What a modality that is left out says.
-pub fn of_modality(target: &str, row: &PartRow) -> Sentence {
+pub(super) fn modality_sentence(target: &str, row: &PartRow) -> Sentence {
     let named = TokenKind::ALL.into_iter().find(|kind| kind.name() == row.part);
     let (who, s) = match named {
         Some(TokenKind::Text) => ("texts", ""),

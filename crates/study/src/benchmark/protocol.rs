@@ -17,7 +17,7 @@ pub enum Protocol {
 
 /// Whose events an encoder is adapted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lessons {
+pub enum AdaptOn {
     /// The target's.
     Target,
     /// The other domains'.
@@ -27,9 +27,6 @@ pub enum Lessons {
 }
 
 impl Protocol {
-    /// All, in the order of help texts.
-    pub const ALL: [Self; 3] = [Self::S3rec, Self::Minionerec, Self::Abxi];
-
     /// The name in commands and tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -60,8 +57,8 @@ impl Protocol {
         JudgeRule { mask, sampled }
     }
 
-    /// Whether the data set can be studied under it for what other domains give.
-    pub fn has_sources(dataset: &Dataset) -> bool {
+    /// Whether a data set can be studied for what other domains give.
+    pub(super) fn has_sources(dataset: &Dataset) -> bool {
         dataset.domains.len() > 1
     }
 }

@@ -14,7 +14,7 @@ pub struct Published {
     pub protocol: String,
     /// Rows from papers.
     #[serde(rename = "published")]
-    pub systems: Vec<PublishedRow>,
+    pub systems: Vec<PublishedSystem>,
     /// Recipes measured in the same run.
     pub floor: Vec<FloorRecipe>,
 }
@@ -22,7 +22,7 @@ pub struct Published {
 /// One system's published figures.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PublishedRow {
+pub struct PublishedSystem {
     /// Name of the system.
     pub name: String,
     /// Sampled negatives per case; all candidates when absent.
@@ -44,7 +44,10 @@ pub struct FloorRecipe {
 }
 
 impl Published {
-    /// The data of a protocol.
+    /// The data of a protocol, by its name.
+    ///
+    /// # Errors
+    /// When the protocol is unknown or its file is damaged.
     pub fn of(protocol: &str) -> Result<Self> {
         let text = match protocol {
             "s3rec" => include_str!("../../../../benchmarks/s3rec.toml"),

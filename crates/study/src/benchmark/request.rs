@@ -4,20 +4,18 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use segue::Observer;
-use segue::encode::{Provider, encode_items};
 use segue::failure::{closest, usage};
+use segue::pipeline::Recipe;
 use segue_data::protocol::{ProtocolData, abxi, minionerec, s3rec};
 use segue_data::{Dataset, DomainIdx};
-use segue_models::ItemVectors;
-use segue_models::item_vectors::TextFields;
+use segue_eval::metric_table::TableSettings;
 use segue_train::FitPlan;
 
 use super::Protocol;
 
 /// What is measured.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct BenchmarkRequest {
     /// The protocol.
     pub protocol: Protocol,
     /// A file or folder in its format, or a folder of such folders.
@@ -42,7 +40,7 @@ pub struct Request {
     pub refits: bool,
 }
 
-impl Request {
+impl BenchmarkRequest {
     /// The data sets that the path holds.
     ///
     /// # Errors
@@ -73,7 +71,17 @@ impl Request {
         Ok(data)
     }
 
-    /// The recipe with what the request changes of it.
+    /// The recipe with what the request changes of it. A benchmark tries no pseudo-labels: published systems have none.
+    ///
+    /// # Errors
+    /// When a key or a value is unknown.
+    pub fn recipe(&self, seed: u64) -> Result<Recipe> {
+        let mut table = TableSettings::default();
+        table.bootstrap.seed = seed;
+        Ok(Recipe { plan: self.plan(seed)?, pseudo_labels: false, refit: self.refits, table })
+    }
+
+    /// What is trained, with what the request changes of it.
     ///
     /// # Errors
     /// When a key or a value is unknown.
@@ -83,18 +91,9 @@ impl Request {
         if !self.experts.is_empty() {
             value["experts"] = serde_json::to_value(&self.experts)?;
         }
-        let remedy = "for example `--set transfer.sequence.width=64 --set budget=1`";
-        for given in &self.set {
-            let (path, text) =
-                given.split_once('=').ok_or_else(|| usage(format!("--set {given}"), remedy))?;
-            let pointer = format!("/{}", path.replace('.', "/"));
-            let place = value.pointer_mut(&pointer);
-            let place =
-                place.ok_or_else(|| usage(format!("--set {path}: the recipe has no such key"), remedy))?;
-            *place =
-                serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::String(text.to_owned()));
-        }
-        serde_json::from_value(value).map_err(|error| usage(format!("--experts or --set: {error}"), remedy))
+        self.set.iter().try_for_each(|given| set(&mut value, given))?;
+        serde_json::from_value(value)
+            .map_err(|error| usage(format!("--experts or --set: {error}"), SET_REMEDY))
     }
 
     /// Refuses the name of a target that no data set has, before anything is fitted.
@@ -119,19 +118,21 @@ impl Request {
     }
 }
 
+const SET_REMEDY: &str = "for example `--set transfer.sequence.width=64 --set budget=1`";
+
+/// Sets the value of one key of a plan, given as `KEY=VALUE`.
+fn set(plan: &mut serde_json::Value, given: &str) -> Result<()> {
+    let (path, text) = given.split_once('=').ok_or_else(|| usage(format!("--set {given}"), SET_REMEDY))?;
+    let place = plan.pointer_mut(&format!("/{}", path.replace('.', "/")));
+    let no_such_key = || usage(format!("--set {path}: the recipe has no such key"), SET_REMEDY);
+    *place.ok_or_else(no_such_key)? =
+        serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::String(text.to_owned()));
+    Ok(())
+}
+
 /// The domains of a data set that are asked for, in its order; all when none is.
 pub fn targets<'a>(dataset: &'a Dataset, asked: &'a [String]) -> impl Iterator<Item = DomainIdx> + use<'a> {
     let is_asked =
         |domain: &DomainIdx| asked.is_empty() || asked.contains(&dataset.domains[domain.at()].name);
     dataset.domain_indexes().filter(is_asked)
-}
-
-/// Vectors of the texts of a data set's items, encoded or from the cache.
-///
-/// # Errors
-/// As [`encode_items`].
-pub fn encoded(provider: &mut Provider, data: &ProtocolData, observer: &dyn Observer) -> Result<ItemVectors> {
-    let (vectors, figures) = encode_items(provider, &data.dataset.items, TextFields::Short, observer)?;
-    observer.warn(&figures.in_words());
-    Ok(vectors)
 }

@@ -1,12 +1,11 @@
 //! The curve as a page.
 
-use segue_eval::bootstrap::Interval;
+use segue_report::number;
 use segue_report::{Estimate, Report, StepCurve, StepLine};
 
-use super::sentences::{heading, members, percent, sentences};
+use super::sentences::{heading, members_in_share, percent, sentences};
 use super::{FLOOR, FewShotCurve, Share, TARGET_ONLY, TRANSFER};
-use crate::study::PageOrigin;
-use segue_report::number;
+use crate::page::{PageOrigin, PictureLabels, difference_line, estimate, mean_line, picture};
 
 /// The page of curves, one for each target.
 pub fn page(curves: &[FewShotCurve], origin: PageOrigin) -> Report {
@@ -15,7 +14,7 @@ pub fn page(curves: &[FewShotCurve], origin: PageOrigin) -> Report {
     for curve in curves {
         for share in &curve.shares {
             let name = format!("{}, {}: experts by weight", curve.target, percent(share.percent));
-            provenance.push((name, members(share)));
+            provenance.push((name, members_in_share(share)));
         }
     }
     let seed = curves.first().map(|curve| curve.seed.to_string()).unwrap_or_default();
@@ -52,16 +51,9 @@ fn systems(curve: &FewShotCurve) -> StepCurve {
             let found = share.systems.iter().find(|system| system.name == name);
             found.map_or_else(Estimate::default, |system| estimate(&system.ndcg_at_10))
         };
-        StepLine {
-            name: name.to_owned(),
-            estimates: curve.shares.iter().map(estimate).collect(),
-            is_difference: false,
-        }
+        mean_line(name, curve.shares.iter().map(estimate).collect())
     };
-    StepCurve {
-        lines: [TRANSFER, TARGET_ONLY, FLOOR].map(line).into(),
-        ..frame(curve, heading(curve), "NDCG@10")
-    }
+    by_share(curve, heading(curve), "NDCG@10", [TRANSFER, TARGET_ONLY, FLOOR].map(line).into())
 }
 
 fn differences(curve: &FewShotCurve) -> StepCurve {
@@ -70,29 +62,14 @@ fn differences(curve: &FewShotCurve) -> StepCurve {
             let found = share.differences.iter().find(|difference| difference.against == name);
             found.map_or_else(Estimate::default, |found| estimate(&found.ndcg_at_10.difference))
         };
-        StepLine {
-            name: format!("over {name}"),
-            estimates: curve.shares.iter().map(estimate).collect(),
-            is_difference: true,
-        }
+        difference_line(format!("over {name}"), curve.shares.iter().map(estimate).collect())
     };
     let title = format!("{}: what the other domains add, paired", curve.target);
-    StepCurve {
-        lines: [TARGET_ONLY, FLOOR].map(line).into(),
-        ..frame(curve, title, "NDCG@10, all domains minus the other")
-    }
+    let height = "NDCG@10, all domains minus the other";
+    by_share(curve, title, height, [TARGET_ONLY, FLOOR].map(line).into())
 }
 
-fn frame(curve: &FewShotCurve, title: String, y_label: &str) -> StepCurve {
-    StepCurve {
-        title,
-        x_label: "share of users revealed".to_owned(),
-        y_label: y_label.to_owned(),
-        steps: curve.shares.iter().map(|share| percent(share.percent)).collect(),
-        lines: Vec::new(),
-    }
-}
-
-fn estimate(interval: &Interval) -> Estimate {
-    Estimate::new(interval.mean, interval.lo, interval.hi)
+fn by_share(curve: &FewShotCurve, title: String, height: &str, lines: Vec<StepLine>) -> StepCurve {
+    let labels = PictureLabels { title, steps: "share of users revealed", height };
+    picture(labels, curve.shares.iter().map(|share| percent(share.percent)).collect(), lines)
 }

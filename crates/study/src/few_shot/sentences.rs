@@ -1,10 +1,11 @@
 //! What a few-shot curve says, in sentences.
 
-use super::{FLOOR, FewShotCurve, Share, TARGET_ONLY};
-use crate::study::members_in_words;
 use segue::verdicts;
 use segue_report::number;
 use segue_report::{Sentence, Tone};
+
+use super::{FLOOR, FewShotCurve, Share, TARGET_ONLY};
+use crate::study::members_in_words;
 
 /// What was measured, in one line.
 pub fn heading(curve: &FewShotCurve) -> String {
@@ -22,8 +23,8 @@ pub fn percent(percent: f64) -> String {
     format!("{percent} %")
 }
 
-/// The experts of the blend of all domains.
-pub fn members(share: &Share) -> String {
+/// The experts of the blend of all domains with their weights, or that the floor is served.
+pub fn members_in_share(share: &Share) -> String {
     if share.serves_floor {
         return "the floor: nothing is proved to be better".to_owned();
     }

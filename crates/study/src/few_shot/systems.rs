@@ -2,24 +2,23 @@
 
 use segue::pipeline::{self, Fitted, Recipe};
 use segue::problem::Problem;
-use segue_data::{CaseSet, DomainIdx, ItemCatalog, Revealed, Split, TrainSet};
+use segue_data::{CaseSet, DomainIdx, ItemCatalog, Split, TrainSet, reveal};
 use segue_eval::bootstrap::Bootstrap;
 use segue_models::content::ContentConfig;
 use segue_models::window::WindowConfig;
 use segue_models::{ModelError, Query, Scope};
 use segue_recommend::DomainModel;
 use segue_recommend::Scratch;
-use serde::{Deserialize, Serialize};
-
-use segue_train::FitPlan;
-use segue_train::TrainError;
 use segue_train::domain_fit::refit_domain;
 use segue_train::floor::{Floor, FloorPart, Scale};
-use segue_train::judge::ndcg_of_model;
-use segue_train::judge::{Judge, paired_gain};
+use segue_train::judge::{Judge, ndcg_of_model, paired_gain};
 use segue_train::pseudo_labels::{PseudoEvidence, refit_with_pseudo_labels, try_pseudo_labels};
 use segue_train::session::Session;
 use segue_train::zero_shot::{ZeroShot, fit_zero_shot};
+use segue_train::{FitPlan, TrainError};
+use serde::{Deserialize, Serialize};
+
+use crate::study::judge_cases;
 
 /// Users with revealed valid cases below which the sources choose: intervals over fewer users are too narrow to be believed, and over one
 /// user have no width at all.
@@ -51,12 +50,20 @@ pub struct FewShotFit {
     pub model: DomainModel,
     /// What its settings and blend were chosen on.
     pub chosen_on: ChosenOn,
-    /// The choice, where the sources made it.
+    /// What the sources chose, where they did.
     pub zero_shot: Option<ZeroShot>,
     /// Served in place of the model where nothing proves that the model is better: the simple floor.
     pub floor: Option<Floor>,
     /// The model as it was chosen, fitted on train; `None` where the sources chose.
     on_train: Option<DomainModel>,
+}
+
+/// What trying pseudo-labels gave.
+pub struct LabelsTried {
+    /// The fit with labels; `None` where valid refused them, so that the old one stays.
+    pub with: Option<FewShotFit>,
+    /// What valid said.
+    pub evidence: PseudoEvidence,
 }
 
 impl FewShotFit {
@@ -69,10 +76,25 @@ impl FewShotFit {
     }
 }
 
-/// The split of what is revealed; the test cases stay those of `whole`.
-pub fn revealed_split(whole: &Split, revealed: Revealed) -> Split {
-    let Revealed { train, train_valid, valid } = revealed;
-    Split { train, train_valid, valid, test: whole.test.clone(), description: whole.description.clone() }
+/// A problem's split of which only the events of these users are known in the target; of the other domains all is known. The test cases
+/// stay whole.
+pub fn revealed_split(problem: &Problem<'_>, rows: &[u32]) -> Split {
+    let is_known = is_among(rows);
+    let revealed = reveal(problem.split, problem.items, problem.target, |row, _| is_known(row));
+    Split {
+        train: revealed.train,
+        train_valid: revealed.train_valid,
+        valid: revealed.valid,
+        test: problem.split.test.clone(),
+        description: problem.split.description.clone(),
+    }
+}
+
+/// Whether a row is among `rows`.
+pub(super) fn is_among(rows: &[u32]) -> impl Fn(u32) -> bool + use<> {
+    let mut sorted = rows.to_vec();
+    sorted.sort_unstable();
+    move |row| sorted.binary_search(&row).is_ok()
 }
 
 impl<'a> FewShot<'a> {
@@ -84,52 +106,23 @@ impl<'a> FewShot<'a> {
     /// The blend of all domains. With too few valid cases the sources choose.
     ///
     /// # Errors
-    /// As [`fit_domain`] and [`fit_zero_shot`].
+    /// As [`pipeline::fit`] and [`fit_zero_shot`].
     pub fn fit_transfer(&self, session: Session<'_>) -> Result<FewShotFit, TrainError> {
         let plan = FitPlan { use_sources: true, ..self.recipe.plan.clone() };
-        if let Some(judge) = self.judge()? {
-            return self.fit_on_valid(&plan, &judge, session);
+        match self.judge()? {
+            Some(judge) => self.fit_on_valid(plan, &judge, session),
+            None => self.fit_on_sources(&plan, session),
         }
-        let valid = &self.problem.split.valid.0;
-        let sources: Vec<(DomainIdx, &CaseSet)> = (0..self.problem.items.n_domains() as u16)
-            .map(DomainIdx)
-            .filter(|&domain| domain != self.problem.target)
-            .map(|domain| (domain, valid))
-            .collect();
-        let (zero_shot, mut model) = fit_zero_shot(
-            &plan,
-            self.problem.material(),
-            (&sources, self.problem.rule),
-            self.problem.target,
-            session,
-        )?;
-        if self.recipe.refit {
-            model = refit_domain(&model, self.problem.refit_material(), plan.seed, session)?;
-        }
-        // What other domains chose is for when nothing is known here. With a few events and too few cases to prove anything, the
-        // recipe that needs no choice is the safer one.
-        let inside = self.problem.items.range(self.problem.target);
-        let has_events = self
-            .problem
-            .split
-            .train_valid
-            .sequences
-            .events()
-            .iter()
-            .any(|event| inside.contains(&event.item.at()));
-        let floor = if has_events { Some(self.fit_floor()?) } else { None };
-        let chosen_on = ChosenOn::Sources;
-        Ok(FewShotFit { model, chosen_on, zero_shot: Some(zero_shot), floor, on_train: None })
     }
 
     /// The blend of the target's own events; `None` with too few valid cases, since nothing can be chosen then.
     ///
     /// # Errors
-    /// As [`fit_domain`].
+    /// As [`pipeline::fit`].
     pub fn fit_target_only(&self, session: Session<'_>) -> Result<Option<FewShotFit>, TrainError> {
         let plan = FitPlan { use_sources: false, ..self.recipe.plan.clone() };
         let Some(judge) = self.judge()? else { return Ok(None) };
-        self.fit_on_valid(&plan, &judge, session).map(Some)
+        self.fit_on_valid(plan, &judge, session).map(Some)
     }
 
     /// The simple floor: what follows what in the target, and words in common, with fixed settings and weights.
@@ -137,17 +130,15 @@ impl<'a> FewShot<'a> {
     /// # Errors
     /// When a part fails for another reason than that it has nothing to read.
     pub fn fit_floor(&self) -> Result<Floor, TrainError> {
-        self.floor_of(if self.recipe.refit {
-            &self.problem.split.train_valid
-        } else {
-            &self.problem.split.train
-        })
+        let split = self.problem.split;
+        self.floor_on(if self.recipe.refit { &split.train_valid } else { &split.train })
     }
 
-    fn floor_of(&self, train: &TrainSet) -> Result<Floor, TrainError> {
-        match Floor::fit(&floor_parts(), train, self.problem.items, self.problem.target) {
+    fn floor_on(&self, train: &TrainSet) -> Result<Floor, TrainError> {
+        let Problem { items, target, .. } = self.problem;
+        match Floor::fit(&floor_parts(), train, items, target) {
             Err(TrainError::Model { source: ModelError::StandsAside { .. }, .. }) => {
-                Floor::fit(&floor_parts()[..1], train, self.problem.items, self.problem.target)
+                Floor::fit(&floor_parts()[..1], train, items, target)
             }
             other => other,
         }
@@ -155,11 +146,11 @@ impl<'a> FewShot<'a> {
 
     fn fit_on_valid(
         &self,
-        plan: &FitPlan,
+        plan: FitPlan,
         judge: &Judge<'_>,
         session: Session<'_>,
     ) -> Result<FewShotFit, TrainError> {
-        let recipe = Recipe { plan: plan.clone(), pseudo_labels: false, ..self.recipe.clone() };
+        let recipe = Recipe { plan, pseudo_labels: false, ..self.recipe.clone() };
         let Fitted { chosen, served } = pipeline::fit(&self.problem, &recipe, judge, session)?;
         let chosen = chosen.fit.model;
         let floor = self.floor_unless_beaten(&chosen, judge)?;
@@ -167,8 +158,29 @@ impl<'a> FewShot<'a> {
         Ok(FewShotFit { model: served, chosen_on, zero_shot: None, floor, on_train })
     }
 
+    /// The one pipeline chooses on the target's valid cases. Here these are too few, so that other domains' choice is carried over.
+    fn fit_on_sources(&self, plan: &FitPlan, session: Session<'_>) -> Result<FewShotFit, TrainError> {
+        let Problem { items, target, split, rule, .. } = self.problem;
+        let valid = &split.valid.0;
+        let others = (0..items.n_domains() as u16).map(DomainIdx).filter(|&domain| domain != target);
+        let sources: Vec<(DomainIdx, &CaseSet)> = others.map(|domain| (domain, valid)).collect();
+        let material = self.problem.material();
+        let (zero_shot, mut model) = fit_zero_shot(plan, material, (&sources, rule), target, session)?;
+        if self.recipe.refit {
+            model = refit_domain(&model, self.problem.refit_material(), plan.seed, session)?;
+        }
+        // What other domains chose is for when nothing is known here. With a few events and too few cases to prove anything, the
+        // recipe that needs no choice is the safer one.
+        let inside = items.range(target);
+        let mut events = split.train_valid.sequences.events().iter();
+        let has_events = events.any(|event| inside.contains(&event.item.at()));
+        let floor = if has_events { Some(self.fit_floor()?) } else { None };
+        let chosen_on = ChosenOn::Sources;
+        Ok(FewShotFit { model, chosen_on, zero_shot: Some(zero_shot), floor, on_train: None })
+    }
+
     /// Tries pseudo-labels for the hidden users in a fit of [`FewShot::fit_transfer`]. `None` where the target has too few valid cases
-    /// to prove anything; without a fit where valid refused them, so that the old one stays.
+    /// to prove anything.
     ///
     /// # Errors
     /// As [`try_pseudo_labels`].
@@ -176,20 +188,21 @@ impl<'a> FewShot<'a> {
         &self,
         fit: &FewShotFit,
         session: Session<'_>,
-    ) -> Result<Option<(Option<FewShotFit>, PseudoEvidence)>, TrainError> {
+    ) -> Result<Option<LabelsTried>, TrainError> {
         let (Some(judge), Some(chosen)) = (self.judge()?, &fit.on_train) else { return Ok(None) };
-        let (with, evidence) =
-            try_pseudo_labels(&self.recipe.plan, (self.problem.material(), chosen), &judge, session)?;
-        let Some((with, threshold)) = with.zip(evidence.kept) else { return Ok(Some((None, evidence))) };
+        let (plan, material) = (&self.recipe.plan, self.problem.material());
+        let (with, evidence) = try_pseudo_labels(plan, (material, chosen), &judge, session)?;
+        let Some((with, threshold)) = with.zip(evidence.kept) else {
+            return Ok(Some(LabelsTried { with: None, evidence }));
+        };
         let floor = self.floor_unless_beaten(&with, &judge)?;
         let mut model = with.clone();
         if self.recipe.refit {
             let material = self.problem.refit_material();
-            model =
-                refit_with_pseudo_labels(&fit.model, threshold, material, (self.recipe.plan.seed, session))?;
+            model = refit_with_pseudo_labels(&fit.model, threshold, material, (plan.seed, session))?;
         }
-        let fit = FewShotFit { model, floor, on_train: Some(with), ..fit.clone() };
-        Ok(Some((Some(fit), evidence)))
+        let with = FewShotFit { model, floor, on_train: Some(with), ..fit.clone() };
+        Ok(Some(LabelsTried { with: Some(with), evidence }))
     }
 
     fn floor_unless_beaten(
@@ -200,15 +213,15 @@ impl<'a> FewShot<'a> {
         if self.beats_floor(model, judge)? { Ok(None) } else { self.fit_floor().map(Some) }
     }
 
-    // Whether a model fitted on train is better than the floor on valid, beyond doubt.
+    /// Whether a model fitted on train is better than the floor on valid, beyond doubt.
     fn beats_floor(&self, model: &DomainModel, judge: &Judge<'_>) -> Result<bool, TrainError> {
-        let floor = self.floor_of(&self.problem.split.train)?;
-        let ours = ndcg_of_model(model, &self.recipe.plan, judge)?;
-        let theirs =
-            judge.metric_values(self.recipe.plan.objective, |query: &Query<'_>, scores: &mut [f32]| {
-                floor.score(query, self.problem.items, scores);
-            })?;
-        let bootstrap = Bootstrap { seed: self.recipe.plan.seed, ..Bootstrap::default() };
+        let plan = &self.recipe.plan;
+        let floor = self.floor_on(&self.problem.split.train)?;
+        let ours = ndcg_of_model(model, plan, judge)?;
+        let theirs = judge.metric_values(plan.objective, |query: &Query<'_>, scores: &mut [f32]| {
+            floor.score(query, self.problem.items, scores);
+        })?;
+        let bootstrap = Bootstrap { seed: plan.seed, ..Bootstrap::default() };
         Ok(paired_gain(&ours, &theirs, judge.users(), bootstrap)?.lo > 0.0)
     }
 
@@ -216,7 +229,7 @@ impl<'a> FewShot<'a> {
         self.problem.split.valid.0.of_domain(self.problem.target)
     }
 
-    // `None` where there is too little to choose by.
+    /// The valid cases; `None` where they are too few to choose by.
     fn judge(&self) -> Result<Option<Judge<'a>>, TrainError> {
         let cases = self.valid();
         let mut users: Vec<u32> = cases.cases().iter().map(|case| case.row).collect();
@@ -225,18 +238,11 @@ impl<'a> FewShot<'a> {
         if users.len() < FEWEST_USERS_TO_CHOOSE_BY {
             return Ok(None);
         }
-        Judge::new(
-            &cases,
-            self.problem.items,
-            self.problem.target,
-            self.problem.rule.mask,
-            self.problem.rule.sampled,
-        )
-        .map(Some)
+        judge_cases(&self.problem, &cases).map(Some)
     }
 }
 
-// The recipe that the published tables are given as a floor (`window+text`), with the defaults of the two experts.
+/// The recipe that the published tables are given as a floor (`window+text`), with the defaults of the two experts.
 fn floor_parts() -> [FloorPart; 2] {
     let part = |scale: Scale| FloorPart {
         weight: 1.0,

@@ -4,10 +4,9 @@ use rayon::prelude::*;
 use segue_eval::bootstrap::{Bootstrap, Interval};
 use segue_models::sequence::TokenEffect;
 use segue_models::{Expert, TokenKind};
-use serde::Serialize;
-
 use segue_train::TrainError;
 use segue_train::judge::Judge;
+use serde::Serialize;
 
 /// Whose tokens are taken away in a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -64,7 +63,7 @@ pub struct TokenCounts {
 /// with two tokens.
 ///
 /// # Errors
-/// When a case cannot be resampled.
+/// When the cases cannot be resampled.
 pub fn faithfulness(
     expert: &Expert,
     judge: &Judge<'_>,
@@ -73,32 +72,48 @@ pub fn faithfulness(
 ) -> Result<Option<Faithfulness>, TrainError> {
     let effects: Vec<Vec<TokenEffect>> =
         (0..judge.n_cases()).into_par_iter().map(|at| effects_of(expert, judge, tested, at)).collect();
-    let (mut agreed, mut users) = (Vec::new(), Vec::new());
-    let mut tokens: Vec<TokenCounts> = Vec::new();
-    let (mut n_left_out, mut n_none_missed) = (0, 0);
+    let mut tally = Tally::default();
     for (effects, &user) in effects.iter().zip(judge.users()) {
-        let (Some(heaviest), true) = (largest(effects, |effect| effect.weight), effects.len() > 1) else {
-            n_left_out += 1;
-            continue;
-        };
-        let missed = largest(effects, |effect| effect.effect).filter(|most| most.effect > 0.0);
-        let is_both = missed.is_some_and(|missed| missed.token == heaviest.token);
-        n_none_missed += usize::from(missed.is_none());
-        agreed.push(f64::from(u8::from(is_both)));
-        users.push(user);
-        let counts = counts_of(&mut tokens, heaviest.token);
-        counts.n_weighs_most += 1;
-        counts.n_both += usize::from(is_both);
-        if let Some(missed) = missed {
-            counts_of(&mut tokens, missed.token).n_missed_most += 1;
-        }
+        tally.add(effects, user);
     }
-    if agreed.is_empty() {
+    if tally.agreed.is_empty() {
         return Ok(None);
     }
+    let Tally { agreed, users, mut tokens, n_left_out, n_none_missed } = tally;
     tokens.sort_by_key(|counts| counts.token);
     let share = bootstrap.means_by_user(&[&agreed], &users)?[0];
     Ok(Some(Faithfulness { tested, share, n_left_out, n_none_missed, tokens }))
+}
+
+/// Counts over cases.
+#[derive(Default)]
+struct Tally {
+    /// 1 where the token that weighs most is missed most, else 0; and whose case it is.
+    agreed: Vec<f64>,
+    users: Vec<u32>,
+    tokens: Vec<TokenCounts>,
+    n_left_out: usize,
+    n_none_missed: usize,
+}
+
+impl Tally {
+    fn add(&mut self, effects: &[TokenEffect], user: u32) {
+        let (Some(heaviest), true) = (largest(effects, |effect| effect.weight), effects.len() > 1) else {
+            self.n_left_out += 1;
+            return;
+        };
+        let missed = largest(effects, |effect| effect.effect).filter(|most| most.effect > 0.0);
+        let is_both = missed.is_some_and(|missed| missed.token == heaviest.token);
+        self.n_none_missed += usize::from(missed.is_none());
+        self.agreed.push(f64::from(u8::from(is_both)));
+        self.users.push(user);
+        let counts = counts_of(&mut self.tokens, heaviest.token);
+        counts.n_weighs_most += 1;
+        counts.n_both += usize::from(is_both);
+        if let Some(missed) = missed {
+            counts_of(&mut self.tokens, missed.token).n_missed_most += 1;
+        }
+    }
 }
 
 fn effects_of(expert: &Expert, judge: &Judge<'_>, tested: Tested, at: usize) -> Vec<TokenEffect> {
@@ -117,7 +132,7 @@ fn effects_of(expert: &Expert, judge: &Judge<'_>, tested: Tested, at: usize) -> 
     expert.token_effects(&query, item)
 }
 
-// The first of equals.
+/// The first of equals.
 fn largest(effects: &[TokenEffect], value: impl Fn(&TokenEffect) -> f32) -> Option<&TokenEffect> {
     effects.iter().reduce(|best, next| if value(next) > value(best) { next } else { best })
 }

@@ -2,26 +2,42 @@
 
 use std::collections::BTreeMap;
 
-use crate::ablation::part::Part;
-use crate::fusion::tokens::{fit_joint, tokens_of};
 use anyhow::{Context, Result};
+use segue::failure::usage;
+use segue::pipeline::Recipe;
 use segue_models::{ExpertKind, TokenKind};
 use segue_recommend::DomainModel;
-use segue_train::FitPlan;
-use segue_train::Judge;
+use segue_train::{FitPlan, Judge};
 
+use super::tokens::{fit_joint, tokens_of};
+use crate::ablation::Part;
 use crate::study::Study;
-use segue::failure::usage;
 
-/// Models by their tokens and by how far their seed is from the study's: as fitted on train, and as served.
-pub struct Fits<'s, 'a> {
+/// One model, as it was chosen and as it would be served.
+#[derive(Clone)]
+pub(super) struct JointFit {
+    /// Fitted on train: what valid judges.
+    pub(super) chosen: DomainModel,
+    /// Fitted again where the recipe asks for it: what test judges.
+    pub(super) served: DomainModel,
+}
+
+/// Which model: its tokens, and how far its seed is from the study's.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    tokens: Vec<TokenKind>,
+    seed_offset: u64,
+}
+
+/// Trains models, and keeps them.
+pub(super) struct Fits<'s, 'a> {
     study: &'s Study<'a>,
     valid: &'s Judge<'a>,
-    models: BTreeMap<(Vec<TokenKind>, u64), (DomainModel, DomainModel)>,
+    models: BTreeMap<Key, JointFit>,
 }
 
 /// Refuses data with less than two modalities.
-pub fn check(study: &Study<'_>) -> Result<()> {
+pub(super) fn check(study: &Study<'_>) -> Result<()> {
     let mut plan = FitPlan { experts: vec![ExpertKind::Joint], ..study.plan().clone() };
     // Tags are no token.
     plan.joint.fusion.tags = false;
@@ -40,41 +56,42 @@ pub fn check(study: &Study<'_>) -> Result<()> {
 }
 
 impl<'s, 'a> Fits<'s, 'a> {
-    pub fn new(study: &'s Study<'a>, valid: &'s Judge<'a>) -> Self {
+    pub(super) fn new(study: &'s Study<'a>, valid: &'s Judge<'a>) -> Self {
         Self { study, valid, models: BTreeMap::new() }
     }
 
     /// Trains the model that fuses all tokens of the recipe; those that the target's items have.
-    pub fn fused(&mut self) -> Result<Vec<TokenKind>> {
-        let asked = self.study.plan().joint.fusion.tokens.clone();
-        let pair = self.fit(&asked, 0)?;
-        let tokens = tokens_of(&pair.0).to_vec();
-        self.models.insert((tokens.clone(), 0), pair);
+    pub(super) fn fused(&mut self) -> Result<Vec<TokenKind>> {
+        let wanted = self.study.plan().joint.fusion.tokens.clone();
+        let fit = self.fit(&wanted, 0)?;
+        let tokens = tokens_of(&fit.chosen).to_vec();
+        self.models.insert(Key { tokens: tokens.clone(), seed_offset: 0 }, fit);
         Ok(tokens)
     }
 
     /// The model of these tokens.
-    pub fn of(&mut self, tokens: &[TokenKind]) -> Result<&(DomainModel, DomainModel)> {
-        self.again(tokens, 0)
+    pub(super) fn of(&mut self, tokens: &[TokenKind]) -> Result<&JointFit> {
+        self.with_seed(tokens, 0)
     }
 
     /// The model of these tokens whose seed is so far from the study's.
-    pub fn again(&mut self, tokens: &[TokenKind], off: u64) -> Result<&(DomainModel, DomainModel)> {
-        let key = (tokens.to_vec(), off);
+    pub(super) fn with_seed(&mut self, tokens: &[TokenKind], seed_offset: u64) -> Result<&JointFit> {
+        let key = Key { tokens: tokens.to_vec(), seed_offset };
         if !self.models.contains_key(&key) {
-            let pair = self.fit(tokens, off)?;
-            self.models.insert(key.clone(), pair);
+            let fit = self.fit(tokens, seed_offset)?;
+            self.models.insert(key.clone(), fit);
         }
-        self.models.get(&key).context("it was just put there")
+        self.models.get(&key).context("it was just inserted")
     }
 
-    fn fit(&self, tokens: &[TokenKind], off: u64) -> Result<(DomainModel, DomainModel)> {
+    fn fit(&self, tokens: &[TokenKind], seed_offset: u64) -> Result<JointFit> {
         let Self { study, valid, .. } = self;
-        let what = format!("{}: {}", study.target_name(), super::names(tokens));
-        let plan = FitPlan { seed: study.plan().seed.wrapping_add(off), ..study.plan().clone() };
-        let fitted =
-            study.watched(&what, |session| fit_joint(tokens, &plan, study.material(), valid, session))?;
-        let served = if study.recipe.refit { study.refitted(&fitted)? } else { fitted.clone() };
-        Ok((fitted, served))
+        let task = format!("{}: {}", study.target_name(), super::names(tokens));
+        let plan = FitPlan { seed: study.plan().seed.wrapping_add(seed_offset), ..study.plan().clone() };
+        let recipe = Recipe { plan, ..study.recipe.clone() };
+        let chosen =
+            study.watched(&task, |session| fit_joint(&study.problem, &recipe, tokens, valid, session))?;
+        let served = study.served(&chosen)?;
+        Ok(JointFit { chosen, served })
     }
 }

@@ -1,18 +1,13 @@
 //! What fusion by self-attention is worth beside a blend of single modalities, and whether the weights it shows are true.
 
+mod tokens;
+mod faithfulness;
 mod fits;
-pub mod tokens;
-pub mod faithfulness;
 mod page;
 mod sentences;
 
-pub use page::page;
-pub use sentences::{heading, sentences};
-
-use crate::fusion::faithfulness::{Faithfulness, Tested, faithfulness, weights_sum};
-use crate::fusion::tokens::{blend_late, with_members};
 use anyhow::{Context, Result};
-use segue_eval::bootstrap::{Bootstrap, Interval};
+use segue_eval::bootstrap::Interval;
 use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::Comparison;
 use segue_models::{Expert, TokenKind};
@@ -20,8 +15,13 @@ use segue_recommend::{Blend, DomainModel};
 use segue_train::Judge;
 use serde::Serialize;
 
-use self::fits::Fits;
+pub use faithfulness::{Faithfulness, Tested, TokenCounts, faithfulness, weights_sum};
+pub use page::page;
+pub use sentences::{heading, sentences};
+pub use tokens::{blend_late, fit_joint, tokens_of, with_members};
+
 use crate::study::{Study, rank_model};
+use fits::{Fits, JointFit};
 
 /// Share of the cases in which the weights must say what the expert misses most.
 const FAITHFUL_MIN: f64 = 0.9;
@@ -33,43 +33,57 @@ const SUM_TOLERANCE: f32 = 1e-5;
 /// The study of one target.
 #[derive(Debug, Serialize)]
 pub struct FusionTable {
+    /// Name of the target.
     pub target: String,
+    /// How the events were cut, in words.
     pub split: String,
+    /// Seed of the fits and the intervals.
     pub seed: u64,
     /// Whether test was measured on models fitted on train and valid.
     pub refit: bool,
+    /// Cases on which everything was chosen.
     pub n_valid_cases: usize,
+    /// Cases on which nothing was chosen.
     pub n_test_cases: usize,
     /// What the fused model fuses.
     pub tokens: Vec<TokenKind>,
-    /// The fused model, those of one modality, the late blend of those.
+    /// The fused model, those of one modality, the late blend of those, the blend of fused ones.
     pub models: Vec<ModelRow>,
-    /// Weight of each model of one modality in the late blend.
+    /// Weight of each model of one modality in the late blend, by its name.
     pub late_weights: Vec<(String, f32)>,
     /// Fused minus late blend.
-    pub over_late: Pair,
+    pub over_late: PairedDifference,
     /// As many fused models as the late blend has, of neighboring seeds and blended like those, minus the late blend.
-    pub alike_over_late: Pair,
-    /// Fused minus the model of one modality that is best on valid, with its name.
-    pub over_best: (String, Pair),
+    pub alike_over_late: PairedDifference,
+    /// The name of the model of one modality that is best on valid, and fused minus that one.
+    pub over_best: (String, PairedDifference),
+    /// Whether weights sum to 1.
     pub weights: WeightsCheck,
-    pub faithful: Vec<Faithful>,
-    pub missing: Vec<Missing>,
+    /// Whether the largest weight says what is missed most, for each item that was tested.
+    pub faithful: Vec<FaithfulnessCheck>,
+    /// Each modality that can be missing.
+    pub missing: Vec<MissingToken>,
+    /// What all this says, in sentences.
     pub verdicts: Vec<String>,
 }
 
 /// NDCG@10 of a model.
 #[derive(Debug, Serialize)]
 pub struct ModelRow {
+    /// What it fuses or blends, in words.
     pub name: String,
+    /// NDCG@10 on valid.
     pub valid: Interval,
+    /// NDCG@10 on test.
     pub test: Interval,
 }
 
-/// A paired difference of NDCG@10.
+/// A difference of NDCG@10, paired by case.
 #[derive(Debug, Serialize)]
-pub struct Pair {
+pub struct PairedDifference {
+    /// On valid.
     pub on_valid: Comparison,
+    /// On test.
     pub on_test: Comparison,
 }
 
@@ -80,12 +94,14 @@ pub struct WeightsCheck {
     pub n_items: usize,
     /// The furthest that one's sum is from 1.
     pub furthest_from_one: f32,
+    /// Whether that is within rounding.
     pub passes: bool,
 }
 
 /// Whether the largest weight says what is missed most.
 #[derive(Debug, Serialize)]
-pub struct Faithful {
+pub struct FaithfulnessCheck {
+    /// How often it does.
     #[serde(flatten)]
     pub measured: Faithfulness,
     /// Whether the share reaches the bar.
@@ -94,7 +110,8 @@ pub struct Faithful {
 
 /// One modality missing.
 #[derive(Debug, Serialize)]
-pub struct Missing {
+pub struct MissingToken {
+    /// The modality.
     pub token: TokenKind,
     /// What it added: the fused model minus one trained without it.
     pub gain: Comparison,
@@ -106,11 +123,12 @@ pub struct Missing {
     pub passes: Option<bool>,
 }
 
-/// A model with its rankings of the valid and the test cases: as fitted on train, and as served.
+/// A model with the ranks of its chosen form on valid and of its served form on test.
 struct Ranked {
     name: String,
-    models: (DomainModel, DomainModel),
-    ranks: [Rankings; 2],
+    models: JointFit,
+    on_valid: Rankings,
+    on_test: Rankings,
 }
 
 /// What models are ranked on.
@@ -120,79 +138,109 @@ struct Cases<'s, 'a> {
     test: Judge<'a>,
 }
 
+/// All models of a study that are compared as wholes.
+struct Models {
+    tokens: Vec<TokenKind>,
+    fused: Ranked,
+    singles: Vec<Ranked>,
+    late: Ranked,
+    alike: Ranked,
+}
+
 /// Trains, blends and checks.
-pub fn study(study: &Study<'_>) -> Result<FusionTable> {
+///
+/// # Errors
+/// When the data have less than two modalities, the target has no case, or a model cannot be trained.
+pub fn measure(study: &Study<'_>) -> Result<FusionTable> {
     fits::check(study)?;
     let cases = Cases { study, valid: study.problem.valid()?, test: study.problem.test()? };
     let mut fits = Fits::new(study, &cases.valid);
-    let tokens = fits.fused()?;
-    let fused = cases.rank(format!("fused: {}", names(&tokens)), fits.of(&tokens)?.clone())?;
-    let mut singles = Vec::new();
-    for tokens in singles_of(&tokens) {
-        singles.push(cases.rank(names(&tokens), fits.of(&tokens)?.clone())?);
-    }
-    let mut alike = Vec::new();
-    for off in 0..singles.len() as u64 {
-        alike.push(cases.rank("fused".to_owned(), fits.again(&tokens, off)?.clone())?);
-    }
-    let late = cases.blend("late blend of these".to_owned(), &singles)?;
-    let alike = cases.blend(format!("blend of {} fused", singles.len()), &alike)?;
-    let best = cases.best_on_valid(&singles)?;
-    let expert = fused.models.1.experts.first().context("the fused model has one expert")?;
-    let late_weights = late.models.0.blend.members.iter().map(|member| member.warm);
-    let models = std::iter::once(&fused).chain(&singles).chain([&late, &alike]);
-    let mut table = FusionTable {
-        target: study.target_name().to_owned(),
-        split: study.problem.split.description.clone(),
-        seed: study.plan().seed,
-        refit: study.recipe.refit,
-        n_valid_cases: cases.valid.n_cases(),
-        n_test_cases: cases.test.n_cases(),
-        models: models.map(|model| cases.row(model)).collect::<Result<_>>()?,
-        late_weights: singles.iter().map(|single| single.name.clone()).zip(late_weights).collect(),
-        over_late: cases.pair(&fused, &late)?,
-        alike_over_late: cases.pair(&alike, &late)?,
-        over_best: (best.name.clone(), cases.pair(&fused, best)?),
-        weights: check_weights(expert, fused.models.1.n_candidates()),
-        faithful: check_faithful(study, expert, &cases.test)?,
-        missing: cases.missing(&mut fits, (&tokens, &fused))?,
-        tokens,
-        verdicts: Vec::new(),
-    };
-    table.verdicts = sentences::sentences(&table).into_iter().map(|sentence| sentence.text).collect();
+    let models = Models::train(&cases, &mut fits)?;
+    let missing = cases.missing(&mut fits, &models.tokens, &models.fused)?;
+    let mut table = models.table(&cases, missing)?;
+    table.verdicts = sentences(&table).into_iter().map(|sentence| sentence.text).collect();
     Ok(table)
 }
 
+impl Models {
+    fn train(cases: &Cases<'_, '_>, fits: &mut Fits<'_, '_>) -> Result<Self> {
+        let tokens = fits.fused()?;
+        let fused = cases.rank(format!("fused: {}", names(&tokens)), fits.of(&tokens)?.clone())?;
+        let mut singles = Vec::new();
+        for tokens in singles_of(&tokens) {
+            singles.push(cases.rank(names(&tokens), fits.of(&tokens)?.clone())?);
+        }
+        let mut alike = Vec::new();
+        for seed_offset in 0..singles.len() as u64 {
+            alike.push(cases.rank("fused".to_owned(), fits.with_seed(&tokens, seed_offset)?.clone())?);
+        }
+        let late = cases.blend("late blend of these".to_owned(), &singles)?;
+        let alike = cases.blend(format!("blend of {} fused", singles.len()), &alike)?;
+        Ok(Self { tokens, fused, singles, late, alike })
+    }
+
+    fn table(self, cases: &Cases<'_, '_>, missing: Vec<MissingToken>) -> Result<FusionTable> {
+        let Self { tokens, fused, singles, late, alike } = self;
+        let study = cases.study;
+        let best = cases.best_on_valid(&singles)?;
+        let served = &fused.models.served;
+        let expert = served.experts.first().context("the fused model has one expert")?;
+        let late_weights = late.models.chosen.blend.members.iter().map(|member| member.warm);
+        let models = std::iter::once(&fused).chain(&singles).chain([&late, &alike]);
+        Ok(FusionTable {
+            target: study.target_name().to_owned(),
+            split: study.problem.split.description.clone(),
+            seed: study.plan().seed,
+            refit: study.recipe.refit,
+            n_valid_cases: cases.valid.n_cases(),
+            n_test_cases: cases.test.n_cases(),
+            models: models.map(|model| cases.row(model)).collect::<Result<_>>()?,
+            late_weights: singles.iter().map(|single| single.name.clone()).zip(late_weights).collect(),
+            over_late: cases.difference(&fused, &late)?,
+            alike_over_late: cases.difference(&alike, &late)?,
+            over_best: (best.name.clone(), cases.difference(&fused, best)?),
+            weights: check_weights(expert, served.n_candidates()),
+            faithful: check_faithful(study, expert, &cases.test)?,
+            missing,
+            tokens,
+            verdicts: Vec::new(),
+        })
+    }
+}
+
 impl Cases<'_, '_> {
-    fn rank(&self, name: String, models: (DomainModel, DomainModel)) -> Result<Ranked> {
-        let ranks = [rank_model(&self.valid, &models.0)?, rank_model(&self.test, &models.1)?];
-        Ok(Ranked { name, models, ranks })
+    fn rank(&self, name: String, models: JointFit) -> Result<Ranked> {
+        let on_valid = rank_model(&self.valid, &models.chosen)?;
+        let on_test = rank_model(&self.test, &models.served)?;
+        Ok(Ranked { name, models, on_valid, on_test })
     }
 
     fn row(&self, model: &Ranked) -> Result<ModelRow> {
-        let valid = self.study.ndcg(&self.valid, &model.ranks[0])?;
-        Ok(ModelRow { name: model.name.clone(), valid, test: self.study.ndcg(&self.test, &model.ranks[1])? })
+        let valid = self.study.ndcg(&self.valid, &model.on_valid)?;
+        Ok(ModelRow { name: model.name.clone(), valid, test: self.study.ndcg(&self.test, &model.on_test)? })
     }
 
-    fn pair(&self, ours: &Ranked, theirs: &Ranked) -> Result<Pair> {
-        let on_valid = self.study.difference(&self.valid, &ours.ranks[0], &theirs.ranks[0])?;
-        Ok(Pair { on_valid, on_test: self.study.difference(&self.test, &ours.ranks[1], &theirs.ranks[1])? })
+    fn difference(&self, ours: &Ranked, theirs: &Ranked) -> Result<PairedDifference> {
+        let on_valid = self.study.difference(&self.valid, &ours.on_valid, &theirs.on_valid)?;
+        let on_test = self.study.difference(&self.test, &ours.on_test, &theirs.on_test)?;
+        Ok(PairedDifference { on_valid, on_test })
     }
 
-    // Weights chosen on valid, on the models as fitted on train.
+    /// Weights are chosen on valid, on the models as fitted on train.
     fn blend(&self, name: String, members: &[Ranked]) -> Result<Ranked> {
-        let fitted: Vec<DomainModel> = members.iter().map(|member| member.models.0.clone()).collect();
-        let served: Vec<DomainModel> = members.iter().map(|member| member.models.1.clone()).collect();
-        let late = blend_late(&fitted, self.study.plan(), &self.valid)?;
-        let late_served = with_members(&late, &served);
-        self.rank(name, (late, late_served))
+        let all = |form: fn(&JointFit) -> &DomainModel| -> Vec<DomainModel> {
+            members.iter().map(|member| form(&member.models).clone()).collect()
+        };
+        let chosen = blend_late(&all(|fit| &fit.chosen), self.study.plan(), &self.valid)?;
+        let served = with_members(&chosen, &all(|fit| &fit.served));
+        self.rank(name, JointFit { chosen, served })
     }
 
-    // The first of equals.
+    /// The first of equals.
     fn best_on_valid<'r>(&self, singles: &'r [Ranked]) -> Result<&'r Ranked> {
         let mut best: Option<(f64, &Ranked)> = None;
         for single in singles {
-            let mean = self.study.ndcg(&self.valid, &single.ranks[0])?.mean;
+            let mean = self.study.ndcg(&self.valid, &single.on_valid)?.mean;
             if best.is_none_or(|(top, _)| mean > top) {
                 best = Some((mean, single));
             }
@@ -200,27 +248,29 @@ impl Cases<'_, '_> {
         Ok(best.context("nothing to fuse")?.1)
     }
 
-    // Each modality away from all items at test time, and a model that never had it.
+    /// Each modality away from all items at test time, and a model that never had it.
     fn missing(
         &self,
         fits: &mut Fits<'_, '_>,
-        (tokens, fused): (&[TokenKind], &Ranked),
-    ) -> Result<Vec<Missing>> {
+        tokens: &[TokenKind],
+        fused: &Ranked,
+    ) -> Result<Vec<MissingToken>> {
         let mut rows = Vec::new();
         for &token in tokens {
             let others: Vec<TokenKind> = tokens.iter().copied().filter(|other| *other != token).collect();
-            let expert = fused.models.1.experts.first().and_then(|expert| expert.without_token(token));
+            let served = &fused.models.served;
+            let expert = served.experts.first().and_then(|expert| expert.without_token(token));
             // Own vectors alone are not fused.
             let Some(expert) = expert.filter(|_| others.iter().any(|other| *other != TokenKind::Id)) else {
                 continue;
             };
             let blend = Blend::only(&[expert.id], 0);
-            let blind = DomainModel { experts: vec![expert], blend, ..fused.models.1.clone() };
-            let cost = self.over(&fused.ranks[1], &blind)?;
-            let gain = self.over(&fused.ranks[1], &fits.of(&others)?.1)?;
+            let blind = DomainModel { experts: vec![expert], blend, ..served.clone() };
+            let cost = self.over(&fused.on_test, &blind)?;
+            let gain = self.over(&fused.on_test, &fits.of(&others)?.served)?;
             let share = (gain.difference.mean > 0.0).then(|| cost.difference.mean / gain.difference.mean);
             let passes = share.filter(|_| gain.difference.lo > 0.0).map(|share| share <= COST_MAX);
-            rows.push(Missing { token, gain, cost, share, passes });
+            rows.push(MissingToken { token, gain, cost, share, passes });
         }
         Ok(rows)
     }
@@ -230,14 +280,15 @@ impl Cases<'_, '_> {
     }
 }
 
-// One modality each, beside the items' own vectors where the fused model has them.
+/// One modality each, beside the items' own vectors where the fused model has them.
 fn singles_of(tokens: &[TokenKind]) -> Vec<Vec<TokenKind>> {
     let own = tokens.contains(&TokenKind::Id).then_some(TokenKind::Id);
     let modalities = tokens.iter().filter(|token| **token != TokenKind::Id);
     modalities.map(|&token| std::iter::once(token).chain(own).collect()).collect()
 }
 
-pub fn names(tokens: &[TokenKind]) -> String {
+/// Tokens as people read them: `text + graph`.
+fn names(tokens: &[TokenKind]) -> String {
     tokens.iter().map(|token| token.name()).collect::<Vec<_>>().join(" + ")
 }
 
@@ -246,12 +297,11 @@ fn check_weights(expert: &Expert, n_candidates: usize) -> WeightsCheck {
     WeightsCheck { n_items, furthest_from_one, passes: furthest_from_one <= SUM_TOLERANCE }
 }
 
-fn check_faithful(study: &Study<'_>, expert: &Expert, test: &Judge<'_>) -> Result<Vec<Faithful>> {
-    let bootstrap = Bootstrap { seed: study.plan().seed, ..Bootstrap::default() };
+fn check_faithful(study: &Study<'_>, expert: &Expert, test: &Judge<'_>) -> Result<Vec<FaithfulnessCheck>> {
     let mut checked = Vec::new();
     for tested in Tested::ALL {
-        if let Some(measured) = faithfulness(expert, test, tested, bootstrap)? {
-            checked.push(Faithful { passes: measured.share.mean >= FAITHFUL_MIN, measured });
+        if let Some(measured) = faithfulness(expert, test, tested, study.bootstrap())? {
+            checked.push(FaithfulnessCheck { passes: measured.share.mean >= FAITHFUL_MIN, measured });
         }
     }
     Ok(checked)

@@ -1,11 +1,11 @@
 //! The study as a page.
 
 use segue_eval::bootstrap::Interval;
-use segue_report::{Estimate, Report, StepCurve, StepLine};
+use segue_report::{Report, StepCurve};
 
-use super::FusionTable;
 use super::sentences::{heading, sentences};
-use crate::study::PageOrigin;
+use super::{FusionTable, MissingToken, ModelRow};
+use crate::page::{PageOrigin, PictureLabels, difference_line, estimate, mean_line, picture};
 
 /// The page of fusion studies, one for each target.
 pub fn page(tables: &[FusionTable], origin: PageOrigin) -> Report {
@@ -24,34 +24,31 @@ pub fn page(tables: &[FusionTable], origin: PageOrigin) -> Report {
 }
 
 fn pictures(table: &FusionTable) -> [StepCurve; 2] {
-    let estimate = |interval: &Interval| Estimate::new(interval.mean, interval.lo, interval.hi);
-    let line = |name: &str, estimates: Vec<Estimate>, is_difference: bool| StepLine {
-        name: name.to_owned(),
-        estimates,
-        is_difference,
-    };
-    let models = StepCurve {
-        title: heading(table),
-        x_label: "model".to_owned(),
-        y_label: "NDCG@10".to_owned(),
-        steps: table.models.iter().map(|row| row.name.clone()).collect(),
-        lines: vec![
-            line("on test", table.models.iter().map(|row| estimate(&row.test)).collect(), false),
-            line("on valid", table.models.iter().map(|row| estimate(&row.valid)).collect(), false),
-        ],
-    };
-    let of = |rows: fn(&super::Missing) -> &Interval| {
-        table.missing.iter().map(|row| estimate(rows(row))).collect()
-    };
-    let missing = StepCurve {
+    [models(table), missing(table)]
+}
+
+fn models(table: &FusionTable) -> StepCurve {
+    let estimates =
+        |on: fn(&ModelRow) -> &Interval| table.models.iter().map(|row| estimate(on(row))).collect();
+    let labels = PictureLabels { title: heading(table), steps: "model", height: "NDCG@10" };
+    let lines = vec![
+        mean_line("on test", estimates(|row| &row.test)),
+        mean_line("on valid", estimates(|row| &row.valid)),
+    ];
+    picture(labels, table.models.iter().map(|row| row.name.clone()).collect(), lines)
+}
+
+fn missing(table: &FusionTable) -> StepCurve {
+    let estimates =
+        |of: fn(&MissingToken) -> &Interval| table.missing.iter().map(|row| estimate(of(row))).collect();
+    let labels = PictureLabels {
         title: format!("{}: one modality missing", table.target),
-        x_label: "modality".to_owned(),
-        y_label: "NDCG@10 of the fused model minus".to_owned(),
-        steps: table.missing.iter().map(|row| row.token.name().to_owned()).collect(),
-        lines: vec![
-            line("a model trained without it", of(|row| &row.gain.difference), true),
-            line("the same model without it at test time", of(|row| &row.cost.difference), true),
-        ],
+        steps: "modality",
+        height: "NDCG@10 of the fused model minus",
     };
-    [models, missing]
+    let lines = vec![
+        difference_line("a model trained without it", estimates(|row| &row.gain.difference)),
+        difference_line("the same model without it at test time", estimates(|row| &row.cost.difference)),
+    ];
+    picture(labels, table.missing.iter().map(|row| row.token.name().to_owned()).collect(), lines)
 }

@@ -1,9 +1,11 @@
 //! What the study of fusion says, in sentences.
 
-use super::{Faithful, FusionTable, Missing};
 use segue::verdicts;
+use segue_eval::bootstrap::Interval;
 use segue_report::number;
 use segue_report::{Sentence, Tone};
+
+use super::{FaithfulnessCheck, FusionTable, MissingToken};
 
 /// What was measured, in one line.
 pub fn heading(table: &FusionTable) -> String {
@@ -36,12 +38,12 @@ pub fn sentences(table: &FusionTable) -> Vec<Sentence> {
         weights.furthest_from_one
     );
     sentences.push(Sentence::new(bar(weights.passes), text));
-    sentences.extend(table.faithful.iter().map(of_faithful));
-    sentences.extend(table.missing.iter().map(of_missing));
+    sentences.extend(table.faithful.iter().map(faithfulness_sentence));
+    sentences.extend(table.missing.iter().map(missing_sentence));
     sentences
 }
 
-fn compared(target: &str, difference: &segue_eval::bootstrap::Interval, over: &str) -> Sentence {
+fn compared(target: &str, difference: &Interval, over: &str) -> Sentence {
     let (tone, measured) = (verdicts::tone(difference), number::difference(difference));
     let text = match tone {
         Tone::Gain => format!("In {target}, fusion by self-attention adds {measured} NDCG@10 over {over}"),
@@ -55,7 +57,7 @@ fn compared(target: &str, difference: &segue_eval::bootstrap::Interval, over: &s
     Sentence::new(tone, text)
 }
 
-fn of_faithful(row: &Faithful) -> Sentence {
+fn faithfulness_sentence(row: &FaithfulnessCheck) -> Sentence {
     let share = &row.measured.share;
     let text = format!(
         "Without the token that weighs most, {} loses most in {:.1} % [{:.1}, {:.1}] of {} cases: {} the bar of {:.0} %",
@@ -70,7 +72,7 @@ fn of_faithful(row: &Faithful) -> Sentence {
     Sentence::new(bar(row.passes), text)
 }
 
-fn of_missing(row: &Missing) -> Sentence {
+fn missing_sentence(row: &MissingToken) -> Sentence {
     let (token, cost) = (row.token.name(), number::difference(&row.cost.difference));
     let gain = number::difference(&row.gain.difference);
     match (row.passes, row.share) {

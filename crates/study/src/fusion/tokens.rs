@@ -1,38 +1,39 @@
 //! Early against late fusion: one `joint` expert that fuses all modalities, and an ensemble of `joint` experts of one modality each whose
 //! scores are blended.
 
+use segue::Problem;
+use segue::pipeline::{self, Recipe};
 use segue_models::{Expert, ExpertKind, Scope, TokenKind};
 use segue_recommend::{Blend, DomainModel, Member};
 
-use segue_train::FitPlan;
-use segue_train::TrainError;
-use segue_train::domain_fit::{DomainFit, fit_domain};
 use segue_train::judge::{Judge, mean};
-use segue_train::material::Material;
 use segue_train::pool::{Pool, Weights};
 use segue_train::session::Session;
+use segue_train::{FitPlan, TrainError};
 
 /// Weights tried for a member, as shares of the others' sum.
 const SHARES: &[f32] = &[0.0, 0.06, 0.12, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0];
 /// Rounds over all members; nearly always the second one changes nothing.
 const ROUNDS_MAX: usize = 8;
 
-/// Trains one `joint` expert of the target's own events that fuses these tokens; it stands alone in its model. Its settings are the
-/// plan's, without tags: words beside the fused vector would be a second text that no token stands for.
+/// Trains one `joint` expert of the target's own events that fuses these tokens; it stands alone in its model, which is fitted on train.
+/// Its settings are the recipe's, without tags: words beside the fused vector would be a second text that no token stands for.
 ///
 /// # Errors
-/// As [`fit_domain`]; also when the data have nothing to fuse.
+/// As [`pipeline::choose`]; also when the data have nothing to fuse.
 pub fn fit_joint(
+    problem: &Problem<'_>,
+    recipe: &Recipe,
     tokens: &[TokenKind],
-    plan: &FitPlan,
-    material: Material<'_>,
     valid: &Judge<'_>,
     session: Session<'_>,
 ) -> Result<DomainModel, TrainError> {
-    let mut plan = FitPlan { experts: vec![ExpertKind::Joint], use_sources: false, ..plan.clone() };
+    let mut plan = FitPlan { experts: vec![ExpertKind::Joint], use_sources: false, ..recipe.plan.clone() };
     plan.joint.fusion.tokens = tokens.to_vec();
     plan.joint.fusion.tags = false;
-    let DomainFit { model, .. } = fit_domain(&plan, material, valid, session)?;
+    // Labels that one model guesses would blur what its tokens give.
+    let recipe = Recipe { plan, pseudo_labels: false, ..recipe.clone() };
+    let model = pipeline::choose(problem, &recipe, valid, session)?.fit.model;
     let blend = Blend::only(&model.expert_ids(), 0);
     Ok(DomainModel { blend, ..model })
 }
@@ -66,7 +67,7 @@ pub fn blend_late(
     Ok(ensemble)
 }
 
-/// The same ensemble of other fits of the same experts, such as those on train and valid.
+/// The ensemble's weights over other fits of the same experts, such as those on train and valid.
 ///
 /// # Panics
 /// When there are other than one model per member.
@@ -76,7 +77,7 @@ pub fn with_members(ensemble: &DomainModel, models: &[DomainModel]) -> DomainMod
     DomainModel { blend: ensemble.blend.clone(), cold, ..together(models, ensemble) }
 }
 
-// All experts in one model, without weights.
+/// All experts in one model, without weights.
 fn together(models: &[DomainModel], like: &DomainModel) -> DomainModel {
     let experts: Vec<Expert> = models.iter().flat_map(|model| model.experts.iter().cloned()).collect();
     debug_assert!(experts.iter().all(|expert| expert.id.scope == Scope::Target));
@@ -85,36 +86,42 @@ fn together(models: &[DomainModel], like: &DomainModel) -> DomainModel {
     DomainModel { domain: like.domain, experts, blend, cold: like.cold.clone() }
 }
 
-// Coordinate ascent from even weights and from every member alone; the best end, the first of equals.
+/// Coordinate ascent from even weights and from every member alone; the best end, the first of equals.
 fn climb_weights(n: usize, score: impl Fn(&Weights) -> f64) -> Vec<f32> {
     let score =
         |weights: &[f32]| score(&Weights { warm: weights.into(), cold: weights.into(), cold_offset: 0.0 });
     let alone = |at: usize| (0..n).map(|other| if other == at { 1.0 } else { 0.0 }).collect::<Vec<f32>>();
     let mut best: Option<(f64, Vec<f32>)> = None;
-    for mut weights in std::iter::once(vec![1.0; n]).chain((0..n).map(alone)) {
-        let mut reached = score(&weights);
-        for _ in 0..ROUNDS_MAX {
-            let before = reached;
-            for at in 0..n {
-                let others: f32 = weights.iter().sum::<f32>() - weights[at];
-                for share in SHARES.iter().filter(|_| others > 0.0) {
-                    let mut tried = weights.clone();
-                    tried[at] = share * others;
-                    let found = score(&tried);
-                    if found > reached {
-                        (reached, weights) = (found, tried);
-                    }
-                }
-            }
-            if reached == before {
-                break;
-            }
-        }
+    for start in std::iter::once(vec![1.0; n]).chain((0..n).map(alone)) {
+        let (reached, weights) = climb_from(start, score);
         if best.as_ref().is_none_or(|(top, _)| reached > *top) {
             best = Some((reached, weights));
         }
     }
     best.map(|(_, weights)| weights).unwrap_or_default()
+}
+
+/// Changes one weight after the other as long as that gains; what is reached, and by which weights.
+fn climb_from(mut weights: Vec<f32>, score: impl Fn(&[f32]) -> f64) -> (f64, Vec<f32>) {
+    let mut reached = score(&weights);
+    for _ in 0..ROUNDS_MAX {
+        let before = reached;
+        for at in 0..weights.len() {
+            let others: f32 = weights.iter().sum::<f32>() - weights[at];
+            for share in SHARES.iter().filter(|_| others > 0.0) {
+                let mut tried = weights.clone();
+                tried[at] = share * others;
+                let found = score(&tried);
+                if found > reached {
+                    (reached, weights) = (found, tried);
+                }
+            }
+        }
+        if reached == before {
+            break;
+        }
+    }
+    (reached, weights)
 }
 
 #[cfg(test)]

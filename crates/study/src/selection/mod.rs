@@ -1,46 +1,42 @@
 //! Which other domain helps which target, and by how much: the transfer matrix of `segue transfer`.
 
-pub mod select;
+mod select;
+mod ways;
 mod page;
 mod sentences;
 
-pub use page::page;
-pub use sentences::{heading, pair_name, sentences};
-
-use crate::selection::select::{Choices, Judged, Selection, Sources, select};
 use anyhow::Result;
 use segue_eval::bootstrap::Interval;
 use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::Comparison;
-use segue_models::ExpertId;
-use segue_models::sequence::SequenceTuning;
 use segue_train::Judge;
 use serde::Serialize;
 
-use crate::study::{Study, members};
+pub use page::page;
+pub use select::{Candidate, Judged, Selection, Sources, TunedEncoder, Way, WaysToTry, select};
+pub use sentences::{heading, pair_name, sentences};
 
-/// What is tried for every target.
-pub struct Tried<'a> {
-    /// Whether each other domain is tried alone.
-    pub each: bool,
-    /// Ways of the `transfer` expert.
-    pub tunings: &'a [SequenceTuning],
-    /// Vectors by encoders tuned otherwise.
-    pub encoders: &'a [(String, &'a segue_models::ItemVectors)],
-}
+use crate::study::{ExpertWeight, Study, members};
+use select::FROZEN;
 
 /// A target with everything that was tried for it.
 #[derive(Debug, Serialize)]
 pub struct TargetSelection {
+    /// Name of the target.
     pub target: String,
+    /// How the events were cut, in words.
     pub split: String,
+    /// Seed of the fits and the intervals.
     pub seed: u64,
     /// Whether test was measured on models fitted on train and valid.
     pub refit: bool,
+    /// Cases on which everything was chosen.
     pub n_valid_cases: usize,
+    /// Cases on which nothing was chosen.
     pub n_test_cases: usize,
-    /// NDCG@10 of the target alone.
+    /// NDCG@10 of the target alone on valid.
     pub alone_on_valid: Interval,
+    /// The same on test.
     pub alone_on_test: Interval,
     /// All ways, judged on valid.
     pub ways: Vec<WayRow>,
@@ -53,10 +49,11 @@ pub struct TargetSelection {
 pub struct WayRow {
     /// In words.
     pub name: String,
+    /// What valid said.
     #[serde(flatten)]
     pub judged: Judged,
     /// Experts of its blend, with their weights.
-    pub members: Vec<(ExpertId, f32)>,
+    pub members: Vec<ExpertWeight>,
 }
 
 /// What was chosen, and what that gives on test.
@@ -68,23 +65,24 @@ pub struct Choice {
     pub chosen: Option<String>,
     /// The best gain that any of these ways showed on valid.
     pub best_on_valid: Option<Interval>,
-    /// The chosen way minus the target alone.
+    /// NDCG@10 on test: the chosen way minus the target alone.
     pub on_test: Comparison,
 }
 
 /// Fits and judges all ways for one target.
-pub fn study(study: &Study<'_>, tried: &Tried<'_>) -> Result<TargetSelection> {
+///
+/// # Errors
+/// When the target has no valid or test case, or nothing can be fitted.
+pub fn measure(study: &Study<'_>, tried: WaysToTry<'_>) -> Result<TargetSelection> {
     let (valid, test) = (study.problem.valid()?, study.problem.test()?);
-    let choices = Choices { each: tried.each, tunings: tried.tunings, encoders: tried.encoders };
     let selection = study.watched(study.target_name(), |session| {
-        select(study.plan(), study.material(), &valid, choices, session)
+        select(&study.problem, study.recipe, &valid, tried, session)
     })?;
-    let alone = study.rank_served(&test, &selection.candidates[0].fit.model)?;
-    let mut made = Vec::new();
-    for sources in sources_of(&selection) {
-        made.push(choice(study, (&selection, Some(sources)), &test, &alone)?);
-    }
-    made.push(choice(study, (&selection, None), &test, &alone)?);
+    let own = &selection.candidates[0];
+    let alone = study.rank_served(&test, &own.fit.model)?;
+    let outcome = Outcome { study, selection: &selection, test: &test, alone: &alone };
+    let each = sources_of(&selection).into_iter().map(Some);
+    let choices = each.chain([None]).map(|sources| outcome.choice(sources)).collect::<Result<_>>()?;
     let ways = selection.candidates.iter().map(|candidate| WayRow {
         name: in_words(study, &candidate.judged),
         judged: candidate.judged.clone(),
@@ -97,11 +95,20 @@ pub fn study(study: &Study<'_>, tried: &Tried<'_>) -> Result<TargetSelection> {
         refit: study.recipe.refit,
         n_valid_cases: valid.n_cases(),
         n_test_cases: test.n_cases(),
-        alone_on_valid: selection.candidates[0].judged.valid,
+        alone_on_valid: own.judged.valid,
         alone_on_test: study.ndcg(&test, &alone)?,
         ways: ways.collect(),
-        choices: made,
+        choices,
     })
+}
+
+/// What was chosen, on the test cases.
+struct Outcome<'s, 'a> {
+    study: &'s Study<'a>,
+    selection: &'s Selection,
+    test: &'s Judge<'a>,
+    /// Ranks of the target alone.
+    alone: &'s Rankings,
 }
 
 fn sources_of(selection: &Selection) -> Vec<Sources> {
@@ -112,31 +119,25 @@ fn sources_of(selection: &Selection) -> Vec<Sources> {
     sources
 }
 
-fn choice(
-    study: &Study<'_>,
-    (selection, sources): (&Selection, Option<Sources>),
-    test: &Judge<'_>,
-    alone: &Rankings,
-) -> Result<Choice> {
-    let chosen = selection.chosen(sources);
-    let ours;
-    let ranks = if chosen.judged.helps {
-        ours = study.rank_served(test, &chosen.fit.model)?;
-        &ours
-    } else {
-        alone
-    };
-    let gains = selection
-        .candidates
-        .iter()
-        .filter(|candidate| sources.is_none_or(|sources| candidate.judged.way.sources == sources));
-    let best = gains.filter_map(|candidate| candidate.judged.gain);
-    Ok(Choice {
-        source: sources.map(|sources| source_name(study, sources)),
-        chosen: chosen.judged.helps.then(|| in_words(study, &chosen.judged)),
-        best_on_valid: best.max_by(|a, b| a.mean.total_cmp(&b.mean)),
-        on_test: study.difference(test, ranks, alone)?,
-    })
+impl Outcome<'_, '_> {
+    /// What was chosen among ways with these sources, or among all.
+    fn choice(&self, sources: Option<Sources>) -> Result<Choice> {
+        let Self { study, selection, test, alone } = self;
+        let chosen = selection.chosen(sources);
+        let helps = chosen.judged.helps;
+        let ranks = if helps { Some(study.rank_served(test, &chosen.fit.model)?) } else { None };
+        let of_sources = selection
+            .candidates
+            .iter()
+            .filter(|candidate| sources.is_none_or(|sources| candidate.judged.way.sources == sources));
+        let gains = of_sources.filter_map(|candidate| candidate.judged.gain);
+        Ok(Choice {
+            source: sources.map(|sources| source_name(study, sources)),
+            chosen: helps.then(|| in_words(study, &chosen.judged)),
+            best_on_valid: gains.max_by(|a, b| a.mean.total_cmp(&b.mean)),
+            on_test: study.difference(test, ranks.as_ref().unwrap_or(alone), alone)?,
+        })
+    }
 }
 
 fn source_name(study: &Study<'_>, sources: Sources) -> String {
@@ -152,7 +153,7 @@ fn in_words(study: &Study<'_>, judged: &Judged) -> String {
     if let Some(tuning) = judged.way.tuning {
         words = format!("{words}, transfer {}", tuning.name());
     }
-    if judged.way.encoder != crate::selection::select::FROZEN {
+    if judged.way.encoder != FROZEN {
         words = format!("{words}, encoder {}", judged.way.encoder);
     }
     words

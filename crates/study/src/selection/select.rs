@@ -1,20 +1,19 @@
 //! Which other domains help a target, and how a pretrained model is best brought to it: every way is fitted and judged on the
 //! target's valid cases, with the target alone as a candidate that must be beaten beyond doubt.
 
-use segue_data::reveal::without_domains;
-use segue_data::{DomainIdx, TrainSet};
+use segue::Problem;
+use segue::pipeline::{self, Recipe};
+use segue_data::DomainIdx;
 use segue_eval::bootstrap::{Bootstrap, Interval};
+use segue_models::ItemVectors;
 use segue_models::sequence::SequenceTuning;
-use segue_models::{ExpertId, ExpertKind, ItemVectors, Scope};
+use segue_train::domain_fit::DomainFit;
+use segue_train::judge::{Judge, corrected, ndcg_of_model, paired_gain};
+use segue_train::session::Session;
+use segue_train::{FitPlan, TrainError};
 use serde::{Deserialize, Serialize};
 
-use segue_train::FitPlan;
-use segue_train::TrainError;
-use segue_train::domain_fit::{DomainFit, Known, fit_domain, fit_domain_from};
-use segue_train::judge::{Judge, corrected, mean, paired_gain};
-use segue_train::material::Material;
-use segue_train::sequence_fit::Pretrained;
-use segue_train::session::Session;
+use super::ways::{Tries, WayFit};
 
 /// Whose events help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,7 +57,7 @@ pub struct Judged {
 pub struct Candidate {
     /// What valid said.
     pub judged: Judged,
-    /// The fit.
+    /// The fit, on train.
     pub fit: DomainFit,
 }
 
@@ -67,64 +66,87 @@ pub struct Candidate {
 pub struct Selection {
     /// The target alone first.
     pub candidates: Vec<Candidate>,
-    /// Weight of each domain in a model pretrained on all, by domain: its own gain relative to the largest; 1 where no gain was
-    /// measured.
-    pub domain_weights: Vec<f32>,
 }
 
 /// What is tried.
 #[derive(Clone, Copy)]
-pub struct Choices<'a> {
+pub struct WaysToTry<'a> {
     /// Whether each other domain is tried alone, besides all of them together.
     pub each: bool,
     /// How the `transfer` expert may come to the target; used where the plan trains it.
     pub tunings: &'a [SequenceTuning],
-    /// Vectors by encoders that were tuned otherwise, by name.
-    pub encoders: &'a [(String, &'a ItemVectors)],
+    /// Text encoders besides the one whose vectors the problem has.
+    pub encoders: &'a [TunedEncoder],
 }
 
-/// Fits all ways and judges them on valid.
-///
-/// # Errors
-/// As [`fit_domain`].
-pub fn select(
-    plan: &FitPlan,
-    material: Material<'_>,
-    valid: &Judge<'_>,
-    choices: Choices<'_>,
-    session: Session<'_>,
-) -> Result<Selection, TrainError> {
-    let target = valid.domain();
-    let alone = FitPlan { use_sources: false, ..plan.clone() };
-    let own = fit_domain(&alone, material, valid, session)?;
-    let own_ndcg = segue_train::judge::ndcg_of_model(&own.model, plan, valid)?;
-    let mut tries = Tries { plan, valid, session, own: &own, fitted: Vec::new() };
-    let mut weights = vec![1.0f32; material.items.n_domains()];
-    for sources in all_sources(material.items.n_domains(), target, choices.each) {
-        if sources == Sources::All && choices.each {
-            weights = tries.contributions(&own_ndcg, weights);
-        }
-        tries.fit_all(sources, material, &choices, &weights)?;
-    }
-    let fitted = std::mem::take(&mut tries.fitted);
-    let n_ways = fitted.len().max(1);
-    let judge = Bootstrap { seed: plan.seed, ..Bootstrap::default() };
-    let strict = corrected(judge, n_ways);
-    let own_way = Way { sources: Sources::None, encoder: FROZEN.into(), tuning: None };
-    let interval = judge.means_by_user(&[&own_ndcg], valid.users())?[0];
-    let mut judged = vec![Judged { way: own_way, valid: interval, gain: None, helps: false }];
-    for (way, ndcg, _) in &fitted {
-        let gain = paired_gain(ndcg, &own_ndcg, valid.users(), strict)?;
-        let interval = judge.means_by_user(&[ndcg], valid.users())?[0];
-        judged.push(Judged { way: way.clone(), valid: interval, gain: Some(gain), helps: gain.lo > 0.0 });
-    }
-    let fits = std::iter::once(own).chain(fitted.into_iter().map(|(_, _, fit)| fit));
-    let candidates = judged.into_iter().zip(fits).map(|(judged, fit)| Candidate { judged, fit }).collect();
-    Ok(Selection { candidates, domain_weights: weights })
+/// A text encoder that was tuned otherwise.
+#[derive(Clone, Debug)]
+pub struct TunedEncoder {
+    /// Its name in tables.
+    pub name: String,
+    /// Vectors of the items' texts by it.
+    pub vectors: ItemVectors,
 }
 
 /// The encoder as it is.
-pub const FROZEN: &str = "frozen";
+pub(crate) const FROZEN: &str = "frozen";
+
+/// Fits all ways and judges them on valid. The target alone is a whole fit of the one pipeline; the others take over from it and from
+/// each other what does not depend on the way, so that their difference is the way's and not that of another search.
+///
+/// # Errors
+/// As [`pipeline::choose`].
+pub fn select(
+    problem: &Problem<'_>,
+    recipe: &Recipe,
+    valid: &Judge<'_>,
+    tried: WaysToTry<'_>,
+    session: Session<'_>,
+) -> Result<Selection, TrainError> {
+    let plan = &recipe.plan;
+    let alone = FitPlan { use_sources: false, ..plan.clone() };
+    // Ways are compared by what events say; labels that a model guesses come after the choice.
+    let alone = Recipe { plan: alone, pseudo_labels: false, ..recipe.clone() };
+    let own = pipeline::choose(problem, &alone, valid, session)?.fit;
+    let own_ndcg = ndcg_of_model(&own.model, plan, valid)?;
+    let mut tries = Tries::new(plan, valid, session, &own);
+    let n_domains = problem.items.n_domains();
+    let mut weights = vec![1.0f32; n_domains];
+    for sources in all_sources(n_domains, problem.target, tried.each) {
+        if sources == Sources::All && tried.each {
+            weights = tries.contributions(&own_ndcg, weights);
+        }
+        tries.fit_all(sources, problem.material(), &tried, &weights)?;
+    }
+    let fitted = tries.into_fitted();
+    judge_all(plan, valid, Alone { fit: own, ndcg: own_ndcg }, fitted)
+}
+
+/// The target alone, fitted, with its NDCG@10 by case.
+struct Alone {
+    fit: DomainFit,
+    ndcg: Vec<f64>,
+}
+
+fn judge_all(
+    plan: &FitPlan,
+    valid: &Judge<'_>,
+    alone: Alone,
+    fitted: Vec<WayFit>,
+) -> Result<Selection, TrainError> {
+    let bootstrap = Bootstrap { seed: plan.seed, ..Bootstrap::default() };
+    let strict = corrected(bootstrap, fitted.len().max(1));
+    let interval = |ndcg: &[f64]| bootstrap.means_by_user(&[ndcg], valid.users()).map(|means| means[0]);
+    let way = Way { sources: Sources::None, encoder: FROZEN.into(), tuning: None };
+    let judged = Judged { way, valid: interval(&alone.ndcg)?, gain: None, helps: false };
+    let mut candidates = vec![Candidate { judged, fit: alone.fit }];
+    for WayFit { way, ndcg, fit } in fitted {
+        let gain = paired_gain(&ndcg, &alone.ndcg, valid.users(), strict)?;
+        let judged = Judged { way, valid: interval(&ndcg)?, gain: Some(gain), helps: gain.lo > 0.0 };
+        candidates.push(Candidate { judged, fit });
+    }
+    Ok(Selection { candidates })
+}
 
 impl Selection {
     /// The best of the ways that help, or the target alone. With `sources` only ways with these are looked at.
@@ -145,120 +167,4 @@ fn all_sources(n_domains: usize, target: DomainIdx, each: bool) -> Vec<Sources> 
         sources.push(Sources::All);
     }
     sources
-}
-
-type Fitted = (Way, Vec<f64>, DomainFit);
-
-struct Tries<'a> {
-    plan: &'a FitPlan,
-    valid: &'a Judge<'a>,
-    session: Session<'a>,
-    own: &'a DomainFit,
-    fitted: Vec<Fitted>,
-}
-
-impl Tries<'_> {
-    // All encoders and tunings with these sources. What does not depend on them is fitted once.
-    fn fit_all(
-        &mut self,
-        sources: Sources,
-        material: Material<'_>,
-        choices: &Choices<'_>,
-        weights: &[f32],
-    ) -> Result<(), TrainError> {
-        let train = train_of(sources, material, self.valid.domain());
-        let material = material.with_train(train.as_ref().unwrap_or(material.train));
-        let frozen = material.vectors.map(|vectors| (FROZEN, vectors));
-        let tuned = choices.encoders.iter().map(|(name, vectors)| (name.as_str(), *vectors));
-        let encoders: Vec<(&str, Option<&ItemVectors>)> =
-            frozen.into_iter().chain(tuned).map(|(name, vectors)| (name, Some(vectors))).collect();
-        let encoders = if encoders.is_empty() { vec![(FROZEN, None)] } else { encoders };
-        let has_transfer = self.plan.experts.contains(&ExpertKind::Transfer);
-        let joint = [SequenceTuning::AtOnce];
-        let tunings = if has_transfer { choices.tunings } else { &joint };
-        let first = self.fitted.len();
-        for &(encoder, vectors) in &encoders {
-            for &tuning in tunings {
-                let way = Way { sources, encoder: encoder.into(), tuning: has_transfer.then_some(tuning) };
-                let mut plan = self.plan.clone();
-                plan.use_sources = true;
-                plan.transfer.tuning = tuning;
-                for config in [&mut plan.transfer.sequence, &mut plan.behavior] {
-                    config.domain_weights = weights.to_vec();
-                }
-                let material = Material { vectors, ..material };
-                let fit = self.fit(&plan, material, &way, first)?;
-                let ndcg = segue_train::judge::ndcg_of_model(&fit.model, &plan, self.valid)?;
-                self.fitted.push((way, ndcg, fit));
-            }
-        }
-        Ok(())
-    }
-
-    fn fit(
-        &self,
-        plan: &FitPlan,
-        material: Material<'_>,
-        way: &Way,
-        first: usize,
-    ) -> Result<DomainFit, TrainError> {
-        let reads_vectors =
-            |id: ExpertId| matches!(id.kind, ExpertKind::Encoder | ExpertKind::Transfer | ExpertKind::Joint);
-        let frozen = way.encoder == FROZEN;
-        let (known, holds): (&DomainFit, Box<dyn Fn(ExpertId) -> bool>) = match self.fitted.get(first) {
-            // Other tunings leave all but the transfer expert of these sources as it was.
-            Some((same, _, fit)) => {
-                let same_encoder = same.encoder == way.encoder;
-                (fit, Box::new(move |id| id != TRANSFER_ALL && (same_encoder || !reads_vectors(id))))
-            }
-            None => {
-                (self.own, Box::new(move |id| id.scope == Scope::Target && (frozen || !reads_vectors(id))))
-            }
-        };
-        let pretrained = self.pretrained(way, first);
-        let known = Known { fit: known, holds: &*holds, pretrained };
-        fit_domain_from(plan, material, self.valid, self.session, Some(known))
-    }
-
-    // What the frozen way of the same sources and encoder, where it was fitted before, has pretrained for the light and the full one.
-    fn pretrained(&self, way: &Way, first: usize) -> Option<Pretrained<'_>> {
-        if !matches!(way.tuning, Some(SequenceTuning::Light | SequenceTuning::Full)) {
-            return None;
-        }
-        let is_frozen = |(other, _, _): &&Fitted| {
-            other.tuning == Some(SequenceTuning::Frozen) && other.encoder == way.encoder
-        };
-        let (_, _, fit) = self.fitted.get(first..)?.iter().find(is_frozen)?;
-        let expert = fit.model.experts.iter().find(|expert| expert.id == TRANSFER_ALL)?;
-        let curve = fit.curves.iter().find(|curve| curve.expert == TRANSFER_ALL)?;
-        Some(Pretrained { expert, passes: &curve.passes })
-    }
-
-    // The gain of each domain alone, relative to the largest: a domain that does not help weighs nothing.
-    fn contributions(&self, own: &[f64], none: Vec<f32>) -> Vec<f32> {
-        let mut gains = vec![0.0f64; none.len()];
-        for (way, ndcg, _) in &self.fitted {
-            if let Sources::One(domain) = way.sources {
-                let gain = mean(ndcg) - mean(own);
-                gains[domain.at()] = gains[domain.at()].max(gain);
-            }
-        }
-        let largest = gains.iter().copied().fold(0.0, f64::max);
-        if largest <= 0.0 {
-            return none;
-        }
-        gains.iter().map(|gain| (gain / largest) as f32).collect()
-    }
-}
-
-const TRANSFER_ALL: ExpertId = ExpertId { kind: ExpertKind::Transfer, scope: Scope::All };
-
-// Training events of the target and of these sources; `None`: all there are.
-fn train_of(sources: Sources, material: Material<'_>, target: DomainIdx) -> Option<TrainSet> {
-    let Sources::One(source) = sources else { return None };
-    let others: Vec<DomainIdx> = (0..material.items.n_domains() as u16)
-        .map(DomainIdx)
-        .filter(|domain| *domain != target && *domain != source)
-        .collect();
-    (!others.is_empty()).then(|| without_domains(material.train, material.items, &others))
 }

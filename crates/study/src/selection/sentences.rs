@@ -1,12 +1,13 @@
 //! What the transfer matrix says, in sentences.
 
-use super::{Choice, TargetSelection};
 use segue::verdicts;
 use segue_report::number;
 use segue_report::{Sentence, Tone};
 
+use super::{Choice, TargetSelection};
+
 /// A loss on test of more than this share of the target alone is negative transfer.
-pub const MOST_LOSS: f64 = 0.01;
+const MOST_LOSS: f64 = 0.01;
 
 /// What was measured for a target, in one line.
 pub fn heading(target: &TargetSelection) -> String {
@@ -28,7 +29,7 @@ pub fn pair_name(target: &TargetSelection, choice: &Choice) -> String {
 
 /// One sentence per target, and one on negative transfer.
 pub fn sentences(targets: &[TargetSelection]) -> Vec<Sentence> {
-    let mut sentences: Vec<Sentence> = targets.iter().filter_map(of_target).collect();
+    let mut sentences: Vec<Sentence> = targets.iter().filter_map(target_sentence).collect();
     let pairs: Vec<(&TargetSelection, &Choice)> =
         targets.iter().flat_map(|target| target.choices.iter().map(move |choice| (target, choice))).collect();
     let lost: Vec<String> = pairs
@@ -51,7 +52,7 @@ pub fn sentences(targets: &[TargetSelection]) -> Vec<Sentence> {
     sentences
 }
 
-fn of_target(target: &TargetSelection) -> Option<Sentence> {
+fn target_sentence(target: &TargetSelection) -> Option<Sentence> {
     let best = target.choices.last()?;
     let name = &target.target;
     let measured = number::difference(&best.on_test.difference);

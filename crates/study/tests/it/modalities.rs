@@ -1,18 +1,21 @@
 //! A modality left out is a recipe that never had it; a graph that tells the taste helps, and a random one does not; fusion is studied on
 //! the models that it names.
 
+use segue::Problem;
 use segue_data::{EntityIdx, ItemGraph, ItemIdx, KnowledgeGraph, Link};
 use segue_eval::bootstrap::Bootstrap;
 use segue_models::sequence::JointConfig;
 use segue_models::{ExpertKind, TokenKind};
 use segue_recommend::DomainModel;
-use segue_study::ablation::part::{Part, fit_without, refit_without};
-use segue_study::fusion::faithfulness::{Tested, faithfulness, weights_sum};
-use segue_study::fusion::tokens::{blend_late, fit_joint, tokens_of, with_members};
+use segue_study::ablation::{Part, WholeFit, fit_without, refit_without};
+use segue_study::fusion::{
+    Tested, TokenCounts, blend_late, faithfulness, fit_joint, tokens_of, weights_sum, with_members,
+};
 use segue_train::judge::mean;
 use segue_train::{DomainFit, FitPlan, Material, Session, fit_domain};
 
 use crate::story::{N_ITEMS, Stage, Story, TARGET};
+use crate::studied;
 
 const N_GENRES: usize = 12;
 
@@ -69,9 +72,14 @@ fn without_a_modality_the_recipe_is_the_one_that_never_had_it() {
     let plan = plan(&[ExpertKind::Window, ExpertKind::Linear, ExpertKind::Content, ExpertKind::Graph]);
     let whole = fit(&stage, &plan, material);
     let without = |part| {
-        fit_without(part, (&plan, &whole), material, &stage.valid(), Session::unwatched())
-            .expect("it fits")
-            .model
+        fit_without(
+            part,
+            WholeFit { plan: &plan, fit: &whole, material },
+            &stage.valid(),
+            Session::unwatched(),
+        )
+        .expect("it fits")
+        .model
     };
     let only = |kinds: &[ExpertKind]| FitPlan { experts: kinds.into(), ..plan.clone() };
 
@@ -102,9 +110,14 @@ fn a_graph_that_tells_the_taste_helps_and_a_random_one_of_the_same_shape_does_no
     let whole = fit(&stage, &plan, material);
     let ndcg = |model: &DomainModel| mean(&stage.ndcg(&stage.test(), model));
     let [random, none] = [Part::Facts, Part::Modality(TokenKind::Graph)].map(|part| {
-        fit_without(part, (&plan, &whole), material, &stage.valid(), Session::unwatched())
-            .expect("it fits")
-            .model
+        fit_without(
+            part,
+            WholeFit { plan: &plan, fit: &whole, material },
+            &stage.valid(),
+            Session::unwatched(),
+        )
+        .expect("it fits")
+        .model
     });
     let [with, random, none] = [&whole.model, &random, &none].map(ndcg);
     assert!(with > 1.3 * random && with > 1.3 * none, "true {with}, random {random}, none {none}");
@@ -131,16 +144,16 @@ fn modalities_that_nobody_reads_or_that_are_not_there_are_not_on() {
 fn fused_and_single_models_fuse_what_they_name_and_their_late_blend_is_at_least_the_best_on_valid() {
     let stage = stage();
     let graph = graph(&stage);
-    let material = stage.material().with_graph(Some(&graph));
-    let plan = plan(&[ExpertKind::Window]);
+    let problem = Problem { graph: Some(&graph), ..studied::problem(&stage) };
+    let recipe = studied::recipe(plan(&[ExpertKind::Window]));
     let valid = stage.valid();
     let joint = |tokens: &[TokenKind]| {
-        let model = fit_joint(tokens, &plan, material, &valid, Session::unwatched()).expect("it fits");
+        let model = fit_joint(&problem, &recipe, tokens, &valid, Session::unwatched()).expect("it fits");
         assert_eq!((tokens_of(&model), model.experts.len(), model.domain), (tokens, 1, TARGET));
         model
     };
     let singles = [joint(&[TokenKind::Text, TokenKind::Id]), joint(&[TokenKind::Graph, TokenKind::Id])];
-    let late = blend_late(&singles, &plan, &valid).expect("there are two");
+    let late = blend_late(&singles, &recipe.plan, &valid).expect("there are two");
     let weights: Vec<f32> = late.blend.members.iter().map(|member| member.warm).collect();
     assert!(weights.len() == 2 && (weights.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{weights:?}");
     assert_eq!(with_members(&late, &singles), late);
@@ -163,9 +176,7 @@ fn check_faithfulness(stage: &Stage, fused: &DomainModel) {
     for tested in Tested::ALL {
         let found = faithfulness(&fused.experts[0], &test, tested, Bootstrap::default());
         let found = found.expect("it can be resampled").expect("items have three tokens");
-        let count = |of: fn(&segue_study::fusion::faithfulness::TokenCounts) -> usize| {
-            found.tokens.iter().map(of).sum::<usize>()
-        };
+        let count = |of: fn(&TokenCounts) -> usize| found.tokens.iter().map(of).sum::<usize>();
         assert_eq!(count(|token| token.n_weighs_most) + found.n_left_out, test.n_cases());
         assert_eq!(count(|token| token.n_missed_most) + found.n_none_missed, found.share.n);
         assert!((found.share.mean - count(|token| token.n_both) as f64 / found.share.n as f64).abs() < 1e-9);

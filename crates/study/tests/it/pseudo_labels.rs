@@ -2,12 +2,10 @@
 
 use segue::{Problem, Recipe};
 use segue_data::reveal::with_events;
-use segue_data::{CaseSet, Event, ItemIdx, RevealOrder, Sequences, Split, TestSet, TrainSet, reveal};
-use segue_eval::metric_table::TableSettings;
+use segue_data::{CaseSet, Event, ItemIdx, RevealOrder, Sequences, Split, TestSet, TrainSet};
 use segue_models::ExpertKind::{Popularity, Window};
 use segue_recommend::DomainModel;
-use segue_study::few_shot::systems::{FewShot, revealed_split};
-use segue_train::judge::JudgeRule;
+use segue_study::few_shot::{FewShot, revealed_split};
 use segue_train::judge::mean;
 use segue_train::pseudo_labels::{
     LABELS_PER_USER, PseudoEvidence, PseudoLabel, try_pseudo_labels, with_labels,
@@ -15,6 +13,7 @@ use segue_train::pseudo_labels::{
 use segue_train::{FitPlan, Judge, MaskRule, Material, Session, fit_domain};
 
 use crate::story::{Source, Stage, Story, TARGET, plan};
+use crate::studied;
 
 /// Rows whose events in the target are known, ascending.
 fn known_rows(stage: &Stage, percent: f64) -> Vec<u32> {
@@ -130,28 +129,17 @@ fn with_other_secrets(stage: &Stage, known: &[u32]) -> Split {
 #[test]
 fn neither_test_nor_what_is_hidden_is_in_any_label() {
     let stage = Story { n_users: 1_000, ..Story::default() }.stage();
-    let (items, known) = (&stage.dataset.items, known_rows(&stage, 20.0));
+    let known = known_rows(&stage, 20.0);
     let plan = FitPlan { experts: vec![Window], budget: 1, ..plan() };
+    let recipe = Recipe { refit: true, ..studied::recipe(plan) };
     let outcome = |split: &Split| {
-        let revealed = reveal(split, items, TARGET, |row, _| known.binary_search(&row).is_ok());
-        let revealed = revealed_split(split, revealed);
-        let problem = Problem {
-            items,
-            domains: &stage.dataset.domains,
-            split: &revealed,
-            text: None,
-            media: None,
-            graph: None,
-            target: TARGET,
-            rule: JudgeRule::default(),
-        };
-        let table = TableSettings::default();
-        let recipe = Recipe { plan: plan.clone(), pseudo_labels: false, refit: true, table };
-        let shot = FewShot { problem, recipe: &recipe };
+        let whole = Problem { split, ..studied::problem(&stage) };
+        let revealed = revealed_split(&whole, &known);
+        let shot = FewShot { problem: whole.with_split(&revealed), recipe: &recipe };
         let fit = shot.fit_transfer(Session::unwatched()).expect("it fits");
         let tried = shot.add_pseudo_labels(&fit, Session::unwatched()).expect("it fits");
-        let (with, evidence) = tried.expect("there are valid cases");
-        (with.map(|with| with.model), evidence)
+        let tried = tried.expect("there are valid cases");
+        (tried.with.map(|with| with.model), tried.evidence)
     };
     let other = with_other_secrets(&stage, &known);
     assert_ne!(other.train, stage.split.train);

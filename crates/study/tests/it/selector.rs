@@ -4,15 +4,21 @@ use segue_data::TrainSet;
 use segue_data::reveal::with_events;
 use segue_models::sequence::{SequenceConfig, SequenceTuning, TransferConfig};
 use segue_models::{Expert, ExpertConfig, ExpertId, ExpertKind, ItemVectors, Scope, TextSpace};
-use segue_study::ablation::part::{Part, fit_without};
-use segue_study::selection::select::{Choices, Sources, select};
+use segue_study::ablation::{Part, WholeFit, fit_without};
+use segue_study::selection::{Selection, Sources, WaysToTry, select};
 use segue_train::learn::Epoch;
 use segue_train::sequence_fit::{Lessons, SequenceTraining, Validation, fit_sequence};
 use segue_train::{FitPlan, Objective, Session};
 
 use crate::story::{SOURCE, Source, Stage, Story, TARGET, plan};
+use crate::studied;
 
-const EVERY: Choices<'_> = Choices { each: true, tunings: &[SequenceTuning::AtOnce], encoders: &[] };
+const EVERY: WaysToTry<'_> = WaysToTry { each: true, tunings: &[SequenceTuning::AtOnce], encoders: &[] };
+
+fn select_ways(stage: &Stage, plan: &FitPlan, tried: WaysToTry<'_>) -> Selection {
+    let recipe = studied::recipe(plan.clone());
+    select(&studied::problem(stage), &recipe, &stage.valid(), tried, Session::unwatched()).expect("it fits")
+}
 
 fn small(tuning: SequenceTuning) -> TransferConfig {
     let sequence = SequenceConfig {
@@ -79,16 +85,12 @@ fn light_tuning_leaves_the_blocks_and_full_tuning_does_not() {
 }
 
 #[test]
-fn a_tuning_after_the_frozen_one_goes_on_from_it_and_is_the_one_that_was_trained_alone() {
+fn a_tuning_after_the_frozen_one_continues_it_and_is_the_one_that_was_trained_alone() {
     let stage = Story { n_users: 500, ..Story::default() }.stage();
     let experts = vec![ExpertKind::Window, ExpertKind::Transfer];
     let plan = FitPlan { experts, transfer: small(SequenceTuning::AtOnce), budget: 1, ..FitPlan::default() };
-    let candidates = |tunings: &[SequenceTuning]| {
-        let choices = Choices { tunings, ..EVERY };
-        select(&plan, stage.material(), &stage.valid(), choices, Session::unwatched())
-            .expect("it fits")
-            .candidates
-    };
+    let candidates =
+        |tunings: &[SequenceTuning]| select_ways(&stage, &plan, WaysToTry { tunings, ..EVERY }).candidates;
     let [light, full] = [SequenceTuning::Light, SequenceTuning::Full].map(|tuning| candidates(&[tuning]));
     let shared = candidates(&[SequenceTuning::Frozen, SequenceTuning::Light, SequenceTuning::Full]);
     assert_eq!(shared.len(), 4);
@@ -122,14 +124,12 @@ fn a_refit_repeats_the_passes_of_each_phase() {
 #[test]
 fn a_source_that_helps_is_chosen_and_a_shuffled_one_is_refused() {
     let shared = Story::default().stage();
-    let selection =
-        select(&plan(), shared.material(), &shared.valid(), EVERY, Session::unwatched()).expect("it fits");
+    let selection = select_ways(&shared, &plan(), EVERY);
     let chosen = &selection.chosen(None).judged;
     assert_eq!(chosen.way.sources, Sources::One(SOURCE));
     assert!(chosen.gain.is_some_and(|gain| gain.lo > 0.0), "{chosen:?}");
     let shuffled = Story { source: Source::Shuffled, n_users: 1_000, ..Story::default() }.stage();
-    let selection = select(&plan(), shuffled.material(), &shuffled.valid(), EVERY, Session::unwatched())
-        .expect("it fits");
+    let selection = select_ways(&shuffled, &plan(), EVERY);
     assert_eq!(selection.candidates.len(), 2);
     assert_eq!(selection.chosen(None).judged.way.sources, Sources::None);
 }
@@ -137,8 +137,7 @@ fn a_source_that_helps_is_chosen_and_a_shuffled_one_is_refused() {
 #[test]
 fn the_target_alone_is_the_fit_that_never_saw_a_source() {
     let stage = Story { n_users: 600, ..Story::default() }.stage();
-    let selection =
-        select(&plan(), stage.material(), &stage.valid(), EVERY, Session::unwatched()).expect("it fits");
+    let selection = select_ways(&stage, &plan(), EVERY);
     let alone = stage.fit(&FitPlan { use_sources: false, ..plan() });
     assert_eq!(selection.candidates[0].fit.model, alone.model);
 }
@@ -148,12 +147,10 @@ fn without_a_part_the_recipe_is_the_one_that_never_had_it() {
     let stage = Story { n_users: 600, ..Story::default() }.stage();
     // One setting each, so that nothing is tuned inside a blend.
     let plan = FitPlan { budget: 1, ..plan() };
-    let whole = stage.fit(&plan);
-    let without = |part| {
-        fit_without(part, (&plan, &whole), stage.material(), &stage.valid(), Session::unwatched())
-            .expect("it fits")
-            .model
-    };
+    let fit = stage.fit(&plan);
+    let whole = WholeFit { plan: &plan, fit: &fit, material: stage.material() };
+    let without =
+        |part| fit_without(part, whole, &stage.valid(), Session::unwatched()).expect("it fits").model;
     let alone = stage.fit(&FitPlan { use_sources: false, ..plan.clone() });
     assert_eq!(without(Part::Sources), alone.model);
     for kind in plan.experts.clone() {

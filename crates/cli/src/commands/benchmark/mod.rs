@@ -2,24 +2,19 @@
 
 mod tunings;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use segue::encode::{Provider, read_media};
+use segue::encode::Provider;
 use segue::failure::usage;
-use segue::pipeline::Recipe;
 use segue_data::protocol::abxi::TieOrder;
-use segue_eval::metric_table::TableSettings;
-use segue_study::ablation::Asked;
-use segue_study::benchmark::adapted::Adapting;
 use segue_study::benchmark::{
-    Benchmark, Lessons, Protocol, ProtocolStudy, Published, Report, Request, Studied, StudyDocument,
-    StudyKind, encoded, hash_of_all, measure,
+    AdaptOn, Adapting, Benchmark, BenchmarkData, BenchmarkReport, BenchmarkRequest, Protocol, ProtocolStudy,
+    Published, Studied, StudyDocument, StudyKind, hash_of_all, measure,
 };
-use segue_train::FitPlan;
 use segue_train::encoder_fit::AdaptPlan;
 
-use super::ablate::AskedArgs;
+use super::ablate::SwitchedOff;
 use super::adapt::Training;
 use crate::choice::choice;
 use crate::screen::Screen;
@@ -38,7 +33,7 @@ pub(crate) struct Args {
     /// Number of seeds (`--first-seed`, one more, …): renumbering of items, search, sampled negatives, intervals
     #[arg(long, default_value_t = 1)]
     seeds: u64,
-    /// The first of them, to go on where another run ended
+    /// The first of them, to continue where another run ended
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..1 << 32))]
     first_seed: u64,
     /// Domains to measure, comma-separated; all without the flag. The others still help them
@@ -57,8 +52,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TUNING", requires = "encoder")]
     adapt: Option<String>,
     /// Whose events adapt it
-    #[arg(long, value_parser = choice(LESSONS), default_value = "all", requires = "adapt")]
-    adapt_on: Lessons,
+    #[arg(long, value_parser = choice(ADAPT_ON), default_value = "all", requires = "adapt")]
+    adapt_on: AdaptOn,
     #[command(flatten)]
     training: Training,
     /// Use ids only: leave out all item text
@@ -78,7 +73,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = choice(STUDIES), conflicts_with = "adapt")]
     study: Option<StudyKind>,
     #[command(flatten)]
-    asked: AskedArgs,
+    switched_off: SwitchedOff,
     /// With `--study tunings`: which, comma-separated; without the flag frozen, full, lora, adalora, adapter, prefix
     #[arg(long, value_delimiter = ',', value_name = "TUNING", requires = "study")]
     tunings: Vec<String>,
@@ -98,10 +93,10 @@ const PROTOCOLS: &[(Protocol, &str, &str)] = &[
     (Protocol::Minionerec, "minionerec", "`MiniOneRec` tables: global time split, full ranking"),
     (Protocol::Abxi, "abxi", "ABXI text: two domains, 999 sampled negatives"),
 ];
-const LESSONS: &[(Lessons, &str, &str)] = &[
-    (Lessons::Target, "target", "The target's"),
-    (Lessons::Sources, "sources", "The other domains'"),
-    (Lessons::All, "all", "Both"),
+const ADAPT_ON: &[(AdaptOn, &str, &str)] = &[
+    (AdaptOn::Target, "target", "The target's"),
+    (AdaptOn::Sources, "sources", "The other domains'"),
+    (AdaptOn::All, "all", "Both"),
 ];
 const STUDIES: &[(StudyKind, &str, &str)] = &[
     (StudyKind::Ablate, "ablate", "What each part of the recipe adds"),
@@ -133,8 +128,8 @@ const ORDERS: &[(TieOrder, &str, &str)] = &[
 ];
 
 impl Args {
-    fn request(&self) -> Request {
-        Request {
+    fn request(&self) -> BenchmarkRequest {
+        BenchmarkRequest {
             protocol: self.protocol,
             data: self.data.clone(),
             seeds: self.first_seed..self.first_seed.saturating_add(self.seeds),
@@ -149,7 +144,7 @@ impl Args {
         }
     }
 
-    // What the process of one tuning must be told besides the data and the tuning.
+    /// What the process of one tuning must be told besides the data and the tuning.
     fn flags_of_one_tuning(&self, seed: u64) -> Vec<String> {
         let mut flags = self.training.flags(seed);
         let mut add = |flag: &str, value: String| flags.extend([flag.to_owned(), value]);
@@ -185,42 +180,40 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         return Err(usage("--tunings belongs to another study", "add --study tunings"));
     }
     let provider = args.encoder.as_deref().map(|name| Provider::model(name, None)).transpose()?;
-    let asked = args.asked.asked();
-    if args.study != Some(StudyKind::Ablate) && !asked.is_empty() {
+    if args.study != Some(StudyKind::Ablate) && !args.switched_off.request().is_empty() {
         let problem = "--parts, --graph and --modality belong to an ablation";
         return Err(usage(problem, "add `--study ablate`"));
     }
     match args.study {
-        Some(kind) => run_study(args, &request, &Asks { kind, asked }, provider, screen),
+        Some(kind) => run_study(args, &request, kind, provider, screen),
         None => run_recipe(args, &request, provider, screen),
     }
 }
 
-fn run_recipe(args: &Args, request: &Request, mut provider: Option<Provider>, screen: Screen) -> Result<()> {
+fn run_recipe(
+    args: &Args,
+    request: &BenchmarkRequest,
+    mut provider: Option<Provider>,
+    screen: Screen,
+) -> Result<()> {
     let published = Published::of(args.protocol.name())?;
     let terminal = Terminal::new(screen);
     let mut measured = Vec::new();
     for path in request.find()? {
         for seed in request.seeds.clone() {
             let data = request.read(&path, seed)?;
-            let media = read_media(&path, &data.dataset.items)?;
-            let text = provider.as_mut().map(|provider| encoded(provider, &data, &terminal)).transpose()?;
-            let adapting = args.adapt.as_deref().map(|tuning| -> Result<_> {
-                let plan = AdaptPlan { seed, ..args.training.plan(tuning)? };
-                Ok(Adapting { plan, lessons: args.adapt_on })
-            });
+            let data = BenchmarkData::encoded(data, &path, provider.as_mut(), &terminal)?;
             let benchmark = Benchmark {
                 protocol: args.protocol,
-                recipe: recipe(request.plan(seed)?, request.refits),
-                text,
-                media,
-                adapting: adapting.transpose()?.zip(provider.as_ref()),
+                recipe: request.recipe(seed)?,
+                adapting: adapting(args, seed, provider.as_ref())?,
+                published: &published,
                 observer: &terminal,
             };
-            measured.push(measure(&benchmark, &data, &request.targets, &published)?);
+            measured.push(measure(&benchmark, &data, &request.targets)?);
         }
     }
-    let report = Report::new(args.protocol.name(), &args.data, &measured, &published);
+    let report = BenchmarkReport::new(args.protocol.name(), &args.data, &measured, &published);
     let text = serde_json::to_string_pretty(&report)?;
     write_document(args, &text)?;
     if screen.json && args.file.is_none() {
@@ -230,15 +223,16 @@ fn run_recipe(args: &Args, request: &Request, mut provider: Option<Provider>, sc
     }
 }
 
-struct Asks {
-    kind: StudyKind,
-    asked: Asked,
+fn adapting<'a>(args: &Args, seed: u64, provider: Option<&'a Provider>) -> Result<Option<Adapting<'a>>> {
+    let (Some(tuning), Some(provider)) = (args.adapt.as_deref(), provider) else { return Ok(None) };
+    let plan = AdaptPlan { seed, ..args.training.plan(tuning)? };
+    Ok(Some(Adapting { plan, on: args.adapt_on, provider }))
 }
 
 fn run_study(
     args: &Args,
-    request: &Request,
-    asks: &Asks,
+    request: &BenchmarkRequest,
+    kind: StudyKind,
     mut provider: Option<Provider>,
     screen: Screen,
 ) -> Result<()> {
@@ -249,18 +243,17 @@ fn run_study(
     for path in request.find()? {
         for seed in request.seeds.clone() {
             let data = request.read(&path, seed)?;
-            let media = read_media(&path, &data.dataset.items)?;
-            let text = provider.as_mut().map(|provider| encoded(provider, &data, &terminal)).transpose()?;
+            let data = BenchmarkData::encoded(data, &path, provider.as_mut(), &terminal)?;
             let study = ProtocolStudy {
-                kind: asks.kind,
+                kind,
                 protocol: args.protocol,
-                recipe: &recipe(request.plan(seed)?, request.refits),
-                asked: &asks.asked,
+                recipe: &request.recipe(seed)?,
+                ablation: &args.switched_off.request(),
                 targets: &request.targets,
                 observer: &terminal,
             };
-            studied.add(&study, &data, text.as_ref(), &media)?;
-            hashes.push(data.sha256);
+            studied.add(&study, &data)?;
+            hashes.push(data.data.sha256);
         }
     }
     show_studied(&studied, shown)?;
@@ -277,18 +270,7 @@ fn show_studied(studied: &Studied, screen: Screen) -> Result<()> {
     if studied.transfers.is_empty() { Ok(()) } else { show::selection::show(&studied.transfers, screen) }
 }
 
-// A benchmark tries no pseudo-labels.
-fn recipe(plan: FitPlan, refit: bool) -> Recipe {
-    let mut table = TableSettings::default();
-    table.bootstrap.seed = plan.seed;
-    Recipe { plan, pseudo_labels: false, refit, table }
-}
-
 fn write_document(args: &Args, text: &str) -> Result<()> {
     let Some(file) = &args.file else { return Ok(()) };
-    write_text(file, text)
-}
-
-fn write_text(file: &Path, text: &str) -> Result<()> {
     std::fs::write(file, format!("{text}\n")).with_context(|| format!("writing `{}`", file.display()))
 }

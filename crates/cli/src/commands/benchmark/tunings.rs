@@ -8,7 +8,7 @@ use segue::adapt::tuning_named;
 use segue::encode::Provider;
 use segue::failure::usage;
 use segue_study::benchmark::tunings::{self, ALL, OneTuning, TuningRow};
-use segue_study::benchmark::{Request, encoded, targets};
+use segue_study::benchmark::{BenchmarkData, BenchmarkRequest, targets};
 use segue_train::encoder_fit::AdaptPlan;
 
 use super::{Args, write_document};
@@ -16,8 +16,8 @@ use crate::screen::Screen;
 use crate::show;
 use crate::terminal::Terminal;
 
-/// Measures all tunings, each in a process of its own, so that its memory is its own.
-pub(super) fn run(args: &Args, request: &Request, screen: Screen) -> Result<()> {
+/// Measures all tunings that are asked for, or, in a process of its own, one.
+pub(super) fn run(args: &Args, request: &BenchmarkRequest, screen: Screen) -> Result<()> {
     let Some(encoder) = args.encoder.as_deref() else {
         return Err(usage("--study tunings needs --encoder", "for example --encoder minilm"));
     };
@@ -25,8 +25,8 @@ pub(super) fn run(args: &Args, request: &Request, screen: Screen) -> Result<()> 
         tuning_named(name)?;
     }
     if let Some(tuning) = &args.one_tuning {
-        let path = request.find()?.pop().context("no data")?;
-        return one_tuning(args, request, &path, tuning, screen);
+        let rows = one_tuning(args, request, encoder, tuning, screen)?;
+        return Screen { json: true, ..screen }.document(&rows);
     }
     let names: Vec<&str> = match args.tunings.as_slice() {
         [] => ALL.to_vec(),
@@ -41,7 +41,8 @@ pub(super) fn run(args: &Args, request: &Request, screen: Screen) -> Result<()> 
                 continue;
             }
             // The cache then has these vectors, and no process pays for them.
-            encoded(&mut Provider::model(encoder, None)?, &data, &Terminal::new(screen))?;
+            let mut provider = Provider::model(encoder, None)?;
+            let data = BenchmarkData::encoded(data, &path, Some(&mut provider), &Terminal::new(screen))?;
             let measured: Result<Vec<Vec<TuningRow>>> =
                 names.iter().map(|name| in_own_process(args, &path, seed, name, shown)).collect();
             for table in tunings::tables(request, &data, seed, &measured?)? {
@@ -54,7 +55,7 @@ pub(super) fn run(args: &Args, request: &Request, screen: Screen) -> Result<()> 
     if args.file.is_none() { screen.document(&tables) } else { Ok(()) }
 }
 
-// The same command for one tuning; it answers with its rows, one for each domain.
+/// The same command for one tuning; it answers with its rows, one for each domain.
 fn in_own_process(
     args: &Args,
     path: &Path,
@@ -75,13 +76,19 @@ fn in_own_process(
     serde_json::from_slice(&output.stdout).with_context(|| format!("what the process of `{tuning}` answered"))
 }
 
-// What the process of one tuning does: adapts for every domain of the data and prints the rows as JSON.
-fn one_tuning(args: &Args, request: &Request, path: &Path, tuning: &str, screen: Screen) -> Result<()> {
+/// Adapts for every domain of the one data set that this process was given.
+fn one_tuning(
+    args: &Args,
+    request: &BenchmarkRequest,
+    encoder: &str,
+    tuning: &str,
+    screen: Screen,
+) -> Result<Vec<TuningRow>> {
+    let path = request.find()?.pop().context("no data")?;
     let seed = args.training.seed;
-    let data = request.read(path, seed)?;
-    let name = args.encoder.as_deref().context("--study tunings needs --encoder")?;
-    let mut provider = Provider::model(name, None)?;
-    let text = encoded(&mut provider, &data, &Terminal::new(screen))?;
+    let mut provider = Provider::model(encoder, None)?;
+    let data = request.read(&path, seed)?;
+    let data = BenchmarkData::encoded(data, &path, Some(&mut provider), &Terminal::new(screen))?;
     let one = OneTuning {
         request,
         data: &data,
@@ -89,7 +96,6 @@ fn one_tuning(args: &Args, request: &Request, path: &Path, tuning: &str, screen:
         plan: AdaptPlan { seed, ..args.training.plan(tuning)? },
         fit_plan: request.plan(seed)?,
         provider: &provider,
-        text: &text,
     };
-    Screen { json: true, ..screen }.document(&one.rows()?)
+    one.rows()
 }

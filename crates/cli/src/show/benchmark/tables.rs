@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
-
+use segue_study::benchmark::{
+    BenchmarkReport, BenchmarkRow, Measured, RowCandidates, RowDifference, SeedSummary, grouped, over_seeds,
+};
 use segue_train::DomainFit;
-
-use segue_study::benchmark::{Candidates, Measured, Report, Row, grouped, over_seeds};
 
 use crate::screen::Screen;
 
@@ -14,7 +14,7 @@ fn line(text: &str) -> Result<()> {
 }
 
 /// Prints one table per domain and what the blends are made of.
-pub(crate) fn tables(report: &Report, measured: &[Measured]) -> Result<()> {
+pub(crate) fn tables(report: &BenchmarkReport, measured: &[Measured]) -> Result<()> {
     let mut domains: Vec<&str> = Vec::new();
     for row in &report.rows {
         if !domains.contains(&row.domain.as_str()) {
@@ -22,23 +22,12 @@ pub(crate) fn tables(report: &Report, measured: &[Measured]) -> Result<()> {
         }
     }
     for domain in domains {
-        let rows: Vec<&Row> =
+        let rows: Vec<&BenchmarkRow> =
             report.rows.iter().chain(&report.strict_rows).filter(|row| row.domain == domain).collect();
         line(&format!("\n{} · {domain}", report.protocol))?;
         line(&table(&rows).to_string())?;
         for difference in report.differences.iter().filter(|d| d.domain == domain) {
-            line(&format!(
-                "{} − {} ({}, mask {}, {}, seed {}): {:+.4} [{:+.4}, {:+.4}] NDCG@10",
-                difference.candidate,
-                difference.baseline,
-                difference.regime,
-                difference.mask_rule,
-                candidates(difference.candidates),
-                difference.seed,
-                difference.mean,
-                difference.ci95[0],
-                difference.ci95[1],
-            ))?;
+            line(&in_words(difference))?;
         }
     }
     for (name, fit) in measured.iter().flat_map(|m| &m.fits) {
@@ -48,7 +37,22 @@ pub(crate) fn tables(report: &Report, measured: &[Measured]) -> Result<()> {
     Ok(())
 }
 
-fn table(rows: &[&Row]) -> Table {
+fn in_words(difference: &RowDifference) -> String {
+    format!(
+        "{} − {} ({}, mask {}, {}, seed {}): {:+.4} [{:+.4}, {:+.4}] NDCG@10",
+        difference.candidate,
+        difference.baseline,
+        difference.regime,
+        difference.mask_rule,
+        candidates(difference.candidates),
+        difference.seed,
+        difference.mean,
+        difference.ci95[0],
+        difference.ci95[1],
+    )
+}
+
+fn table(rows: &[&BenchmarkRow]) -> Table {
     let mut table = Table::new();
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
@@ -56,7 +60,7 @@ fn table(rows: &[&Row]) -> Table {
     for group in grouped(rows.iter().copied()) {
         let Some(first) = group.first() else { continue };
         let number = |metric: &str| {
-            let (mean, sd) = over_seeds(&group, metric);
+            let SeedSummary { mean, sd } = over_seeds(&group, metric);
             if group.len() > 1 { format!("{mean:.4} ± {sd:.4}") } else { format!("{mean:.4}") }
         };
         let interval = match (group.len(), first.ci95.get("ndcg@10")) {
@@ -78,10 +82,10 @@ fn table(rows: &[&Row]) -> Table {
     table
 }
 
-fn candidates(candidates: Candidates) -> String {
+fn candidates(candidates: RowCandidates) -> String {
     match candidates {
-        Candidates::All(all) => all.to_owned(),
-        Candidates::Sampled(n) => n.to_string(),
+        RowCandidates::All(all) => all.to_owned(),
+        RowCandidates::Sampled(n) => n.to_string(),
     }
 }
 

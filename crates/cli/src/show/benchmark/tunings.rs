@@ -1,8 +1,8 @@
-//! The table in the terminal.
+//! The table of tunings in the terminal.
 
 use anyhow::Result;
 use segue_report::number;
-use segue_study::benchmark::tunings::{Line, SHARE_OF_FULL, TuningTable};
+use segue_study::benchmark::tunings::{ComparedTuning, SHARE_OF_FULL, TuningTable};
 
 use crate::grid::Grid;
 use crate::screen::Screen;
@@ -42,7 +42,7 @@ pub(crate) fn show(table: &TuningTable, screen: Screen) -> Result<()> {
     Ok(())
 }
 
-fn cells(line: &Line) -> [String; 10] {
+fn cells(line: &ComparedTuning) -> [String; 10] {
     let row = &line.row;
     let none = || "–".to_owned();
     let mark = if row.refused { "†" } else { "" };
@@ -60,7 +60,7 @@ fn cells(line: &Line) -> [String; 10] {
     ]
 }
 
-fn verdict(line: &Line) -> String {
+fn verdict(line: &ComparedTuning) -> String {
     let of_full = line.of_full.zip(line.minus_full).map_or_else(
         || "not compared with full".to_owned(),
         |(share, minus)| {

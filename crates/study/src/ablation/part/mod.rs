@@ -9,16 +9,15 @@ use std::fmt;
 use segue_data::DomainIdx;
 use segue_models::{ExpertId, ExpertKind, Scope, TokenKind};
 use segue_recommend::DomainModel;
-use serde::{Deserialize, Serialize};
-
-pub use self::sequence_part::SequencePart;
-use self::without::Without;
-use segue_train::FitPlan;
-use segue_train::TrainError;
 use segue_train::domain_fit::{DomainFit, Known, fit_domain_from, refit_domain};
 use segue_train::judge::Judge;
 use segue_train::material::Material;
 use segue_train::session::Session;
+use segue_train::{FitPlan, TrainError};
+use serde::{Deserialize, Serialize};
+
+pub use self::sequence_part::SequencePart;
+use self::without::Without;
 
 /// A part that can be switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,7 +35,7 @@ pub enum Part {
     Whitening,
     /// Something inside the sequence models.
     Sequence(SequencePart),
-    /// A modality, left out of everything that reads it (`ablation/modality.rs` says what that is).
+    /// A modality, left out of everything that reads it (`ablation/part/modality.rs` says what that is).
     Modality(TokenKind),
     /// What the graph says: in its place stands a random graph with the same relations and degrees
     /// ([`ItemGraph::permuted`](segue_data::ItemGraph::permuted)).
@@ -123,20 +122,32 @@ impl Part {
     }
 }
 
-/// Fits the recipe without a part; experts of the whole recipe's fit that do not depend on the part are taken over. Histories of
-/// `valid` stay as they are: an expert that has learned nothing of a domain makes nothing of its events.
+/// The whole recipe as it was fitted: what a part is left out of.
+#[derive(Clone, Copy)]
+pub struct WholeFit<'a> {
+    /// What was trained and how much was tried.
+    pub plan: &'a FitPlan,
+    /// What that gave.
+    pub fit: &'a DomainFit,
+    /// What it was fitted on.
+    pub material: Material<'a>,
+}
+
+/// Fits the recipe without a part. Experts of the whole recipe's fit that do not depend on the part are taken over, so that the
+/// difference is the part's and not that of another search: this is what the one pipeline, which fits all experts, cannot do. Histories
+/// of `valid` stay as they are: an expert that has learned nothing of a domain ignores its events.
 ///
 /// # Errors
 /// As [`fit_domain`](segue_train::fit_domain).
 pub fn fit_without(
     part: Part,
-    (plan, whole): (&FitPlan, &DomainFit),
-    material: Material<'_>,
+    whole: WholeFit<'_>,
     valid: &Judge<'_>,
     session: Session<'_>,
 ) -> Result<DomainFit, TrainError> {
+    let WholeFit { plan, fit, material } = whole;
     let holds = |id: ExpertId| !part.touches(id);
-    let known = Some(Known { fit: whole, holds: &holds, pretrained: None });
+    let known = Some(Known { fit, holds: &holds, pretrained: None });
     let without = Without::new(part, material, plan.seed);
     fit_domain_from(&part.plan_without(plan), without.material(), valid, session, known)
 }
@@ -176,7 +187,7 @@ mod tests {
         let plan = FitPlan { experts: ExpertKind::ALL.into(), ..FitPlan::default() };
         let parts = Part::all_of(&plan, material, DomainIdx(1));
         let sources = parts.iter().filter(|part| matches!(part, Part::Source(_))).count();
-        assert_eq!(sources, 2, "the target is no source of its own");
+        assert_eq!(sources, 2, "the target is no source for itself");
         let sequence = parts.iter().filter(|part| matches!(part, Part::Sequence(_))).count();
         assert_eq!(sequence, SequencePart::ALL.len());
         assert_eq!(Part::modalities_of(&plan, material), [TokenKind::Text, TokenKind::Id]);

@@ -11,7 +11,6 @@
 //! stays in the graph without `text`.
 
 use segue_models::{ExpertKind, TokenKind};
-
 use segue_train::FitPlan;
 use segue_train::material::Material;
 

@@ -3,11 +3,11 @@
 use segue_data::reveal::without_domains;
 use segue_data::{ItemCatalog, ItemGraph, TrainSet};
 use segue_models::{MediaVectors, TokenKind};
-
-use super::Part;
 use segue_train::material::Material;
 
-/// A material without a part; holds what had to be made for it.
+use super::Part;
+
+/// A material without a part; owns what differs from the whole.
 pub(super) struct Without<'a> {
     part: Part,
     whole: Material<'a>,
@@ -18,24 +18,26 @@ pub(super) struct Without<'a> {
 }
 
 impl<'a> Without<'a> {
-    /// `seed` of the random graph.
+    /// Leaves the part out; `seed` is that of the random graph.
     pub(super) fn new(part: Part, whole: Material<'a>, seed: u64) -> Self {
-        let mut made = Self { part, whole, train: None, items: None, media: None, graph: None };
+        let mut without = Self { part, whole, train: None, items: None, media: None, graph: None };
         match part {
-            Part::Source(domain) => made.train = Some(without_domains(whole.train, whole.items, &[domain])),
-            Part::Modality(TokenKind::Text) => made.items = Some(whole.items.clone().without_text()),
+            Part::Source(domain) => {
+                without.train = Some(without_domains(whole.train, whole.items, &[domain]))
+            }
+            Part::Modality(TokenKind::Text) => without.items = Some(whole.items.clone().without_text()),
             Part::Modality(TokenKind::Image) => {
-                made.media =
+                without.media =
                     whole.media.map(|media| MediaVectors { image: None, audio: media.audio.clone() });
             }
             Part::Modality(TokenKind::Audio) => {
-                made.media =
+                without.media =
                     whole.media.map(|media| MediaVectors { audio: None, image: media.image.clone() });
             }
-            Part::Facts => made.graph = whole.graph.map(|graph| graph.permuted(seed)),
+            Part::Facts => without.graph = whole.graph.map(|graph| graph.permuted(seed)),
             _ => {}
         }
-        made
+        without
     }
 
     /// What is left.

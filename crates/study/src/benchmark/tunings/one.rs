@@ -3,11 +3,12 @@
 use std::cell::Cell;
 
 use anyhow::{Context, Result};
+use segue::encode::{Provider, encode_items};
+use segue::{Problem, Silent, machine};
 use segue_data::DomainIdx;
-use segue_data::protocol::ProtocolData;
 use segue_eval::bootstrap::{Bootstrap, Interval};
+use segue_models::Expert;
 use segue_models::item_vectors::TextFields;
-use segue_models::{Expert, ItemVectors};
 use segue_train::encoder_fit::{
     AdaptMaterial, AdaptPlan, Adapted, StepsMoment, adapt_encoder_timed, vectors_alone,
 };
@@ -16,33 +17,37 @@ use segue_train::learn::Epoch;
 use segue_train::{FitPlan, Judge, Keeping};
 use serde::{Deserialize, Serialize};
 
-use segue::Silent;
-use segue::encode::{Provider, encode_items};
-use segue::machine;
-use segue_train::judge::JudgeRule;
-
-use crate::benchmark::request::{Request, targets};
+use crate::benchmark::data::BenchmarkData;
+use crate::benchmark::request::{BenchmarkRequest, targets};
 
 /// What one tuning gave in one domain.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TuningRow {
+    /// Name of the domain.
     pub target: String,
+    /// Seed of the adaptation and the intervals.
     pub seed: u64,
+    /// Name of the tuning.
     pub tuning: String,
-    /// Values that were trained, and all values of the encoder with what the tuning added.
+    /// Values that were trained.
     pub n_trained: usize,
+    /// All values of the encoder with what the tuning added.
     pub n_values: usize,
+    /// Steps of training.
     pub n_steps: usize,
+    /// Passes over the lessons.
     pub n_passes: usize,
     /// The pass that valid chose, from 1; `None` where nothing was trained.
     pub best_pass: Option<usize>,
     /// Whether valid preferred the encoder as it was, so that `segue adapt` would give that one back.
     pub refused: bool,
-    /// NDCG@10 of the vectors alone.
+    /// NDCG@10 of the vectors alone, on valid.
     pub valid: f64,
+    /// The same on test.
     pub test: Interval,
-    /// Processor seconds of a step, validation not counted, and of the whole adaptation.
+    /// Processor seconds of a step, validation not counted.
     pub cpu_s_per_step: Option<f64>,
+    /// Processor seconds of the whole adaptation.
     pub cpu_s: Option<f64>,
     /// The most memory that the process held until the adaptation was done, bytes.
     pub peak_memory_bytes: Option<u64>,
@@ -54,9 +59,9 @@ pub struct TuningRow {
 /// A tuning that is measured on the domains of one data set.
 pub struct OneTuning<'a> {
     /// What is measured.
-    pub request: &'a Request,
-    /// The data set.
-    pub data: &'a ProtocolData,
+    pub request: &'a BenchmarkRequest,
+    /// The data set, with vectors by the encoder as it is.
+    pub data: &'a BenchmarkData,
     /// Name of the tuning.
     pub tuning: &'a str,
     /// How the encoder is adapted.
@@ -65,43 +70,43 @@ pub struct OneTuning<'a> {
     pub fit_plan: FitPlan,
     /// The encoder as it is.
     pub provider: &'a Provider,
-    /// Vectors by the encoder as it is.
-    pub text: &'a ItemVectors,
+}
+
+/// An adaptation and what it cost.
+struct Metered {
+    adapted: Adapted,
+    /// Processor seconds of all its steps, and of all of it.
+    steps_cpu_s: Option<f64>,
+    cpu_s: Option<f64>,
+    peak_memory_bytes: Option<u64>,
 }
 
 impl OneTuning<'_> {
     /// Adapts and measures for every domain that is asked for.
     ///
     /// # Errors
-    /// When a domain has no case or the encoder cannot be adapted.
+    /// When a domain has no case, the data have no vectors, or the encoder cannot be adapted.
     pub fn rows(&self) -> Result<Vec<TuningRow>> {
-        let asked = targets(&self.data.dataset, &self.request.targets);
-        asked.map(|target| self.measure(target)).collect()
+        let asked = targets(&self.data.data.dataset, &self.request.targets);
+        let rule = self.request.protocol.rule(self.fit_plan.seed);
+        asked.map(|target| self.measure(&self.data.problem(target, rule))).collect()
     }
-}
 
-impl OneTuning<'_> {
-    fn measure(&self, target: DomainIdx) -> Result<TuningRow> {
-        let Self { data, fit_plan, .. } = self;
-        let (items, seed) = (&data.dataset.items, fit_plan.seed);
-        let JudgeRule { mask, sampled: negatives } = self.request.protocol.rule(seed);
-        let valid = Judge::new(&data.split.valid.0, items, target, mask, negatives).context("valid")?;
-        let start = machine::cpu_seconds();
-        let (adapted, steps_cpu_s) = self.adapt(&valid)?;
-        let cpu_s = machine::cpu_seconds().zip(start).map(|(now, then)| now - then);
-        let peak_memory_bytes = machine::peak_memory_bytes();
+    fn measure(&self, problem: &Problem<'_>) -> Result<TuningRow> {
+        let seed = self.fit_plan.seed;
+        let valid = problem.valid()?;
+        let Metered { adapted, steps_cpu_s, cpu_s, peak_memory_bytes } = self.adapt(problem, &valid)?;
         let arrays = adapted.refused.as_ref().unwrap_or(&adapted.encoder).params.arrays();
         let n_values = arrays.iter().map(|array| array.values.len()).sum();
         let (n_trained, n_steps) = (adapted.n_trained, adapted.n_steps);
-        let (refused, best_pass) = (adapted.refused.is_some(), best_pass(&adapted.curve));
-        let n_passes = adapted.curve.len();
-        let expert = self.expert(adapted, target)?;
-        let test = Judge::new(data.split.test.open_for_measurement(), items, target, mask, negatives)
-            .context("test")?;
+        let (n_passes, best_pass) = (adapted.curve.len(), best_pass(&adapted.curve));
+        let refused = adapted.refused.is_some();
+        let expert = self.expert(problem, adapted)?;
+        let test = problem.test()?;
         let (on_valid, cases) = (self.ndcg(&expert, &valid)?, self.ndcg(&expert, &test)?);
         let bootstrap = Bootstrap { seed, ..Bootstrap::default() };
         Ok(TuningRow {
-            target: data.dataset.domains[target.at()].name.clone(),
+            target: problem.target_name().to_owned(),
             seed,
             tuning: self.tuning.to_owned(),
             n_trained,
@@ -119,18 +124,18 @@ impl OneTuning<'_> {
         })
     }
 
-    // And the processor seconds of its steps.
-    fn adapt(&self, valid: &Judge<'_>) -> Result<(Adapted, Option<f64>)> {
-        let domains: Vec<DomainIdx> = self.data.dataset.domain_indexes().collect();
+    fn adapt(&self, problem: &Problem<'_>, valid: &Judge<'_>) -> Result<Metered> {
+        let start = machine::cpu_seconds();
+        let domains: Vec<DomainIdx> = (0..problem.domains.len() as u16).map(DomainIdx).collect();
         let material = AdaptMaterial {
-            train: &self.data.split.train,
-            items: &self.data.dataset.items,
-            vectors: self.text,
+            train: &problem.split.train,
+            items: problem.items,
+            vectors: problem.text.context("the texts were not encoded")?,
             domains: &domains,
             valid: Some(valid),
             objective: self.fit_plan.objective,
         };
-        // All steps so far; the clock at the beginning of those that are being made.
+        // All steps so far; the clock at the beginning of those that are running.
         let (total, begun) = (Cell::new(Some(0.0)), Cell::new(None));
         let time = |moment: StepsMoment| match moment {
             StepsMoment::Begin => begun.set(machine::cpu_seconds()),
@@ -144,21 +149,23 @@ impl OneTuning<'_> {
         let encoder = self.provider.encoder()?.clone();
         let adapted = adapt_encoder_timed(encoder, &self.plan, material, (Keeping::nothing(), |_| (), &time))
             .context("adapting the encoder")?;
-        Ok((adapted, total.get()))
+        let cpu_s = machine::cpu_seconds().zip(start).map(|(now, then)| now - then);
+        let peak_memory_bytes = machine::peak_memory_bytes();
+        Ok(Metered { adapted, steps_cpu_s: total.get(), cpu_s, peak_memory_bytes })
     }
 
-    // What valid refused is measured all the same: the question is what the tuning is worth.
-    fn expert(&self, adapted: Adapted, target: DomainIdx) -> Result<Expert> {
-        let items = &self.data.dataset.items;
+    /// What valid refused is measured all the same: the question is what the tuning is worth.
+    fn expert(&self, problem: &Problem<'_>, adapted: Adapted) -> Result<Expert> {
         let mut encoder = adapted.refused.unwrap_or(adapted.encoder);
         encoder.merge();
-        let mut provider = Provider::with_encoder(self.text.model.clone(), encoder);
-        let vectors = encode_items(&mut provider, items, TextFields::Short, &Silent)?.0;
-        Ok(vectors_alone(&vectors, (&self.data.split.train, items), target)?)
+        let text = problem.text.context("the texts were not encoded")?;
+        let mut provider = Provider::with_encoder(text.model.clone(), encoder);
+        let vectors = encode_items(&mut provider, problem.items, TextFields::Short, &Silent)?.0;
+        Ok(vectors_alone(&vectors, (&problem.split.train, problem.items), problem.target)?)
     }
 
     fn ndcg(&self, expert: &Expert, judge: &Judge<'_>) -> Result<Vec<f64>> {
-        let ranks = judge.rank(|query, scores| expert.score(query, &self.data.dataset.items, scores))?;
+        let ranks = judge.rank(|query, scores| expert.score(query, judge.items(), scores))?;
         Ok(ndcg_of(self.fit_plan.objective.of(&ranks)))
     }
 }

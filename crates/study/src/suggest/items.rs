@@ -30,26 +30,25 @@ pub enum ItemStrategy {
 }
 
 /// An item to ask about.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SuggestedItem {
+pub(super) struct SuggestedItem {
     /// The item.
-    pub item: ItemIdx,
+    pub(super) item: ItemIdx,
     /// What the strategy goes by; for coverage the distance to the nearest item chosen before, for chance 0.
-    pub value: f64,
+    pub(super) value: f64,
     /// Users who have it.
-    pub n_users: u32,
+    pub(super) n_users: u32,
 }
 
 /// What to choose from.
-pub struct ItemPool<'a> {
+pub(super) struct ItemPool<'a> {
     /// What is known.
-    pub train: &'a TrainSet,
+    pub(super) train: &'a TrainSet,
     /// Items of all domains.
-    pub items: &'a ItemCatalog,
+    pub(super) items: &'a ItemCatalog,
     /// The domain whose items are asked about.
-    pub domain: DomainIdx,
+    pub(super) domain: DomainIdx,
     /// Their texts; needed for coverage.
-    pub content: Option<&'a Content>,
+    pub(super) content: Option<&'a Content>,
 }
 
 /// Users by rating, of one item; ratings are rounded.
@@ -60,7 +59,7 @@ impl ItemPool<'_> {
     ///
     /// # Errors
     /// When coverage is asked for and there are no texts.
-    pub fn suggest(
+    pub(super) fn suggest(
         &self,
         strategy: ItemStrategy,
         n: usize,
@@ -93,7 +92,7 @@ impl ItemPool<'_> {
     }
 
     /// Whether ratings differ at all: without that, [`ItemStrategy::PopularityEntropy`] is zero for every item.
-    pub fn has_ratings(&self) -> bool {
+    pub(super) fn has_ratings(&self) -> bool {
         let inside = self.items.range(self.domain);
         let mut values =
             self.train.sequences.events().iter().filter(|event| inside.contains(&event.item.at()));
@@ -101,7 +100,7 @@ impl ItemPool<'_> {
         values.any(|event| event.value.round() != first.value.round())
     }
 
-    // Ratings of each candidate, each user's last one; and the number of users with events in the domain.
+    /// Ratings of each candidate, each user's last one; and the number of users with events in the domain.
     fn ratings(&self) -> (Vec<Ratings>, u32) {
         let range = self.items.range(self.domain);
         let mut ratings = vec![Ratings::new(); range.len()];
@@ -118,7 +117,7 @@ impl ItemPool<'_> {
         (ratings, n_all)
     }
 
-    // From the first of `order` on, each as far as can be from those chosen before; ties in order.
+    /// From the first of `order` on, each as far as can be from those chosen before; ties in order.
     fn spread_out(&self, order: &[usize], n: usize) -> Result<Vec<(usize, f64)>, TrainError> {
         let no_text = || {
             TrainError::request(
@@ -167,7 +166,7 @@ fn entropy0(ratings: &Ratings, n_all: u32) -> f64 {
     (met + NEVER_MET * share(n_all - n)) / (NEVER_MET + ratings.len() as f64)
 }
 
-// In bits.
+/// In bits.
 fn plogp(p: f64) -> f64 {
     if p > 0.0 { -p * p.log2() } else { 0.0 }
 }

@@ -1,40 +1,38 @@
 //! What of a recipe is to be switched off.
 
-use crate::ablation::part::Part;
 use anyhow::Result;
+use segue::failure::usage;
 use segue_models::TokenKind;
 use serde::Serialize;
 
+use crate::ablation::part::Part;
 use crate::study::Study;
-use segue::failure::usage;
 
 /// Parts, graphs and modalities; with none of them named, all parts of the recipe.
 #[derive(Clone, Debug, Default)]
-pub struct Asked {
-    /// Parts to switch off, one after the other [default: all of the recipe, unless --graph or --modality is given]
+pub struct AblationRequest {
+    /// Names of parts to switch off, one after the other.
     pub parts: Vec<String>,
-    /// Graphs to fit the recipe with: true, random (the same relations and degrees, other partners), none
-    pub graph: Vec<GraphVersion>,
-    /// Modalities to leave out of everything that reads them: text, image, audio, graph, id
-    pub modality: Vec<TokenKind>,
+    /// Graphs to fit the recipe with.
+    pub graphs: Vec<GraphVersion>,
+    /// Modalities to leave out of everything that reads them.
+    pub modalities: Vec<TokenKind>,
 }
 
 /// The graph that a recipe is fitted with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GraphVersion {
-    /// What the data state
+    /// What the data state.
     True,
-    /// The same relations and degrees, other partners
+    /// The same relations and degrees, other partners.
     Random,
-    /// No graph
+    /// No graph.
     None,
 }
 
 impl GraphVersion {
-    /// All, in the order of tables.
-    pub const ALL: [Self; 3] = [Self::True, Self::Random, Self::None];
-
+    /// The name in commands and tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::True => "true",
@@ -44,7 +42,7 @@ impl GraphVersion {
     }
 
     /// What is missing of the recipe with the true graph.
-    pub fn part(self) -> Option<Part> {
+    pub(super) fn part(self) -> Option<Part> {
         match self {
             Self::True => None,
             Self::Random => Some(Part::Facts),
@@ -53,24 +51,24 @@ impl GraphVersion {
     }
 }
 
-impl Asked {
+impl AblationRequest {
     /// Whether anything is named.
     pub fn is_empty(&self) -> bool {
-        self.parts.is_empty() && self.graph.is_empty() && self.modality.is_empty()
+        self.parts.is_empty() && self.graphs.is_empty() && self.modalities.is_empty()
     }
 
-    /// The modalities, each once.
-    pub fn modalities(&self, study: &Study<'_>) -> Result<Vec<TokenKind>> {
-        let mut kinds = self.modality.clone();
+    /// The modalities, each once, of which the recipe has something to lose.
+    pub(super) fn modalities_of(&self, study: &Study<'_>) -> Result<Vec<TokenKind>> {
+        let mut kinds = self.modalities.clone();
         kinds.sort_unstable();
         kinds.dedup();
         kinds.iter().try_for_each(|kind| check(study, *kind))?;
         Ok(kinds)
     }
 
-    /// The graphs, each once.
-    pub fn graphs(&self, study: &Study<'_>) -> Result<Vec<GraphVersion>> {
-        let mut versions = self.graph.clone();
+    /// The graphs, each once, where the recipe reads one.
+    pub(super) fn graphs_of(&self, study: &Study<'_>) -> Result<Vec<GraphVersion>> {
+        let mut versions = self.graphs.clone();
         versions.sort_unstable();
         versions.dedup();
         if !versions.is_empty() {
@@ -80,7 +78,7 @@ impl Asked {
     }
 }
 
-// Whether leaving it out changes anything, and leaves anything.
+/// Refuses a modality without which the recipe would be the same, or empty.
 fn check(study: &Study<'_>, kind: TokenKind) -> Result<()> {
     let on = Part::modalities_of(study.plan(), study.material());
     if !on.contains(&kind) {

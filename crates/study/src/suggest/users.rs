@@ -36,28 +36,34 @@ pub enum UserStrategy {
 }
 
 /// A user to ask about.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SuggestedUser {
+pub(crate) struct SuggestedUser {
     /// The user.
-    pub row: u32,
+    pub(crate) row: u32,
     /// Entropy of the blend's softmax over its largest value, in [0, 1].
-    pub uncertainty: f64,
+    pub(super) uncertainty: f64,
     /// Cosine distance to the nearest user that is known or was chosen before, in [0, 1]; 1 without any.
-    pub distance: f64,
+    pub(super) distance: f64,
 }
 
 /// Whom to choose from.
-pub struct UserPool<'a> {
+pub(crate) struct UserPool<'a> {
     /// The blend as it is now.
-    pub model: &'a DomainModel,
+    model: &'a DomainModel,
     /// Items of all domains.
-    pub items: &'a ItemCatalog,
+    items: &'a ItemCatalog,
     /// What is known about users besides events.
-    pub profiles: &'a UserProfiles,
-    /// Users without events in the domain: row, and events elsewhere (at least one).
-    pub unknown: Vec<(u32, &'a [Event])>,
+    profiles: &'a UserProfiles,
+    /// Users without events in the domain.
+    pub(super) unknown: Vec<Unknown<'a>>,
     /// Events of users who have some in the domain.
-    pub known: Vec<&'a [Event]>,
+    known: Vec<&'a [Event]>,
+}
+
+/// A user without events in the domain.
+pub(super) struct Unknown<'a> {
+    row: u32,
+    /// Events elsewhere, at least one.
+    events: &'a [Event],
 }
 
 /// Uncertain candidates per user wanted, among whom the spread-out choice is made: Zhdanov's β.
@@ -67,21 +73,26 @@ const KNOWN_MAX: usize = 500;
 
 impl<'a> UserPool<'a> {
     /// All rows of `train` with events, parted by whether any of these is in the model's domain.
-    pub fn new(model: &'a DomainModel, train: &'a TrainSet, items: &'a ItemCatalog) -> Self {
+    pub(crate) fn new(model: &'a DomainModel, train: &'a TrainSet, items: &'a ItemCatalog) -> Self {
         let inside = items.range(model.domain);
         let (mut unknown, mut known) = (Vec::new(), Vec::new());
         for (row, events) in train.sequences.rows().enumerate().filter(|(_, events)| !events.is_empty()) {
             if events.iter().any(|event| inside.contains(&event.item.at())) {
                 known.push(events);
             } else {
-                unknown.push((row as u32, events));
+                unknown.push(Unknown { row: row as u32, events });
             }
         }
         Self { model, items, profiles: &train.profiles, unknown, known }
     }
 
+    /// Leaves out of the choice whose row does not pass.
+    pub(crate) fn retain(&mut self, passes: impl Fn(u32) -> bool) {
+        self.unknown.retain(|user| passes(user.row));
+    }
+
     /// At most `n` users, most wanted first. `seed` decides chance and ties.
-    pub fn suggest(&self, strategy: UserStrategy, n: usize, seed: u64) -> Vec<SuggestedUser> {
+    pub(crate) fn suggest(&self, strategy: UserStrategy, n: usize, seed: u64) -> Vec<SuggestedUser> {
         let mut candidates: Vec<usize> = (0..self.unknown.len()).collect();
         candidates.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
         let uncertainty = self.uncertainties();
@@ -90,7 +101,7 @@ impl<'a> UserPool<'a> {
             candidates.sort_by(|&a, &b| uncertainty[b].total_cmp(&uncertainty[a]));
         }
         if strategy == UserStrategy::Active {
-            candidates.sort_by_key(|&at| std::cmp::Reverse(self.unknown[at].1.len()));
+            candidates.sort_by_key(|&at| std::cmp::Reverse(self.unknown[at].events.len()));
         }
         let in_order = match strategy {
             UserStrategy::UncertainDiverse => n.saturating_mul(PREFILTER),
@@ -101,7 +112,7 @@ impl<'a> UserPool<'a> {
         let is_spread = matches!(strategy, UserStrategy::Diverse | UserStrategy::UncertainDiverse);
         let chosen = self.take(&candidates, n, is_spread);
         let suggested = |(at, distance): (usize, f64)| SuggestedUser {
-            row: self.unknown[at].0,
+            row: self.unknown[at].row,
             uncertainty: uncertainty[at],
             distance,
         };
@@ -109,21 +120,21 @@ impl<'a> UserPool<'a> {
     }
 
     fn uncertainties(&self) -> Vec<f64> {
-        let of = |scratch: &mut _, &(row, history): &(u32, &[Event])| {
+        let uncertainty = |scratch: &mut _, &Unknown { row, events: history }: &Unknown<'_>| {
             let timestamp = history.last().and_then(event_time);
             let profile = self.profiles.get(row as usize);
             let query = Query { domain: self.model.domain, history, timestamp, profile };
             confidence(self.model, &query, (self.items, scratch)).uncertainty
         };
-        self.unknown.par_iter().map_init(Default::default, of).collect()
+        self.unknown.par_iter().map_init(Default::default, uncertainty).collect()
     }
 
-    // In the given order, or greedily the farthest from all centers so far; with distances at the time of the choice.
+    /// In the given order, or greedily the farthest from all centers so far; with distances at the time of the choice.
     fn take(&self, candidates: &[usize], n: usize, is_spread: bool) -> Vec<(usize, f64)> {
-        let profiles = Profiles::of(self, candidates);
+        let tastes = Tastes::new(self, candidates);
         let mut nearest = vec![1.0; candidates.len()];
-        for center in &profiles.known {
-            profiles.approach(center, &mut nearest);
+        for center in &tastes.known {
+            tastes.approach(center, &mut nearest);
         }
         let mut is_taken = vec![false; candidates.len()];
         let mut chosen = Vec::new();
@@ -135,23 +146,23 @@ impl<'a> UserPool<'a> {
             let Some(next) = next else { break };
             is_taken[next] = true;
             chosen.push((candidates[next], nearest[next]));
-            profiles.approach(&profiles.unknown[next], &mut nearest);
+            tastes.approach(&tastes.unknown[next], &mut nearest);
         }
         chosen
     }
 }
 
 /// A user's distinct items with weights `ln(1 + n / n_users_of_item)`, of length 1, by item.
-type Profile = Vec<(u32, f64)>;
+type Taste = Vec<(u32, f64)>;
 
-struct Profiles {
-    unknown: Vec<Profile>,
-    known: Vec<Profile>,
+struct Tastes {
+    unknown: Vec<Taste>,
+    known: Vec<Taste>,
     n_items: usize,
 }
 
-impl Profiles {
-    fn of(pool: &UserPool<'_>, candidates: &[usize]) -> Self {
+impl Tastes {
+    fn new(pool: &UserPool<'_>, candidates: &[usize]) -> Self {
         let inside = pool.items.range(pool.model.domain);
         // Those who are asked about have no events in the domain, so only events elsewhere can be compared.
         let elsewhere = |events: &[Event]| {
@@ -164,7 +175,8 @@ impl Profiles {
             items.dedup();
             items
         };
-        let unknown: Vec<Vec<u32>> = candidates.iter().map(|&at| elsewhere(pool.unknown[at].1)).collect();
+        let unknown: Vec<Vec<u32>> =
+            candidates.iter().map(|&at| elsewhere(pool.unknown[at].events)).collect();
         let n_known = pool.known.len().min(KNOWN_MAX);
         let known: Vec<Vec<u32>> =
             (0..n_known).map(|place| elsewhere(pool.known[place * pool.known.len() / n_known])).collect();
@@ -173,24 +185,24 @@ impl Profiles {
             *n_users.entry(item).or_default() += 1.0;
         }
         let n = (unknown.len() + known.len()) as f64;
-        let profile = |items: &Vec<u32>| {
+        let taste = |items: &Vec<u32>| {
             let weights: Vec<f64> = items.iter().map(|item| (1.0 + n / n_users[item]).ln()).collect();
             let length = weights.iter().map(|weight| weight * weight).sum::<f64>().sqrt();
             items.iter().zip(weights).map(|(&item, weight)| (item, weight / length)).collect()
         };
         Self {
-            unknown: unknown.iter().map(profile).collect(),
-            known: known.iter().map(profile).collect(),
+            unknown: unknown.iter().map(taste).collect(),
+            known: known.iter().map(taste).collect(),
             n_items: pool.items.len(),
         }
     }
 
-    // Distances after one more center.
-    fn approach(&self, center: &Profile, nearest: &mut [f64]) {
+    /// Distances after one more center.
+    fn approach(&self, center: &Taste, nearest: &mut [f64]) {
         let mut dense = vec![0.0; self.n_items]; // [n_items]
         center.iter().for_each(|&(item, weight)| dense[item as usize] = weight);
-        nearest.par_iter_mut().zip(&self.unknown).for_each(|(nearest, profile)| {
-            let cosine: f64 = profile.iter().map(|&(item, weight)| weight * dense[item as usize]).sum();
+        nearest.par_iter_mut().zip(&self.unknown).for_each(|(nearest, taste)| {
+            let cosine: f64 = taste.iter().map(|&(item, weight)| weight * dense[item as usize]).sum();
             *nearest = nearest.min((1.0 - cosine).max(0.0));
         });
     }
