@@ -25,6 +25,13 @@ pub struct Scratch {
     scores: Vec<f32>,
 }
 
+/// A query with the weights that it is answered by.
+struct Asked<'a> {
+    blend: &'a Blend,
+    query: &'a Query<'a>,
+    items: &'a ItemCatalog,
+}
+
 /// What one expert of a blend says of every candidate.
 pub(crate) struct ExpertScores {
     /// The expert and its weights.
@@ -62,18 +69,16 @@ impl DomainModel {
 
     /// Blended scores of all candidates into `blended` (`[n_candidates]`).
     pub fn score(&self, query: &Query<'_>, items: &ItemCatalog, scratch: &mut Scratch, blended: &mut [f32]) {
-        self.score_with(&self.blend, query, items, scratch, blended);
+        self.sum(&Asked { blend: &self.blend, query, items }, scratch, blended);
     }
 
     /// The same under other weights of the same experts: for comparing blends.
-    pub fn score_with(
-        &self,
-        blend: &Blend,
-        query: &Query<'_>,
-        items: &ItemCatalog,
-        scratch: &mut Scratch,
-        blended: &mut [f32],
-    ) {
+    pub fn score_with(&self, blend: &Blend, query: &Query<'_>, items: &ItemCatalog, blended: &mut [f32]) {
+        self.sum(&Asked { blend, query, items }, &mut Scratch::default(), blended);
+    }
+
+    fn sum(&self, asked: &Asked<'_>, scratch: &mut Scratch, blended: &mut [f32]) {
+        let &Asked { blend, query, items } = asked;
         blended.fill(0.0);
         scratch.scores.resize(self.n_candidates(), 0.0);
         for at in blend.active() {

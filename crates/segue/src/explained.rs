@@ -254,7 +254,7 @@ fn record(model: &Model, reason: &Reason) -> ReasonRecord {
 
 fn step_record(model: &Model, step: PathStep) -> Option<StepRecord> {
     let graph = model.catalog().graph()?;
-    let name = |entity| path_words::entity_name((graph, model.catalog().items()), entity);
+    let name = |entity| path_words::entity_name(graph, model.catalog().items(), entity);
     let relation = graph.relations.get(step.fact.relation.0 as usize)?.clone();
     Some(StepRecord { from: name(step.from()), relation, inverse: step.inverse, to: name(step.to()) })
 }

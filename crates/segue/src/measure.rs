@@ -9,7 +9,6 @@ use segue_eval::rank::TargetRank;
 use segue_eval::slices::COLD_BELOW;
 use segue_eval::summary::{Distance, Summary, SummaryInput};
 use segue_models::Query;
-use segue_recommend::Scratch;
 use segue_recommend::{Blend, DomainModel};
 use segue_train::Judge;
 use segue_train::tasks::measure_tasks;
@@ -95,7 +94,7 @@ impl<'a> Examination<'a> {
 
     fn rank_blend(&self, model: &DomainModel, blend: &Blend) -> Result<Rankings> {
         let score = |query: &Query<'_>, scores: &mut [f32]| {
-            model.score_with(blend, query, self.items, &mut Scratch::default(), scores);
+            model.score_with(blend, query, self.items, scores);
         };
         Ok(self.judge.rank(score)?)
     }

@@ -17,8 +17,11 @@ const WEIGHT_NAMED_MIN: f32 = 0.005;
 /// A path from an item of the history to another one.
 #[derive(Clone, Copy)]
 pub struct Path<'a> {
+    /// The item of the history.
     pub from: ItemIdx,
+    /// An item that the same people had, from which the steps begin; `None`: they begin at `from`.
     pub together: Option<ItemIdx>,
+    /// The edges, in the direction in which they are walked.
     pub steps: &'a [PathStep],
 }
 
@@ -29,7 +32,7 @@ pub fn phrase(model: &Model, domain: DomainIdx, path: Path<'_>) -> Option<String
     let like = label(catalog, domain, path.together.unwrap_or(path.from));
     let shared = match path.steps {
         [first, second] if first.fact.relation == second.fact.relation && first.inverse != second.inverse => {
-            shared((graph, catalog.items()), *first, &like)
+            shared(graph, catalog.items(), *first, &like)
         }
         _ => None,
     };
@@ -41,7 +44,7 @@ pub fn phrase(model: &Model, domain: DomainIdx, path: Path<'_>) -> Option<String
 }
 
 // `first` leads from the item of the history to what both have.
-fn shared((graph, items): (&ItemGraph, &ItemCatalog), first: PathStep, like: &str) -> Option<String> {
+fn shared(graph: &ItemGraph, items: &ItemCatalog, first: PathStep, like: &str) -> Option<String> {
     let relation = first.fact.relation;
     let name = graph.name(first.to(), items);
     let words = if first.inverse { graph.head_words(relation)? } else { graph.relation_words(relation) };
@@ -65,7 +68,7 @@ pub fn arrows(model: &Model, path: Path<'_>) -> String {
     }
     for step in path.steps {
         let words = graph.relation_words(step.fact.relation);
-        let to = entity_name((graph, items), step.to());
+        let to = entity_name(graph, items, step.to());
         let step = if step.inverse { format!(" ←{words}– {to}") } else { format!(" –{words}→ {to}") };
         text.push_str(&step);
     }
@@ -73,7 +76,7 @@ pub fn arrows(model: &Model, path: Path<'_>) -> String {
 }
 
 /// What a person would call an entity, or its raw id.
-pub fn entity_name((graph, items): (&ItemGraph, &ItemCatalog), entity: EntityIdx) -> String {
+pub fn entity_name(graph: &ItemGraph, items: &ItemCatalog, entity: EntityIdx) -> String {
     match (graph.name(entity, items), graph.entities.get(entity.0 as usize)) {
         (Some(name), _) => spoken(name),
         (None, Some(Entity::Imported(raw))) => raw.clone(),

@@ -73,16 +73,16 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     let (dataset, _) = store::read(&args.data)?;
     if let Some(file) = &args.vectors {
-        return vectors(args, file, (&dataset, screen));
+        return vectors(args, file, &dataset, screen);
     }
     let model = args.model.as_deref().unwrap_or_default();
     match (args.modality, &args.files) {
-        (Modality::Text, None) => texts(args, model, (&dataset, screen)),
+        (Modality::Text, None) => texts(args, model, &dataset, screen),
         (Modality::Text, Some(_)) => Err(usage(
             "--files with `--modality text`",
             "texts are in the data set; files are of `image` or `audio`",
         )),
-        (modality, Some(files)) => media(args, (model, modality), files, (&dataset, screen)),
+        (_, Some(files)) => media(args, model, files, &dataset, screen),
         (modality, None) => Err(usage(
             format!("`--modality {}` without files", modality.name()),
             "say where they are: --files FOLDER or --files TABLE.csv",
@@ -91,7 +91,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
 }
 
 // Vectors that were computed elsewhere.
-fn vectors(args: &Args, file: &Path, (dataset, screen): (&Dataset, Screen)) -> Result<()> {
+fn vectors(args: &Args, file: &Path, dataset: &Dataset, screen: Screen) -> Result<()> {
     let given = GivenVectors {
         file,
         ids: args.ids.as_deref(),
@@ -105,12 +105,8 @@ fn vectors(args: &Args, file: &Path, (dataset, screen): (&Dataset, Screen)) -> R
     screen.document(&serde_json::json!({ "figures": figures, "file": path }))
 }
 
-fn media(
-    args: &Args,
-    (model, modality): (&str, Modality),
-    place: &Path,
-    (dataset, screen): (&Dataset, Screen),
-) -> Result<()> {
+fn media(args: &Args, model: &str, place: &Path, dataset: &Dataset, screen: Screen) -> Result<()> {
+    let modality = args.modality;
     if args.endpoint.is_some() || args.descriptions || args.max_tokens.is_some() {
         return Err(usage(
             format!("--endpoint, --descriptions and --max-tokens with `--modality {}`", modality.name()),
@@ -138,7 +134,7 @@ fn media(
     screen.document(&serde_json::json!({ "figures": figures, "file": path }))
 }
 
-fn texts(args: &Args, model: &str, (dataset, screen): (&Dataset, Screen)) -> Result<()> {
+fn texts(args: &Args, model: &str, dataset: &Dataset, screen: Screen) -> Result<()> {
     if dataset.items.fields().is_empty() {
         let problem = format!("the items of `{}` have no text", args.data.display());
         return Err(usage(problem, "import an item table with titles or descriptions"));

@@ -69,12 +69,12 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
             show_diff(&RunDiff::of(&before, &after)?, screen)
         }
         Action::Export { run, mlflow, experiment } => {
-            export(&RunDir::open(&locate(run))?, (mlflow, experiment), screen)
+            export(&RunDir::open(&locate(run))?, mlflow, experiment, screen)
         }
     }
 }
 
-fn export(run: &RunDir, (address, experiment): (&str, &str), screen: Screen) -> Result<()> {
+fn export(run: &RunDir, address: &str, experiment: &str, screen: Screen) -> Result<()> {
     let Exported { run_id, n_params, n_metrics } = Server::new(address)?.export(run, experiment)?;
     screen.document(&serde_json::json!({
         "run": run.path,

@@ -2,6 +2,7 @@
 //! not be in the tree. Each rule is tried on a small offence first.
 
 mod boundaries;
+mod glossary;
 mod signatures;
 mod size;
 

@@ -7,7 +7,6 @@ use segue_eval::full_ranking::Rankings;
 use segue_eval::metric_table::{MetricTable, TableSettings, compare};
 use segue_eval::rank::TargetRank;
 use segue_models::{ExpertId, Query, Scope};
-use segue_recommend::Scratch;
 use segue_recommend::{Blend, DomainModel};
 use segue_train::floor::Floor;
 use segue_train::judge::{mean, ndcg_of};
@@ -109,8 +108,7 @@ impl<'a> Sheet<'a> {
 
     fn rank_blend(&self, name: &str, blend: &Blend, regime: &Regime<'_>) -> Result<RankedSystem> {
         let ranks = self.test.rank(|query: &Query<'_>, scores: &mut [f32]| {
-            let scratch = &mut Scratch::default();
-            regime.model.score_with(blend, query, self.test.items(), scratch, scores);
+            regime.model.score_with(blend, query, self.test.items(), scores);
         })?;
         Ok(RankedSystem { name: name.to_owned(), kind: RowKind::Blend, ranks, cost: regime.meter.read() })
     }

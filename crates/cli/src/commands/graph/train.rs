@@ -116,8 +116,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
     };
     let (train, valid) = (data.train.as_slice(), data.valid.as_slice());
     let material = GraphMaterial { n_entities, n_relations, train, valid, filter: &filter };
-    let GraphEnsemble { model, curves, valid_mrr } =
-        watched(&plan, args.members, material, (keeping, screen))?;
+    let GraphEnsemble { model, curves, valid_mrr } = watched(&plan, args.members, material, keeping, screen)?;
     let epochs: Vec<usize> = curves.iter().map(|curve| kept(curve)).collect();
     let about = About { seed: plan.seed, rate: plan.rate, batch: plan.batch, epochs, valid_mrr };
     let artifact = GraphArtifact { model, data, about };
@@ -142,7 +141,8 @@ fn watched(
     plan: &GraphPlan,
     n_members: usize,
     material: GraphMaterial<'_>,
-    (keeping, screen): (Keeping<'_>, Screen),
+    keeping: Keeping<'_>,
+    screen: Screen,
 ) -> Result<GraphEnsemble> {
     let bar = screen.bar(plan.epochs.saturating_mul(n_members), "train");
     let mut best = (0, 0.0);
