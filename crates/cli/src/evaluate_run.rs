@@ -76,7 +76,7 @@ fn measure(
             target: model.domain,
             rule: JudgeRule::default(),
         };
-        let examination = Examination::new(&problem, &recipe)?;
+        let examination = Examination::new(&problem, recipe)?;
         let task = Task::start(&terminal, &recorded.domain, Examination::n_systems(model));
         let single = &recorded.fitted.single_domain;
         tests.push(examination.measure(model, single, |system| task.step(1, || system.to_owned()))?);

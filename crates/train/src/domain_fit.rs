@@ -396,11 +396,11 @@ impl Work<'_> {
 
     // Dense linear solutions are too slow to be tried many times.
     fn for_search(&self, config: ExpertConfig) -> ExpertConfig {
-        with_linear_budget(config, self.plan.linear_budget_bytes.min(SEARCH_BUDGET_BYTES))
+        with_linear_budget(config, self.plan.linear_budget_bytes().min(SEARCH_BUDGET_BYTES))
     }
 
     fn for_serving(&self, config: ExpertConfig) -> ExpertConfig {
-        with_linear_budget(config, self.plan.linear_budget_bytes)
+        with_linear_budget(config, self.plan.linear_budget_bytes())
     }
 
     fn fit(&self, id: ExpertId, config: &ExpertConfig) -> Result<Expert, TrainError> {

@@ -117,7 +117,7 @@ fn read(args: &Args, config: &RunConfig) -> Result<Dataset> {
     let options = ImportOptions {
         domain_by: Some("class".to_owned()),
         domain_groups: GROUPS.map(group).to_vec(),
-        seed: config.seed,
+        seed: config.seed(),
         ..ImportOptions::new("ml-100k", vec![Source { path: args.data.clone(), domain: None }])
     };
     Ok(import(&options, &mut |_| {})?.dataset)

@@ -63,7 +63,7 @@ impl FusedItems {
         (rows, train, items): (&Rows, &TrainSet, &ItemCatalog),
     ) -> Result<Self, ModelError> {
         if let Some(problem) = config.fusion.problem() {
-            return Err(ModelError::StandsAside { expert: "joint", reason: problem.into() });
+            return Err(ModelError::StandsAside { expert: "joint", reason: problem });
         }
         let dense = DenseInput::all_of(&config.fusion, inputs, rows);
         let graph = inputs.graph.filter(|_| config.fusion.tokens.contains(&TokenKind::Graph));

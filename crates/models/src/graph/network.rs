@@ -10,6 +10,8 @@ use segue_nn::neighborhood::{Edges, Neighborhood};
 use segue_nn::{Gradients, Init, ParamId, Params};
 use serde::{Deserialize, Serialize};
 
+use crate::range::{self, first, outside};
+
 /// Settings of the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +33,19 @@ pub struct NetworkConfig {
 impl Default for NetworkConfig {
     fn default() -> Self {
         Self { n_layers: 2, n_neighbors: 8, users: false, n_facts: 512, n_negatives: 256, init: 0.1 }
+    }
+}
+
+impl NetworkConfig {
+    /// What is out of range; `None` when nothing is.
+    pub fn problem(&self) -> Option<String> {
+        first([
+            outside("n_layers", self.n_layers, 1..=64),
+            outside("n_neighbors", self.n_neighbors, 1..=100_000),
+            outside("n_facts", self.n_facts, range::BATCH),
+            outside("n_negatives", self.n_negatives, range::NEGATIVES),
+            outside("init", self.init, 0.0..=100.0),
+        ])
     }
 }
 

@@ -106,7 +106,7 @@ impl RunManifest {
             name: name.to_owned(),
             finished: clock::now(),
             command: std::env::args().collect(),
-            seed: config.seed,
+            seed: config.seed(),
             data,
             config_sha256: hash::of_bytes(config_text.as_bytes()),
             artifact_data_sha256: artifact.data,

@@ -67,7 +67,7 @@ impl UnfinishedManifest {
             name,
             started: clock::now(),
             command: std::env::args().collect(),
-            seed: config.seed,
+            seed: config.seed(),
             data,
             versions: Versions::current(),
         }

@@ -111,7 +111,7 @@ fn train_and_write(
         let folder = run.is_resumable().then_some(&*checkpoints);
         let target = Target {
             problem: data.problem(domain, JudgeRule::default()),
-            recipe: &recipe,
+            recipe,
             keeping: Keeping { folder, every_steps: STEPS_PER_CHECKPOINT, stop: around.stop },
             recorder: &recorder,
             observer: around.observer,
@@ -125,9 +125,9 @@ fn train_and_write(
     let figures = RunFigures {
         data: DataFacts::of(&data.dataset),
         split: data.split.description.clone(),
-        regime: if config.fit.refit { Regime::TrainValid } else { Regime::Train },
+        regime: if recipe.refit { Regime::TrainValid } else { Regime::Train },
         leaks: leak::count(
-            measured_train(&data.split, &recipe),
+            measured_train(&data.split, recipe),
             &data.split.test.0,
             data.dataset.n_items(),
             data.dataset.has_timestamps,
@@ -156,7 +156,7 @@ fn write(
 ) -> Result<RunManifest> {
     let Written { recommender, figures, passes } = written;
     run.put_json("metrics.json", figures)?;
-    let artifact = run.put_artifact(recommender, config.seed)?;
+    let artifact = run.put_artifact(recommender, config.seed())?;
     stopwatch.lap("write");
     let name = &run.manifest().name;
     let manifest = RunManifest::of(name, origin, config, artifact, &stopwatch)?;
