@@ -89,7 +89,7 @@ fn measure(
             target: target.domain,
             rule: JudgeRule::default(),
         };
-        let examination = Examination::new(&problem, &recipe)?;
+        let examination = Examination::new(&problem, recipe)?;
         let task = Task::start(&terminal, &recorded.domain, Examination::n_systems(target));
         let single = &recorded.fitted.single_domain;
         tests.push(examination.measure(target, single, |system| task.step(1, || system.to_owned()))?);

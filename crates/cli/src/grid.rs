@@ -1,11 +1,14 @@
 //! Tables in the terminal: a header, a rule, rows; numbers to the right.
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 use comfy_table::{LineStyle, TableStyle};
 
 use crate::screen::Screen;
 
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// Columns of a cell that may be broken.
+const LEAST: Width = Width::Fixed(16);
 
 /// A table under construction.
 pub(crate) struct Grid {
@@ -25,6 +28,23 @@ impl Grid {
             }
         }
         Self { table }
+    }
+
+    /// Never breaks the cells of these columns; what else there is takes the room that is left, a few words of it at least.
+    pub(crate) fn keep_whole(&mut self, columns: &[&str]) {
+        let header = self.table.header().map(|row| row.cell_iter().map(Cell::content).collect());
+        let names: Vec<String> = header.unwrap_or_default();
+        for (at, name) in names.iter().enumerate() {
+            let is_whole = columns.contains(&name.as_str());
+            let constraint = if is_whole {
+                ColumnConstraint::ContentWidth
+            } else {
+                ColumnConstraint::LowerBoundary(LEAST)
+            };
+            if let Some(column) = self.table.column_mut(at) {
+                column.set_constraint(constraint);
+            }
+        }
     }
 
     /// Adds a row.

@@ -34,7 +34,7 @@ impl StudiedData {
         let targets = targets(&loaded.dataset, config)?;
         let data = PreparedData::new(loaded, config)?;
         data.notes.iter().try_for_each(|note| screen.say(note))?;
-        Ok(Self { data, targets, recipe: config.recipe(), rule, terminal: Terminal::new(screen) })
+        Ok(Self { data, targets, recipe: config.recipe().clone(), rule, terminal: Terminal::new(screen) })
     }
 
     /// Refuses a data set of one domain.

@@ -1,6 +1,7 @@
 //! Experts: scorers that can stand alone. Data in, scores out; no loops over epochs, no paths, no random generators
 //! of their own. Modules in reading order:
 
+pub mod range;
 pub mod query;
 pub mod similarity;
 pub mod tensors;

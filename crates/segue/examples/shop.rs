@@ -19,11 +19,11 @@ pub(crate) fn main() -> Result<()> {
     let dataset = import(&ImportOptions::new("shop", sources), &mut |_| {})?.dataset;
     // Fit: films are recommended, books help where they are proved to.
     let mut config = RunConfig::default();
-    config.fit.budget = 4;
+    config.set("fit.budget", 4)?;
     let data = PreparedData::new(LoadedData::in_memory(dataset), &config)?;
     let films = data.dataset.domain("films").context("the shop has films")?;
     let problem = data.problem(films, JudgeRule::default());
-    let fitted = segue::fit(&problem, &config.recipe(), &problem.valid()?, Session::unwatched())?;
+    let fitted = segue::fit(&problem, config.recipe(), &problem.valid()?, Session::unwatched())?;
     // Recommend to somebody new who read two books, and say why.
     let model = Model::new(Catalog::of(&data.dataset), vec![fitted.served]);
     let history = model.catalog().history(&["books:b1", "books:b2"])?;

@@ -47,6 +47,9 @@ const CASES_PER_PASS: usize = 4_000;
 /// # Errors
 /// When the data or the model do not support it, the folder cannot be written, or it was stopped.
 pub fn adapt(request: &AdaptRequest, stop: &AtomicBool, observer: &dyn Observer) -> Result<AdaptFigures> {
+    if let Some(problem) = request.plan.problem() {
+        return Err(usage(problem, "give a value in that range"));
+    }
     let folder = TrainingFolder::find(&request.to, request.resume)?;
     let (dataset, head) = store::read(&request.data)?;
     let mut provider = Provider::model(&request.model, None)?;

@@ -1,14 +1,19 @@
 //! The one way from a problem to a model: search and blend, pseudo-labels, refit. Training, demo, benchmarks and studies go through it.
 
+use std::ops::Bound;
+
 use segue_eval::metric_table::TableSettings;
+use segue_models::range::{first, outside};
 use segue_recommend::DomainModel;
 use segue_train::pseudo_labels::{PseudoEvidence, refit_with_pseudo_labels, try_pseudo_labels};
 use segue_train::{DomainFit, FitPlan, Judge, Session, TrainError, fit_domain, refit_domain};
+use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 
 /// How a problem is answered and measured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// What is trained and how much is tried.
     pub plan: FitPlan,
@@ -18,6 +23,29 @@ pub struct Recipe {
     pub refit: bool,
     /// How metrics and intervals are computed.
     pub table: TableSettings,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        let table = TableSettings::default();
+        Self { plan: FitPlan::default(), pseudo_labels: false, refit: true, table }
+    }
+}
+
+impl Recipe {
+    /// What is out of range; `None` when nothing is.
+    pub fn problem(&self) -> Option<String> {
+        let TableSettings { cutoffs, bootstrap, .. } = &self.table;
+        let inside = (Bound::Excluded(0.0), Bound::Excluded(1.0));
+        first([
+            self.plan.problem(),
+            (!cutoffs.contains(&10)).then(|| format!("10 is not among the cutoffs {cutoffs:?}")),
+            cutoffs.iter().find_map(|&cutoff| outside("cutoff", cutoff, 1..=10_000)),
+            outside("number of cutoffs", cutoffs.len(), 1..=100),
+            outside("resamples", bootstrap.n_resamples, 1..=1_000_000),
+            outside("confidence", bootstrap.confidence, inside),
+        ])
+    }
 }
 
 /// What was chosen on valid, fitted on train.

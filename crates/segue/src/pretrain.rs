@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::adapt::domains;
 use crate::encode::{Provider, mlm_head};
+use crate::failure::usage;
 use crate::observer::{Observer, Task};
 use crate::training_folder::TrainingFolder;
 
@@ -108,6 +109,9 @@ pub fn pretrain(
     observer: &dyn Observer,
 ) -> Result<PretrainFigures> {
     let plan = &request.plan;
+    if let Some(problem) = plan.problem() {
+        return Err(usage(problem, "give a value in that range"));
+    }
     let folder = TrainingFolder::find(&request.to, request.resume)?;
     let (items, head) = store::read_catalog(&request.data)?;
     let names: Vec<&str> = head.domains.iter().map(String::as_str).collect();

@@ -135,7 +135,7 @@ fn metric_row(system: &SystemFigures, config: &RunConfig) -> MetricRow {
     values.extend(value(masked, HEADLINE, "NDCG@10".into()));
     values.extend(value(masked, "hr@10", "HR@10".into()));
     values.extend(value(masked, "mrr@10", "MRR@10".into()));
-    for &k in config.report.cutoffs.iter().filter(|&&k| k != 10) {
+    for &k in config.recipe().table.cutoffs.iter().filter(|&&k| k != 10) {
         values.extend(value(masked, &format!("ndcg@{k}"), format!("NDCG@{k}")));
         values.extend(value(masked, &format!("hr@{k}"), format!("HR@{k}")));
     }

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use segue_data::{DomainIdx, ItemCatalog, TrainSet};
 use segue_models::encoder::{Adaptation, AdaptationConfig, Lesson, TextEncoder, Tuning};
 use segue_models::item_vectors::{TextFields, item_descriptions, item_texts};
+use segue_models::range::{self, first, outside};
 use segue_models::whitening::Spectrum;
 use segue_models::{
     Expert, ExpertConfig, ExpertId, ExpertKind, FitContext, ItemVectors, ModelError, Query, Scope, TextSpace,
@@ -60,6 +61,28 @@ impl Default for AdaptPlan {
             max_tokens: 48,
             seed: 0,
         }
+    }
+}
+
+impl AdaptPlan {
+    /// What is out of range; `None` when nothing is.
+    pub fn problem(&self) -> Option<String> {
+        let AdaptationConfig { next_item, simcse, description, .. } = self.loss;
+        first([
+            outside("next_item", next_item, range::WEIGHT),
+            outside("simcse", simcse, range::WEIGHT),
+            outside("description", description, range::WEIGHT),
+            (next_item + simcse + description == 0.0).then(|| "all weights of the loss are 0".to_owned()),
+            outside("temperature", self.loss.temperature, range::POSITIVE),
+            outside("dropout", self.loss.dropout, range::PROBABILITY),
+            outside("n_negatives", self.loss.n_negatives, range::NEGATIVES),
+            outside("batch_size", self.batch_size, range::BATCH),
+            outside("steps", self.steps_per_pass, 1..=range::COUNT_MAX),
+            outside("passes", self.max_passes, 1..=*range::PASSES.end()),
+            outside("learning rate", self.learning_rate, 0.0..=100.0),
+            outside("history", self.history, 1..=usize::from(u16::MAX)),
+            outside("max_tokens", self.max_tokens, 1..=usize::from(u16::MAX)),
+        ])
     }
 }
 

@@ -10,6 +10,7 @@ use segue_models::encoder::{
     Described, MlmFigures, MlmHead, MlmWeights, PretrainConfig, Pretraining, TextEncoder, Tuning,
 };
 use segue_models::item_vectors::{TextFields, item_descriptions, item_texts};
+use segue_models::range::{self, first, outside};
 use segue_nn::dropout::DropoutKey;
 use segue_nn::{Gradients, Params};
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,30 @@ impl Default for PretrainPlan {
             held_out: 0.05,
             seed: 0,
         }
+    }
+}
+
+impl PretrainPlan {
+    /// What is out of range; `None` when nothing is.
+    pub fn problem(&self) -> Option<String> {
+        let PretrainConfig { mlm, simcse, description, .. } = self.loss;
+        let is_inside = |share: f64| 0.0 < share && share < 1.0;
+        let share = |name, share| (!is_inside(share)).then(|| format!("{name} {share} is outside (0, 1)"));
+        first([
+            outside("mlm", mlm, range::WEIGHT),
+            outside("simcse", simcse, range::WEIGHT),
+            outside("description", description, range::WEIGHT),
+            (mlm + simcse + description == 0.0).then(|| "all weights of the loss are 0".to_owned()),
+            share("masked_share", self.loss.masked_share),
+            outside("temperature", self.loss.temperature, range::POSITIVE),
+            outside("dropout", self.loss.dropout, range::PROBABILITY),
+            outside("batch_size", self.batch_size, range::BATCH),
+            outside("steps", self.steps_per_pass, 1..=range::COUNT_MAX),
+            outside("passes", self.max_passes, 1..=*range::PASSES.end()),
+            outside("learning rate", self.learning_rate, 0.0..=100.0),
+            outside("max_tokens", self.max_tokens, 1..=usize::from(u16::MAX)),
+            share("held_out", self.held_out),
+        ])
     }
 }
 

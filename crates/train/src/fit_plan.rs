@@ -1,5 +1,6 @@
 //! What to train for a domain, and how much to try.
 
+use segue_models::range::{self, first, of_part, outside};
 use segue_models::sequence::{JointConfig, SequenceConfig, TransferConfig};
 use segue_models::{ExpertConfig, ExpertKind};
 use serde::{Deserialize, Serialize};
@@ -22,8 +23,8 @@ pub struct FitPlan {
     pub objective: Objective,
     /// Whether other domains may be used.
     pub use_sources: bool,
-    /// Bytes a dense linear solution may take.
-    pub linear_budget_bytes: u64,
+    /// Memory that a dense linear solution may take, MiB.
+    pub linear_budget_mib: u64,
     /// Settings of the behavior expert; its number of passes is found on valid.
     pub behavior: SequenceConfig,
     /// Settings of the transfer expert; its number of passes is found on valid.
@@ -43,7 +44,7 @@ impl Default for FitPlan {
             blend_cases: 6_000,
             objective: Objective::Masked,
             use_sources: true,
-            linear_budget_bytes: 700 << 20,
+            linear_budget_mib: 700,
             behavior: SequenceConfig::default(),
             transfer: TransferConfig::default(),
             joint: JointConfig::default(),
@@ -53,6 +54,26 @@ impl Default for FitPlan {
 }
 
 impl FitPlan {
+    /// What is out of range; `None` when nothing is.
+    pub fn problem(&self) -> Option<String> {
+        first([
+            self.experts.is_empty().then(|| "experts are empty".to_owned()),
+            outside("budget", self.budget, 1..=range::COUNT_MAX),
+            outside("search_cases", self.search_cases, 1..=range::COUNT_MAX),
+            outside("blend_cases", self.blend_cases, 1..=range::COUNT_MAX),
+            // Beyond 16 TiB the number of bytes is of no meaning to any machine, and far beyond it does not fit.
+            outside("linear_budget_mib", self.linear_budget_mib, 0..=16 << 20),
+            of_part("behavior", self.behavior.problem()),
+            of_part("transfer", self.transfer.problem()),
+            of_part("joint", self.joint.problem()),
+        ])
+    }
+
+    /// Bytes that a dense linear solution may take.
+    pub fn linear_budget_bytes(&self) -> u64 {
+        self.linear_budget_mib << 20
+    }
+
     /// The settings with which a kind starts.
     pub fn settings_of(&self, kind: ExpertKind) -> ExpertConfig {
         match kind {

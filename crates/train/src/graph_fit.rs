@@ -6,6 +6,7 @@ use segue_data::{Facts, Question, Triple};
 use segue_eval::links::{LinkFigures, rank_links};
 use segue_models::ModelError;
 use segue_models::graph::{GraphConfig, GraphModel, GraphStep, Lesson, ScoreFunction};
+use segue_models::range::{self, first, outside};
 use segue_nn::dropout::DropoutKey;
 use segue_nn::{Gradients, Params};
 
@@ -45,6 +46,19 @@ impl GraphPlan {
         };
         let rate = if is_product { 0.1 } else { 0.05 };
         Self { config, rate, batch: 128, answers: 8, epochs: 100, patience: 25, seed: 0 }
+    }
+
+    /// What is out of range; `None` when nothing is.
+    pub fn problem(&self) -> Option<String> {
+        first([
+            // Tighter than what a model may hold: the members of an ensemble stand side by side in one model.
+            outside("dim", self.config.dim, range::WIDTH),
+            self.config.problem().map(str::to_owned),
+            outside("rate", self.rate, range::LEARNING_RATE),
+            outside("batch", self.batch, range::BATCH),
+            outside("answers", self.answers, range::BATCH),
+            outside("epochs", self.epochs, 1..=*range::PASSES.end()),
+        ])
     }
 }
 
@@ -172,13 +186,8 @@ fn mrr(model: &GraphModel, facts: &[Triple], filter: &Facts) -> Result<f64, Trai
 }
 
 fn check(plan: &GraphPlan, material: GraphMaterial<'_>) -> Result<(), TrainError> {
-    if let Some(problem) = plan.config.problem() {
+    if let Some(problem) = plan.problem() {
         return Err(TrainError::request(problem, "give a value in that range"));
-    }
-    if !(plan.rate.is_finite() && plan.rate > 0.0) || plan.batch == 0 || plan.answers == 0 || plan.epochs == 0
-    {
-        let remedy = "give a positive rate, and a batch, answers and epochs of at least 1";
-        return Err(TrainError::request("the settings of the training are out of range", remedy));
     }
     if material.train.is_empty() {
         return Err(TrainError::request("there is no fact to learn from", "give a graph with facts"));

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use segue::adapt::{AdaptRequest, adapt, tuning_named};
+use segue::failure::usage;
+use segue_models::range;
 use segue_train::encoder_fit::AdaptPlan;
 
 use crate::interrupt;
@@ -70,15 +72,25 @@ impl Training {
         let tuning = tuning_named(tuning)?;
         let mut plan = AdaptPlan {
             tuning,
-            steps_per_pass: self.steps.max(1),
-            max_passes: self.passes.max(1),
+            steps_per_pass: self.steps,
+            max_passes: self.passes,
             learning_rate: self.rate.unwrap_or(0.0),
             seed: self.seed,
             ..AdaptPlan::default()
         };
         (plan.loss.next_item, plan.loss.simcse, plan.loss.description) =
             (self.next_item, self.simcse, self.description);
+        in_range("adapt", self.rate, plan.problem())?;
         Ok(plan)
+    }
+}
+
+/// Refuses a plan with a problem. In a plan, a learning rate of 0 stands for the tuning's own; as a flag it is a slip.
+pub(crate) fn in_range(command: &str, rate: Option<f32>, problem: Option<String>) -> Result<()> {
+    let rate = rate.and_then(|rate| range::outside("--rate", rate, range::LEARNING_RATE));
+    match rate.or(problem) {
+        Some(problem) => Err(usage(problem, format!("`segue {command} --help` says what each number means"))),
+        None => Ok(()),
     }
 }
 

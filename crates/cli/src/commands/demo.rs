@@ -89,7 +89,7 @@ pub(crate) fn run(args: &Args, screen: Screen) -> Result<()> {
         Some(to) => to.clone(),
         None => dir::default_name("demo", "", &config)?,
     };
-    let data = LoadedData::read(&keep(&dataset, &to, config.seed)?)?;
+    let data = LoadedData::read(&keep(&dataset, &to, config.seed())?)?;
     let place = Place::New { folder: &to, command: screen::command_line() };
     let (to, stop) = (place, interrupt::listen()?);
     let finished = train_run(TrainingRun { data, config: &config, to, stop }, &Terminal::new(screen))?;
@@ -118,7 +118,7 @@ fn read(args: &Args, config: &RunConfig) -> Result<Dataset> {
     let options = ImportOptions {
         domain_by: Some("class".to_owned()),
         domain_groups: GROUPS.map(group).to_vec(),
-        seed: config.seed,
+        seed: config.seed(),
         ..ImportOptions::new("ml-100k", vec![Source { path: args.data.clone(), domain: None }])
     };
     Ok(import(&options, &mut |_| {})?.dataset)

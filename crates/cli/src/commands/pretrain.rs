@@ -9,6 +9,7 @@ use segue::pretrain::{PretrainRequest, pretrain};
 use segue_models::encoder::PretrainConfig;
 use segue_train::encoder_pretrain::PretrainPlan;
 
+use crate::commands::adapt::in_range;
 use crate::interrupt;
 use crate::screen::Screen;
 use crate::terminal::Terminal;
@@ -78,15 +79,17 @@ impl Training {
             description: self.description,
             ..PretrainConfig::default()
         };
-        Ok(PretrainPlan {
+        let plan = PretrainPlan {
             tuning: tuning_named(tuning)?,
             loss,
-            steps_per_pass: self.steps.max(1),
-            max_passes: self.passes.max(1),
+            steps_per_pass: self.steps,
+            max_passes: self.passes,
             learning_rate: self.rate.unwrap_or(0.0),
             seed: self.seed,
             ..PretrainPlan::default()
-        })
+        };
+        in_range("pretrain", self.rate, plan.problem())?;
+        Ok(plan)
     }
 }
 

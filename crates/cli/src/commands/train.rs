@@ -6,10 +6,11 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use toml::Value;
 
+use crate::commands::config::settled;
 use crate::interrupt;
 use crate::screen::{self, Screen};
 use crate::show::run_tables;
-use segue::config::layers::{FlagValue, Resolved, resolve};
+use segue::config::layers::{FlagValue, Resolved};
 use segue::config::{RunConfig, SplitName};
 use segue::failure::{failed, is_stopped, usage};
 use segue::figures::RunFigures;
@@ -88,7 +89,7 @@ fn split_names() -> clap::builder::PossibleValuesParser {
 impl Settings {
     /// The config: these flags over the environment, the file and the defaults.
     pub(crate) fn resolve(&self) -> Result<Resolved> {
-        resolve(self.config.as_deref(), |name| std::env::var(name).ok(), self.flags())
+        settled(self.config.as_deref(), self.flags())
     }
 
     fn flags(&self) -> Vec<FlagValue> {

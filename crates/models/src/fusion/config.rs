@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::range::{self, first, outside};
 use crate::whitening::Whitening;
 
 /// What a token of an item is made from.
@@ -78,16 +79,14 @@ impl Default for FusionConfig {
 
 impl FusionConfig {
     /// What is out of range; `None` when nothing is.
-    pub fn problem(&self) -> Option<&'static str> {
-        let in_range = |rate: f32| (0.0..1.0).contains(&rate);
-        if !in_range(self.modality_dropout) || !in_range(self.id_dropout) {
-            Some("modality_dropout and id_dropout must be in [0, 1)")
-        } else if self.tokens.is_empty() || self.n_key == 0 {
-            Some("tokens must not be empty, and n_key not 0")
-        } else if !(self.scale > 0.0 && self.id_bound >= 0.0) {
-            Some("scale must be above 0 and id_bound not below 0")
-        } else {
-            None
-        }
+    pub fn problem(&self) -> Option<String> {
+        first([
+            self.tokens.is_empty().then(|| "tokens are empty".to_owned()),
+            outside("scale", self.scale, range::POSITIVE),
+            outside("n_key", self.n_key, range::WIDTH),
+            outside("modality_dropout", self.modality_dropout, range::PROBABILITY),
+            outside("id_bound", self.id_bound, 0.0..=1e6),
+            outside("id_dropout", self.id_dropout, range::PROBABILITY),
+        ])
     }
 }

@@ -65,7 +65,7 @@ impl FusedItems {
         items: &ItemCatalog,
     ) -> Result<Self, ModelError> {
         if let Some(problem) = config.fusion.problem() {
-            return Err(ModelError::StandsAside { expert: "joint", reason: problem.into() });
+            return Err(ModelError::StandsAside { expert: "joint", reason: problem });
         }
         let dense = DenseInput::all_of(&config.fusion, inputs, rows);
         let graph = inputs.graph.filter(|_| config.fusion.tokens.contains(&TokenKind::Graph));

@@ -10,6 +10,8 @@ use segue_nn::neighborhood::{Edges, Neighborhood, NeighborhoodPass, Nodes};
 use segue_nn::{Gradients, Init, ParamId, Params};
 use serde::{Deserialize, Serialize};
 
+use crate::range::{self, first, outside};
+
 /// Settings of the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +38,19 @@ impl Default for NetworkConfig {
 
 /// The first part of the names of the network's arrays.
 pub(crate) const ARRAYS: &str = "graph";
+
+impl NetworkConfig {
+    /// What is out of range; `None` when nothing is.
+    pub fn problem(&self) -> Option<String> {
+        first([
+            outside("n_layers", self.n_layers, 1..=64),
+            outside("n_neighbors", self.n_neighbors, 1..=100_000),
+            outside("n_facts", self.n_facts, range::BATCH),
+            outside("n_negatives", self.n_negatives, range::NEGATIVES),
+            outside("init", self.init, 0.0..=100.0),
+        ])
+    }
+}
 
 /// One edge, from its node.
 pub type Neighbor = (u32, u32);

@@ -6,6 +6,7 @@ use super::tasks::TaskConfig;
 use super::text::TextInputConfig;
 use crate::fusion::FusionConfig;
 use crate::graph::network::NetworkConfig;
+use crate::range::{self, first, of_part, outside};
 
 /// Settings of [`crate::sequence::SequenceModel`]; everything that decides what a training run gives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,6 +95,32 @@ impl SequenceConfig {
             self.source_weight * self.domain_weights.get(domain).copied().unwrap_or(1.0)
         }
     }
+
+    /// What is out of range; `None` when nothing is.
+    pub fn problem(&self) -> Option<String> {
+        let uneven = || format!("width {} is not a multiple of n_heads {}", self.width, self.n_heads);
+        let domain_weight = |&weight: &f32| outside("domain_weights", weight, range::WEIGHT);
+        first([
+            outside("width", self.width, range::WIDTH),
+            outside("n_layers", self.n_layers, 1..=64),
+            outside("n_heads", self.n_heads, 1..=self.width),
+            outside("hidden_factor", self.hidden_factor, 1..=64),
+            outside("max_len", self.max_len, 1..=usize::from(u16::MAX)),
+            outside("dropout", self.dropout, range::PROBABILITY),
+            outside("profile_dropout", self.profile_dropout, range::PROBABILITY),
+            outside("source_weight", self.source_weight, range::WEIGHT),
+            self.domain_weights.iter().find_map(domain_weight),
+            outside("n_negatives", self.n_negatives, range::NEGATIVES),
+            of_part("tasks", self.tasks.problem()),
+            outside("batch_size", self.batch_size, range::BATCH),
+            outside("learning_rate", self.learning_rate, range::LEARNING_RATE),
+            outside("weight_decay", self.weight_decay, 0.0..=100.0),
+            outside("init", self.init, 0.0..=100.0),
+            outside("epochs", self.epochs, range::PASSES),
+            outside("max_epochs", self.max_epochs, range::PASSES),
+        ])
+        .or_else(|| (!self.width.is_multiple_of(self.n_heads)).then(uneven))
+    }
 }
 
 /// How a sequence model comes from the other domains to the target; it matters for an expert that sees several domains.
@@ -167,6 +194,14 @@ impl Default for TransferConfig {
     }
 }
 
+impl TransferConfig {
+    /// What is out of range; `None` when nothing is.
+    pub fn problem(&self) -> Option<String> {
+        let passes = outside("pretrain_epochs", self.pretrain_epochs, range::PASSES);
+        first([self.sequence.problem(), of_part("text", self.text.problem()), passes])
+    }
+}
+
 /// The form of the losses beside the target's task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -204,6 +239,18 @@ impl Default for JointConfig {
     }
 }
 
+impl JointConfig {
+    /// What is out of range; `None` when nothing is.
+    pub fn problem(&self) -> Option<String> {
+        first([
+            self.sequence.problem(),
+            of_part("fusion", self.fusion.problem()),
+            of_part("graph", self.graph.problem()),
+            of_part("loss", self.loss.problem()),
+        ])
+    }
+}
+
 /// When the losses beside the next item's have their turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -235,6 +282,17 @@ pub struct JointLoss {
 impl Default for JointLoss {
     fn default() -> Self {
         Self { form: LossForm::Rank, behavior: 1.0, graph: 0.1, fusion: 0.1, schedule: LossTurns::Together }
+    }
+}
+
+impl JointLoss {
+    /// What is out of range; `None` when nothing is.
+    pub fn problem(&self) -> Option<String> {
+        first([
+            outside("behavior", self.behavior, range::WEIGHT),
+            outside("graph", self.graph, range::WEIGHT),
+            outside("fusion", self.fusion, range::WEIGHT),
+        ])
     }
 }
 

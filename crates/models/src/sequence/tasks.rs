@@ -18,6 +18,7 @@ use super::biases::RatingBiases;
 use super::step::Head;
 use super::{Net, SequenceModel};
 use crate::query::Query;
+use crate::range::{self, first, outside};
 use crate::squared_error::squared_error;
 use crate::tensors::{ModelError, Tensors};
 
@@ -60,13 +61,21 @@ impl Default for TaskConfig {
 }
 
 impl TaskConfig {
+    /// What is out of range; `None` when nothing is.
+    pub fn problem(&self) -> Option<String> {
+        first([
+            outside("next_item", self.next_item, range::POSITIVE),
+            outside("rating", self.rating, range::WEIGHT),
+            outside("click", self.click, range::WEIGHT),
+            outside("contrast", self.contrast, range::WEIGHT),
+            outside("squared_error", self.squared_error, range::WEIGHT),
+            outside("click_negatives", self.click_negatives, 1..=*range::NEGATIVES.end()),
+        ])
+    }
+
     /// Whether weights and counts are in range.
     pub(super) fn is_valid(&self) -> bool {
-        let weights = [self.rating, self.click, self.contrast, self.squared_error];
-        self.next_item > 0.0
-            && self.next_item.is_finite()
-            && weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite())
-            && self.click_negatives > 0
+        self.problem().is_none()
     }
 
     fn start_weights(&self) -> [f32; 3] {

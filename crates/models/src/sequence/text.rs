@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tokens::Rows;
 use crate::item_vectors::TextSpace;
+use crate::range::{self, first, outside};
 use crate::tensors::{ModelError, Tensors};
 use crate::whitening::Whitening;
 
@@ -52,6 +53,19 @@ impl Default for TextInputConfig {
             trains_adaptor: true,
             domain_rank: 8,
         }
+    }
+}
+
+impl TextInputConfig {
+    /// What is out of range; `None` when nothing is.
+    pub fn problem(&self) -> Option<String> {
+        first([
+            outside("scale", self.scale, range::POSITIVE),
+            outside("id_bound", self.id_bound, 0.0..=1e6),
+            outside("id_dropout", self.id_dropout, range::PROBABILITY),
+            outside("duplicate_cosine", self.duplicate_cosine, -1.0..=10.0),
+            outside("domain_rank", self.domain_rank, 0..=*range::WIDTH.end()),
+        ])
     }
 }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use toml::de::DeTable;
 use toml::{Spanned, Table, Value};
 
-use crate::config::RunConfig;
-use crate::config::keys::{self, KEYS};
+use crate::config::keys::{self, KEYS, Key};
+use crate::config::{RunConfig, variables};
 use crate::failure::{closest, usage};
 
 /// The file that is read when none is named.
@@ -54,6 +54,8 @@ pub struct Resolved {
     pub config: RunConfig,
     /// Origins of the values that somebody set, by path.
     pub origins: BTreeMap<String, Origin>,
+    /// Lines for the user: variables of the environment that look like settings and are none.
+    pub warnings: Vec<String>,
 }
 
 impl Resolved {
@@ -63,12 +65,14 @@ impl Resolved {
     }
 }
 
+/// Variables of the environment, by name.
+pub type Variables = BTreeMap<String, String>;
+
 /// Puts the layers together. `file` is the file named with `--config`; without one `segue.toml` is read if it is there.
-pub fn resolve(
-    file: Option<&Path>,
-    environment: impl Fn(&str) -> Option<String>,
-    flags: Vec<FlagValue>,
-) -> Result<Resolved> {
+///
+/// # Errors
+/// A usage error about the first value that is of no key, of another type or out of range.
+pub fn resolve(file: Option<&Path>, environment: &Variables, flags: Vec<FlagValue>) -> Result<Resolved> {
     let mut layers = Layers::default();
     match file {
         Some(path) => layers.read_file(path)?,
@@ -77,19 +81,23 @@ pub fn resolve(
     }
     for key in KEYS {
         let variable = key.variable();
-        if let Some(text) = environment(&variable).filter(|text| !text.is_empty()) {
-            layers.set(key.path, from_text(key.path, &text), Origin::Environment(variable))?;
+        if let Some(text) = environment.get(&variable).filter(|text| !text.is_empty()) {
+            layers.set(key, from_text(key, text), Origin::Environment(variable))?;
         }
     }
     for (path, value) in flags {
-        layers.set(path, value, Origin::Flag)?;
+        let key = keys::find(path).ok_or_else(|| unknown(path, &Origin::Flag))?;
+        layers.set(key, value, Origin::Flag)?;
     }
-    layers.finish()
+    let Layers { config, origins } = layers;
+    config.check()?;
+    let warnings = variables::warnings(environment.keys().map(String::as_str));
+    Ok(Resolved { config, origins, warnings })
 }
 
 #[derive(Default)]
 struct Layers {
-    merged: Table,
+    config: RunConfig,
     origins: BTreeMap<String, Origin>,
 }
 
@@ -102,43 +110,22 @@ impl Layers {
         let table: Table = text.parse().map_err(|e| usage(problem(&e), "write it as TOML: key = value"))?;
         for (path_of_key, line, value) in entries(&table, &spans, &text) {
             let origin = Origin::File { path: path.to_owned(), line };
-            if keys::find(&path_of_key).is_none() {
-                return Err(unknown(&path_of_key, &origin));
-            }
-            self.set(&path_of_key, value, origin)?;
+            let key = keys::find(&path_of_key).ok_or_else(|| unknown(&path_of_key, &origin))?;
+            self.set(key, value, origin)?;
         }
         Ok(())
     }
 
-    // Checks the value alone, so that the message can name its origin.
-    fn set(&mut self, path: &str, value: Value, origin: Origin) -> Result<()> {
-        let mut alone = Table::new();
-        put(&mut alone, path, value.clone());
-        if let Err(error) = alone.try_into::<RunConfig>() {
-            let meaning = keys::find(path).map_or("", |key| key.meaning);
-            let cause = error.message().trim().to_owned();
-            return Err(usage(format!("`{path}` ({origin}): {cause}"), format!("`{path}` is: {meaning}")));
+    // What was set before is in range, so that a problem is this value's, and its origin can be named.
+    fn set(&mut self, key: &Key, value: Value, origin: Origin) -> Result<()> {
+        let refuse = |cause: String| usage(format!("`{}` ({origin}): {cause}", key.path), key.hint());
+        let changed = self.config.with(key, value).map_err(refuse)?;
+        if let Some(problem) = changed.problem() {
+            return Err(refuse(problem));
         }
-        put(&mut self.merged, path, value);
-        self.origins.insert(path.to_owned(), origin);
+        self.config = changed;
+        self.origins.insert(key.path.to_owned(), origin);
         Ok(())
-    }
-
-    fn finish(self) -> Result<Resolved> {
-        let config: RunConfig = self.merged.try_into().context("config")?;
-        config.check()?;
-        Ok(Resolved { config, origins: self.origins })
-    }
-}
-
-fn put(table: &mut Table, path: &str, value: Value) {
-    let Some((section, key)) = path.split_once('.') else {
-        table.insert(path.to_owned(), value);
-        return;
-    };
-    let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-    if let Value::Table(inner) = entry {
-        inner.insert(key.to_owned(), value);
     }
 }
 
@@ -178,12 +165,12 @@ fn unknown(path: &str, origin: &Origin) -> anyhow::Error {
 }
 
 // A value of the environment: lists between commas, numbers and true/false as in TOML, anything else is text.
-fn from_text(path: &str, text: &str) -> Value {
+fn from_text(key: &Key, text: &str) -> Value {
     let scalar = |text: &str| {
         let parsed = format!("x = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("x"));
         parsed.unwrap_or_else(|| Value::String(text.to_owned()))
     };
-    let is_list = matches!(path, "data.targets" | "fit.experts" | "report.cutoffs");
+    let is_list = RunConfig::default().value(key.path).is_some_and(|value| value.is_array());
     if is_list && !text.trim_start().starts_with('[') {
         return Value::Array(text.split(',').map(|part| scalar(part.trim())).collect());
     }
@@ -194,6 +181,11 @@ fn from_text(path: &str, text: &str) -> Value {
 mod tests {
     use super::*;
     use crate::failure;
+    use segue_models::TokenKind;
+
+    fn variables(given: &[(&str, &str)]) -> Variables {
+        given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
 
     fn file(name: &str, text: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("segue-config-{name}-{}.toml", std::process::id()));
@@ -204,16 +196,13 @@ mod tests {
     #[test]
     fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
         let path = file("order", "seed = 1\n[fit]\nbudget = 2\nblend_cases = 30\n");
-        let environment = |name: &str| match name {
-            "SEGUE_FIT_BUDGET" => Some("3".to_owned()),
-            "SEGUE_SEED" => Some("4".to_owned()),
-            _ => None,
-        };
+        let environment = variables(&[("SEGUE_FIT_BUDGET", "3"), ("SEGUE_SEED", "4")]);
         let flags = vec![("seed", Value::Integer(5))];
-        let resolved = resolve(Some(&path), environment, flags).unwrap();
+        let resolved = resolve(Some(&path), &environment, flags).unwrap();
         let config = &resolved.config;
-        assert_eq!((config.seed, config.fit.budget, config.fit.blend_cases), (5, 3, 30));
-        assert_eq!(config.fit.search_cases, RunConfig::default().fit.search_cases);
+        let (plan, default) = (&config.recipe().plan, RunConfig::default());
+        assert_eq!((config.seed(), plan.budget, plan.blend_cases), (5, 3, 30));
+        assert_eq!(plan.search_cases, default.recipe().plan.search_cases);
         assert_eq!(resolved.origin("seed"), Origin::Flag);
         assert_eq!(resolved.origin("fit.budget"), Origin::Environment("SEGUE_FIT_BUDGET".into()));
         assert_eq!(resolved.origin("fit.blend_cases"), Origin::File { path: path.clone(), line: 4 });
@@ -229,7 +218,7 @@ mod tests {
             ("[slpit]\nrule = \"auto\"\n", 2, "`split.rule`"),
         ] {
             let path = file("unknown", text);
-            let error = resolve(Some(&path), |_| None, Vec::new()).unwrap_err();
+            let error = resolve(Some(&path), &Variables::new(), Vec::new()).unwrap_err();
             let message = error.to_string();
             assert!(message.contains(&format!("line {line}")) && message.contains(meant), "{message}");
             assert!(failure::is_usage(&error));
@@ -239,10 +228,24 @@ mod tests {
 
     #[test]
     fn a_value_of_the_wrong_type_names_its_origin() {
-        let environment = |name: &str| (name == "SEGUE_FIT_BUDGET").then(|| "many".to_owned());
-        let message = resolve(None, environment, Vec::new()).unwrap_err().to_string();
-        assert!(message.contains("`fit.budget` (SEGUE_FIT_BUDGET)"), "{message}");
-        let lists = |name: &str| (name == "SEGUE_REPORT_CUTOFFS").then(|| "10, 50".to_owned());
-        assert_eq!(resolve(None, lists, Vec::new()).unwrap().config.report.cutoffs, [10, 50]);
+        let environment = variables(&[("SEGUE_FIT_BUDGET", "many")]);
+        let message = resolve(None, &environment, Vec::new()).unwrap_err().to_string();
+        assert!(message.contains("`fit.budget` (SEGUE_FIT_BUDGET): invalid type"), "{message}");
+    }
+
+    #[test]
+    fn lists_stand_between_commas() {
+        let environment = variables(&[("SEGUE_REPORT_CUTOFFS", "10, 50"), ("SEGUE_JOINT_TOKENS", "text,id")]);
+        let config = resolve(None, &environment, Vec::new()).unwrap().config;
+        assert_eq!(config.recipe().table.cutoffs, [10, 50]);
+        assert_eq!(config.recipe().plan.joint.fusion.tokens, [TokenKind::Text, TokenKind::Id]);
+    }
+
+    #[test]
+    fn a_value_out_of_range_names_its_origin_whatever_the_others_are() {
+        let path = file("range", "[split]\ntrain = 0.95\nvalid = 0.02\n[transfer]\ndropout = 1.5\n");
+        let message = resolve(Some(&path), &Variables::new(), Vec::new()).unwrap_err().to_string();
+        assert!(message.contains("line 5): transfer: dropout 1.5 is outside [0, 1)"), "{message}");
+        std::fs::remove_file(path).unwrap();
     }
 }

@@ -1,43 +1,36 @@
-//! The settings of a run, typed; [`crate::config::layers`] puts them together.
+//! The settings of a run, typed. Each is a field of what reads it; [`keys`] gives it a path, [`document`] reads and writes all of
+//! them by path, [`layers`] puts flags, environment and file together.
+
+use std::ops::Bound;
 
 use anyhow::Result;
 use segue_data::split::SplitRule;
-use segue_eval::bootstrap::Bootstrap;
-use segue_eval::metric_table::TableSettings;
-use segue_models::ExpertKind;
-use segue_train::{FitPlan, Objective};
+use segue_models::range::{first, of_part, outside};
+use segue_train::Objective;
 use serde::{Deserialize, Serialize};
 
+mod document;
 pub mod keys;
 pub mod layers;
-pub mod models;
+mod variables;
 
-use crate::config::models::{BehaviorSection, JointSection, LossSection, TransferSection};
 use crate::failure::usage;
 use crate::pipeline::Recipe;
 
 /// Everything that decides what a run gives, besides the data. `config.toml` of a run holds it in full.
+///
+/// The derives are for the types' own nesting, which `remote` keeps apart from the document that people read: [`document`] has that.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct RunConfig {
-    /// Seed of the search and the intervals.
-    pub seed: u64,
     /// Which events and domains.
     pub data: DataSection,
     /// How train, valid and test are cut.
     pub split: SplitSection,
-    /// What is trained and how much is tried.
-    pub fit: FitSection,
-    /// What the behavior expert reads, and its size.
-    pub behavior: BehaviorSection,
-    /// How the transfer expert comes from other domains, and its size.
-    pub transfer: TransferSection,
-    /// What the joint expert fuses, and its size.
-    pub joint: JointSection,
-    /// What all three are trained for.
-    pub loss: LossSection,
-    /// What is measured and shown.
+    /// What is shown.
     pub report: ReportSection,
+    // Not public: a key may set several of its values, which then must not differ.
+    recipe: Recipe,
 }
 
 /// `[data]`
@@ -101,164 +94,58 @@ impl Default for SplitSection {
     }
 }
 
-/// `[fit]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct FitSection {
-    /// Kinds of experts to train.
-    pub experts: Vec<ExpertKind>,
-    /// Settings tried per expert.
-    pub budget: usize,
-    /// Valid cases used per trial of the search.
-    pub search_cases: usize,
-    /// Valid cases used to choose the blend.
-    pub blend_cases: usize,
-    /// Ranks that count when choosing: `masked` or `unmasked`.
-    pub objective: Objective,
-    /// Whether other domains may be used.
-    pub use_sources: bool,
-    /// Whether the surest lists of users with hardly an event in a domain become training events, where valid proves a gain.
-    pub pseudo_labels: bool,
-    /// Memory that a dense linear solution may take, MiB.
-    pub linear_budget_mib: u64,
-    /// Whether the chosen experts are fitted again on train and valid before test is measured.
-    pub refit: bool,
-}
-
-impl Default for FitSection {
-    fn default() -> Self {
-        let plan = FitPlan::default();
-        Self {
-            experts: plan.experts,
-            budget: plan.budget,
-            search_cases: plan.search_cases,
-            blend_cases: plan.blend_cases,
-            objective: plan.objective,
-            use_sources: plan.use_sources,
-            pseudo_labels: false,
-            linear_budget_mib: plan.linear_budget_bytes >> 20,
-            refit: true,
-        }
-    }
-}
-
-/// `[report]`
+/// `[report]`, besides what the recipe measures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReportSection {
-    /// Lengths of lists that are measured; 10 must be among them.
-    pub cutoffs: Vec<usize>,
-    /// Resamples of an interval.
-    pub resamples: usize,
-    /// Confidence of an interval.
-    pub confidence: f64,
     /// Users whose recommendations the page shows, per domain.
     pub examples: usize,
 }
 
 impl Default for ReportSection {
     fn default() -> Self {
-        let settings = TableSettings::default();
-        Self {
-            cutoffs: settings.cutoffs,
-            resamples: settings.bootstrap.n_resamples,
-            confidence: settings.bootstrap.confidence,
-            examples: 1,
-        }
+        Self { examples: 1 }
     }
 }
 
 impl RunConfig {
-    /// Checks ranges that types do not.
+    /// How problems are answered and measured under this config.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Seed of the search and the intervals.
+    pub fn seed(&self) -> u64 {
+        self.recipe.plan.seed
+    }
+
+    /// Checks ranges that types do not, and that the settings fit each other.
+    ///
+    /// # Errors
+    /// A usage error about the first setting that cannot be meant.
     pub fn check(&self) -> Result<()> {
-        let refuse = |problem: String, remedy: &str| Err(usage(problem, remedy));
-        let (fit, split, report) = (&self.fit, &self.split, &self.report);
-        if fit.experts.is_empty() {
-            return refuse(
-                "`fit.experts` is empty".into(),
-                "name at least one, or leave the key out for all",
-            );
+        if let Some(problem) = self.problem() {
+            return Err(usage(problem, "`segue config` says what each setting is"));
         }
-        if fit.budget == 0 || fit.search_cases == 0 || fit.blend_cases == 0 {
-            return refuse(
-                format!(
-                    "`fit.budget` {}, `fit.search_cases` {}, `fit.blend_cases` {}: none may be 0",
-                    fit.budget, fit.search_cases, fit.blend_cases
-                ),
-                "budget = 1 takes the default settings without a search",
-            );
-        }
-        if fit.objective == Objective::Sampled {
-            return refuse(
-                "`fit.objective` = \"sampled\" is for `segue benchmark` only".into(),
-                "choose \"masked\" (what is served) or \"unmasked\"",
-            );
-        }
-        if !(split.train > 0.0 && split.valid > 0.0 && split.train + split.valid < 1.0) {
-            return refuse(
-                format!(
-                    "`split.train` {} and `split.valid` {} leave no room for test",
-                    split.train, split.valid
-                ),
-                "for example train = 0.8 and valid = 0.1",
-            );
-        }
-        if let Some(problem) = self.loss.problem() {
-            return refuse(problem, "for example next_item = 1, rating = 0.5, click = 0");
-        }
-        if let Some(problem) = self.joint.problem() {
-            return refuse(problem, "for example modality_dropout = 0.1 and tokens = [\"text\", \"id\"]");
-        }
-        let widths = [
-            ("behavior", self.behavior.width),
-            ("transfer", self.transfer.width),
-            ("joint", self.joint.width),
-        ];
-        for (name, width) in widths {
-            if width == 0 || width % 2 == 1 {
-                return refuse(format!("`{name}.width` is {width}"), "give an even number, such as 64");
-            }
-        }
-        if !report.cutoffs.contains(&10) || report.cutoffs.contains(&0) {
-            return refuse(
-                format!("`report.cutoffs` is {:?}", report.cutoffs),
-                "give positive lengths with 10 among them, for example [5, 10, 20]",
-            );
-        }
-        if report.resamples == 0 || !(report.confidence > 0.0 && report.confidence < 1.0) {
-            return refuse(
-                format!("`report.resamples` {}, `report.confidence` {}", report.resamples, report.confidence),
-                "for example resamples = 1000 and confidence = 0.95",
-            );
+        let SplitSection { train, valid, .. } = self.split;
+        if train + valid >= 1.0 {
+            let problem = format!("`split.train` {train} and `split.valid` {valid} leave no room for test");
+            return Err(usage(problem, "for example train = 0.8 and valid = 0.1"));
         }
         Ok(())
     }
 
-    /// What `segue-train` needs of it.
-    pub fn fit_plan(&self) -> FitPlan {
-        FitPlan {
-            experts: self.fit.experts.clone(),
-            budget: self.fit.budget,
-            search_cases: self.fit.search_cases,
-            blend_cases: self.fit.blend_cases,
-            objective: self.fit.objective,
-            use_sources: self.fit.use_sources,
-            linear_budget_bytes: self.fit.linear_budget_mib << 20,
-            behavior: self.behavior.config(&self.loss),
-            transfer: self.transfer.config(&self.behavior, &self.loss),
-            joint: self.joint.config(&self.behavior, &self.loss),
-            seed: self.seed,
-        }
-    }
-
-    /// How problems are answered and measured under this config.
-    pub fn recipe(&self) -> Recipe {
-        Recipe {
-            plan: self.fit_plan(),
-            pseudo_labels: self.fit.pseudo_labels,
-            refit: self.fit.refit,
-            table: self.table_settings(),
-        }
+    // The first setting that is out of range whatever the others are.
+    fn problem(&self) -> Option<String> {
+        let is_sampled = self.recipe.plan.objective == Objective::Sampled;
+        first([
+            self.data.min_value.and_then(|value| outside("min_value", value, f64::MIN..=f64::MAX)),
+            share("train", self.split.train),
+            share("valid", self.split.valid),
+            is_sampled.then(|| "objective sampled is for `segue benchmark` only".to_owned()),
+            self.recipe.problem(),
+            of_part("report", outside("examples", self.report.examples, 0..=10_000)),
+        ])
     }
 
     /// The rule of the split; `auto` looks at whether there are timestamps.
@@ -272,14 +159,11 @@ impl RunConfig {
             SplitName::Published => SplitRule::Published,
         }
     }
-
-    /// How metrics and intervals are computed.
-    pub fn table_settings(&self) -> TableSettings {
-        let bootstrap = Bootstrap {
-            n_resamples: self.report.resamples,
-            confidence: self.report.confidence,
-            seed: self.seed,
-        };
-        TableSettings { cutoffs: self.report.cutoffs.clone(), bootstrap, ..TableSettings::default() }
-    }
 }
+
+fn share(name: &str, value: f64) -> Option<String> {
+    outside(name, value, (Bound::Excluded(0.0), Bound::Excluded(1.0)))
+}
+
+#[cfg(test)]
+mod tests;

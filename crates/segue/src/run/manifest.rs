@@ -119,7 +119,7 @@ impl RunManifest {
             name: begun.name.clone(),
             finished: clock::now(),
             command: begun.command.clone(),
-            seed: config.seed,
+            seed: config.seed(),
             data: begun.data.clone(),
             config_sha256: hash::of_bytes(config_text.as_bytes()),
             artifact_sha256,

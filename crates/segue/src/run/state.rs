@@ -67,7 +67,7 @@ impl UnfinishedManifest {
             name,
             started: clock::now(),
             command,
-            seed: config.seed,
+            seed: config.seed(),
             data,
             versions: Versions::current(),
         }

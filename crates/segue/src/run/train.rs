@@ -118,7 +118,7 @@ fn train_and_write(
         let folder = run.is_resumable().then_some(&*checkpoints);
         let target = Target {
             problem: data.problem(domain, JudgeRule::default()),
-            recipe: &recipe,
+            recipe,
             keeping: Keeping { folder, every_steps: STEPS_PER_CHECKPOINT, stop: around.stop },
             recorder: &recorder,
             observer: around.observer,
@@ -132,9 +132,9 @@ fn train_and_write(
     let figures = RunFigures {
         data: DataFacts::of(&data.dataset),
         split: data.split.description.clone(),
-        regime: if config.fit.refit { Regime::TrainValid } else { Regime::Train },
+        regime: if recipe.refit { Regime::TrainValid } else { Regime::Train },
         leaks: leak::count(
-            measured_train(&data.split, &recipe),
+            measured_train(&data.split, recipe),
             data.split.test.open_for_measurement(),
             data.dataset.n_items(),
             data.dataset.has_timestamps,
@@ -170,7 +170,7 @@ fn write(
 ) -> Result<RunManifest> {
     let Written { model, dataset, figures, passes } = written;
     run.put_json("metrics.json", figures)?;
-    let artifact = run.put_artifact(model, config.seed)?;
+    let artifact = run.put_artifact(model, config.seed())?;
     stopwatch.lap("write");
     let manifest = RunManifest::of(run.manifest(), config, artifact, &stopwatch)?;
     let report =

@@ -168,11 +168,11 @@ impl TargetFit<'_> {
 
     /// Dense linear solutions are too slow to be tried many times.
     pub(super) fn for_search(&self, config: ExpertConfig) -> ExpertConfig {
-        with_linear_budget(config, self.plan.linear_budget_bytes.min(SEARCH_BUDGET_BYTES))
+        with_linear_budget(config, self.plan.linear_budget_bytes().min(SEARCH_BUDGET_BYTES))
     }
 
     pub(super) fn for_serving(&self, config: ExpertConfig) -> ExpertConfig {
-        with_linear_budget(config, self.plan.linear_budget_bytes)
+        with_linear_budget(config, self.plan.linear_budget_bytes())
     }
 
     pub(super) fn fit(&self, id: ExpertId, config: &ExpertConfig) -> Result<Expert, TrainError> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use segue_data::{Facts, LinkData};
 use segue_models::graph::{GraphConfig, ScoreFunction};
+use segue_models::range;
 use segue_recommend::GraphArtifact;
 use segue_recommend::graph_artifact::About;
 use segue_train::Keeping;
@@ -86,11 +87,13 @@ fn plan(args: &Args) -> Result<GraphPlan> {
         relation_weight,
         dropout,
     };
-    if let Some(problem) = config.problem() {
-        return Err(usage(problem, "`segue graph train --help` says what each number means"));
-    }
     let rate = rate.unwrap_or(default.rate);
-    Ok(GraphPlan { config, rate, batch, epochs, patience, seed, ..default })
+    let plan = GraphPlan { config, rate, batch, epochs, patience, seed, ..default };
+    // Each member is a model of its own in memory.
+    match plan.problem().or_else(|| range::outside("--members", args.members, 1..=64)) {
+        Some(problem) => Err(usage(problem, "`segue graph train --help` says what each number means")),
+        None => Ok(plan),
+    }
 }
 
 /// Trains and writes the folder.
