@@ -1,5 +1,6 @@
 //! The library as a program uses it.
 
+mod media;
 #[path = "../../examples/shop.rs"]
 mod shop;
 
