@@ -154,7 +154,7 @@ fn list_for(
                     writeln!(said, "   {effect:.2} less without: {}", items.label(*item))?;
                 }
                 Reason::Path { from, steps, .. } => {
-                    writeln!(said, "   path: {}", in_words((*from, steps), graph, items))?;
+                    writeln!(said, "   path: {}", in_words(*from, steps, graph, items))?;
                 }
                 _ => {}
             }
@@ -164,7 +164,7 @@ fn list_for(
 }
 
 // `Title – written by → Ann Lee ← written by – Title`.
-fn in_words((from, steps): (ItemIdx, &[PathStep]), graph: &ItemGraph, items: &ItemCatalog) -> String {
+fn in_words(from: ItemIdx, steps: &[PathStep], graph: &ItemGraph, items: &ItemCatalog) -> String {
     let mut words = items.label(from).to_owned();
     for step in steps {
         let relation = graph.relation_words(step.fact.relation);

@@ -17,7 +17,7 @@ pub mod audio;
 pub mod whitening;
 pub mod item_vectors;
 pub mod vector_file;
-pub mod graph;
+pub mod graph_links;
 pub mod fusion;
 pub mod squared_error;
 pub mod sequence;

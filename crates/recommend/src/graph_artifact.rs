@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use segue_data::{EntityIdx, LinkData, RelationIdx, Triple, Vocabulary, hash};
-use segue_models::graph::{GraphConfig, GraphModel};
+use segue_models::graph_links::{GraphConfig, GraphModel, GraphSize};
 use segue_models::{ModelError, Tensors};
 use serde::{Deserialize, Serialize};
 
@@ -133,8 +133,8 @@ impl GraphArtifact {
         if data.sha256() != head.data_sha256 {
             return Err(damaged(&path, "its facts are not those that it was trained on"));
         }
-        let sizes = (head.n_entities, head.n_relations);
-        let model = GraphModel::load(head.config, sizes, &mut tensors).map_err(|e| broken(&path, e))?;
+        let size = GraphSize { n_entities: head.n_entities, n_relations: head.n_relations };
+        let model = GraphModel::load(head.config, size, &mut tensors).map_err(|e| broken(&path, e))?;
         Ok(Self { model, data, about: head.about })
     }
 }

@@ -38,8 +38,8 @@ fn main() -> Outcome<()> {
         "ease" => ease(&data, &folder, repeats),
         "knn" => knn(&data, &folder, repeats),
         // Ranks give the metrics; the lists of the ten best are what the peers have besides.
-        "evaluate" => evaluate(&data, &folder, (0, repeats)),
-        "evaluate-lists" => evaluate(&data, &folder, (10, repeats)),
+        "evaluate" => evaluate(&data, &folder, 0, repeats),
+        "evaluate-lists" => evaluate(&data, &folder, 10, repeats),
         other => Err(format!("no work `{other}`").into()),
     }
 }
@@ -73,7 +73,7 @@ fn knn(data: &Data, folder: &Path, repeats: usize) -> Outcome<()> {
     Ok(())
 }
 
-fn evaluate(data: &Data, folder: &Path, (list_len, repeats): (usize, usize)) -> Outcome<()> {
+fn evaluate(data: &Data, folder: &Path, list_len: usize, repeats: usize) -> Outcome<()> {
     let factors = floats(&std::fs::read(folder.join("factors.f32"))?);
     let (n_users, n_items) = (data.rows.len(), data.items.len());
     let (users, items) = factors.split_at(n_users * FACTORS);

@@ -4,7 +4,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue_data::{DomainIdx, ItemCatalog, TrainSet};
-use segue_models::encoder::{Adaptation, AdaptationConfig, Lesson, TextEncoder, Tuning};
+use segue_models::encoder::{Adaptation, AdaptationConfig, ItemTokens, Lesson, TextEncoder, Tuning};
 use segue_models::item_vectors::{TextFields, item_descriptions, item_texts};
 use segue_models::range::{self, first, outside};
 use segue_models::whitening::Spectrum;
@@ -233,7 +233,8 @@ fn prepare(
         .map(|at| items.range(DomainIdx(at as _)))
         .map(|range| range.start as u32..range.end as u32)
         .collect();
-    Ok(Adaptation::new(&plan.loss, (texts, descriptions), vectors.values.clone(), &spectrum, domains))
+    let tokens = ItemTokens { texts, descriptions };
+    Ok(Adaptation::new(&plan.loss, tokens, vectors.values.clone(), &spectrum, domains))
 }
 
 // Every event with another one of its domain before it, in random order; histories without the target and without items

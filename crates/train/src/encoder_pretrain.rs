@@ -7,7 +7,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use segue_data::{DomainIdx, ItemCatalog};
 use segue_models::encoder::{
-    Described, MlmFigures, MlmHead, MlmWeights, PretrainConfig, Pretraining, TextEncoder, Tuning,
+    Described, HeadedEncoder, MlmFigures, MlmHead, MlmWeights, PretrainConfig, Pretraining, TextEncoder,
+    Tuning,
 };
 use segue_models::item_vectors::{TextFields, item_descriptions, item_texts};
 use segue_models::range::{self, first, outside};
@@ -169,7 +170,7 @@ pub fn pretrain_encoder(
     let before = (plan.loss.mlm > 0.0).then(|| {
         let mut encoder = encoder.clone();
         let mut head = MlmHead::add(&mut encoder, &start_head);
-        held_out.figures(&mut pretraining, (&encoder, &mut head))
+        held_out.figures(&mut pretraining, HeadedEncoder { encoder: &encoder, head: &mut head })
     });
     if before.is_some_and(|before| before.n == 0) {
         let problem = format!("no word of the {} held-out texts can be masked", counts.n_held_out);
@@ -331,8 +332,8 @@ struct HeldOut {
 }
 
 impl HeldOut {
-    fn figures(&self, pretraining: &mut Pretraining, pair: (&TextEncoder, &mut MlmHead)) -> MlmFigures {
-        pretraining.figures(pair, &self.texts, self.key)
+    fn figures(&self, pretraining: &mut Pretraining, headed: HeadedEncoder<'_>) -> MlmFigures {
+        pretraining.figures(headed, &self.texts, self.key)
     }
 }
 
@@ -362,7 +363,8 @@ impl<'a> PretrainLearner<'a> {
     }
 
     fn figures(&mut self) -> MlmFigures {
-        self.held_out.figures(&mut self.pretraining, (&self.trainee.encoder, &mut self.head))
+        let headed = HeadedEncoder { encoder: &self.trainee.encoder, head: &mut self.head };
+        self.held_out.figures(&mut self.pretraining, headed)
     }
 }
 
@@ -389,7 +391,7 @@ impl Learner for PretrainLearner<'_> {
         let batch: Vec<usize> = batch.iter().map(|at| (self.first + at) % self.n_texts).collect();
         let Self { trainee, head, pretraining, observer, .. } = self;
         let encoder = &trainee.encoder;
-        let loss = pretraining.losses((encoder, head), &batch, key, gradients);
+        let loss = pretraining.losses(HeadedEncoder { encoder, head }, &batch, key, gradients);
         observer(PretrainProgress::Step(loss));
         loss + encoder.add_penalty(gradients)
     }

@@ -5,7 +5,9 @@ use rand_chacha::ChaCha8Rng;
 use segue_data::{Facts, Question, Triple};
 use segue_eval::links::{LinkFigures, rank_links};
 use segue_models::ModelError;
-use segue_models::graph::{GraphConfig, GraphModel, GraphStep, Lesson, ScoreFunction};
+use segue_models::graph_links::{
+    Batch, GraphConfig, GraphModel, GraphSize, GraphStep, Lesson, ScoreFunction,
+};
 use segue_models::range::{self, first, outside};
 use segue_nn::dropout::DropoutKey;
 use segue_nn::{Gradients, Params};
@@ -106,8 +108,8 @@ pub fn fit_graph(
     observe: impl FnMut(&Epoch),
 ) -> Result<(GraphModel, Vec<Epoch>), TrainError> {
     check(plan, material)?;
-    let sizes = (material.n_entities, material.n_relations);
-    let model = GraphModel::new(plan.config, sizes, &mut ChaCha8Rng::seed_from_u64(plan.seed));
+    let size = GraphSize { n_entities: material.n_entities, n_relations: material.n_relations };
+    let model = GraphModel::new(plan.config, size, &mut ChaCha8Rng::seed_from_u64(plan.seed));
     let model = model.map_err(of_graph)?;
     let lessons = Lesson::all_of(&Facts::of(material.train.iter().copied()), plan.answers);
     let n_answers: usize = lessons.iter().map(|lesson| lesson.answers.len()).sum();
@@ -158,7 +160,8 @@ pub fn fit_members(
         let problem = format!("{n_members} members do not go into one model: {problem}");
         TrainError::request(problem, "train fewer members, or lower dim")
     };
-    GraphModel::check(&whole, (material.n_entities, material.n_relations)).map_err(too_large)?;
+    let size = GraphSize { n_entities: material.n_entities, n_relations: material.n_relations };
+    GraphModel::check(&whole, size).map_err(too_large)?;
     let (mut members, mut curves) = (Vec::new(), Vec::new());
     for member in 0..n_members {
         // Neighboring seeds share no member.
@@ -213,7 +216,7 @@ impl Learner for GraphLearner<'_> {
         let lessons: Vec<&Lesson> = batch.iter().map(|&at| &self.lessons[at]).collect();
         // The same for every batch, so that a fact weighs the same wherever it stands.
         let scale = 1.0 / (batch.len() as f32 * self.answers_per_lesson);
-        self.step.losses(&self.model, &lessons, scale, key, gradients)
+        self.step.losses(&self.model, Batch { lessons: &lessons, scale }, key, gradients)
     }
 
     fn validate(&mut self) -> Result<f64, TrainError> {

@@ -53,6 +53,15 @@ pub struct ZeroShot {
     pub sources: Vec<ZeroShotSource>,
 }
 
+/// The domains that are asked in the target's place, and how they answer.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceCases<'a> {
+    /// Each source with its valid cases; cases of other domains are passed over.
+    pub cases: &'a [(DomainIdx, &'a CaseSet)],
+    /// How they are judged.
+    pub rule: JudgeRule,
+}
+
 /// Chooses on `sources` and fits for `target` on `material`. Events of the target in `material` are used for the last fit only:
 /// leave them out, and nothing of the target is used at all. In the histories of the sources' valid cases they are hidden.
 ///
@@ -61,16 +70,21 @@ pub struct ZeroShot {
 pub fn fit_zero_shot(
     plan: &FitPlan,
     material: Material<'_>,
-    (sources, rule): (&[(DomainIdx, &CaseSet)], JudgeRule),
+    sources: SourceCases<'_>,
     target: DomainIdx,
     session: Session<'_>,
 ) -> Result<(ZeroShot, DomainModel), TrainError> {
     let mut fits = Vec::new();
-    for &(source, valid) in sources {
-        let cases = without(valid, material.items, target).of_domain(source);
-        if source != target && !cases.is_empty() {
-            fits.push(play_target(plan, material, (source, &cases), (target, rule), session)?);
+    let Material { train, items, .. } = material;
+    for &(source, valid) in sources.cases {
+        let cases = without(valid, items, target).of_domain(source);
+        if source == target || cases.is_empty() {
+            continue;
         }
+        let train = reveal::without_domains(train, items, &[source, target]);
+        let judge = Judge::new(&cases, items, source, sources.rule.mask, sources.rule.sampled)?;
+        let fit = fit_domain(plan, material.with_train(&train), &judge, session)?;
+        fits.push(SourceFit { fit, n_cases: cases.len() });
     }
     if fits.is_empty() {
         return Err(TrainError::request(
@@ -79,27 +93,15 @@ pub fn fit_zero_shot(
         ));
     }
     let (zero_shot, experts) = mean_of(&fits);
-    let model = fit_members(experts, &zero_shot, material, (target, plan.seed), session)?;
+    let model = DomainModel { domain: target, experts, blend: zero_shot.blend(), cold: Vec::new() };
+    let model = fit_members(model, &zero_shot, material, plan.seed, session)?;
     Ok((zero_shot, model))
 }
 
+// What came of one source while it played the target.
 struct SourceFit {
     fit: DomainFit,
     n_cases: usize,
-}
-
-fn play_target(
-    plan: &FitPlan,
-    material: Material<'_>,
-    (source, cases): (DomainIdx, &CaseSet),
-    (target, rule): (DomainIdx, JudgeRule),
-    session: Session<'_>,
-) -> Result<SourceFit, TrainError> {
-    let Material { train, items, .. } = material;
-    let train = reveal::without_domains(train, items, &[source, target]);
-    let judge = Judge::new(cases, items, source, rule.mask, rule.sampled)?;
-    let fit = fit_domain(plan, material.with_train(&train), &judge, session)?;
-    Ok(SourceFit { fit, n_cases: cases.len() })
 }
 
 fn without(cases: &CaseSet, items: &ItemCatalog, hidden: DomainIdx) -> CaseSet {
@@ -170,27 +172,26 @@ impl ZeroShot {
 
 // A member that cannot be fitted on this target (it has no text, say) is left out, and the others share its weight.
 fn fit_members(
-    mut experts: Vec<Expert>,
+    mut model: DomainModel,
     zero_shot: &ZeroShot,
     material: Material<'_>,
-    (target, seed): (DomainIdx, u64),
+    seed: u64,
     session: Session<'_>,
 ) -> Result<DomainModel, TrainError> {
     let mut left = zero_shot.clone();
     loop {
-        if experts.is_empty() {
+        if model.experts.is_empty() {
             return Err(TrainError::request(
                 "no expert that works without events of its own can be fitted for this domain",
                 "import item texts for it",
             ));
         }
-        let (domain, blend) = (target, left.blend());
-        let model = DomainModel { domain, experts: experts.clone(), blend, cold: Vec::new() };
         match refit_domain(&model, material, seed, session) {
             Err(TrainError::Model { expert, source: ModelError::StandsAside { .. } }) => {
-                experts.retain(|member| member.id.to_string() != expert);
+                model.experts.retain(|member| member.id.to_string() != expert);
                 left.members.retain(|member| member.expert.to_string() != expert);
                 left.normalize();
+                model.blend = left.blend();
             }
             other => return other,
         }

@@ -66,6 +66,15 @@ impl Default for AdaptationConfig {
     }
 }
 
+/// What is read of every item.
+#[derive(Clone, Debug, Default)]
+pub struct ItemTokens {
+    /// Tokens of every item's text; empty without text.
+    pub texts: Vec<Vec<u32>>,
+    /// Tokens of every item's description; empty without one.
+    pub descriptions: Vec<Vec<u32>>,
+}
+
 /// The items' tokens, what is remembered of their vectors, and the buffers of a step.
 #[derive(Debug)]
 pub struct Adaptation {
@@ -98,9 +107,10 @@ impl Rows {
     }
 }
 
-// Whitened vectors of length 1 with the lengths they had.
+// Whitened vectors of length 1 with the lengths they had, and the gradient that has come back to them.
 struct Whitened {
     unit: Vec<f32>,    // [n, k]
+    d_unit: Vec<f32>,  // [n, k]
     lengths: Vec<f32>, // [n]
 }
 
@@ -108,7 +118,7 @@ impl Adaptation {
     /// Before the first step; `memory` are the items' vectors now (`[n_items, dim]`), `domains` the catalog's ranges.
     pub fn new(
         config: &AdaptationConfig,
-        (texts, descriptions): (Vec<Vec<u32>>, Vec<Vec<u32>>),
+        tokens: ItemTokens,
         memory: Vec<f32>,
         spectrum: &Spectrum,
         domains: Vec<std::ops::Range<u32>>,
@@ -117,8 +127,8 @@ impl Adaptation {
         Self {
             step: EncoderStep::new(config.dropout),
             config: config.clone(),
-            texts,
-            descriptions,
+            texts: tokens.texts,
+            descriptions: tokens.descriptions,
             memory,
             mean: spectrum.mean().to_vec(),
             transform,
@@ -157,15 +167,12 @@ impl Adaptation {
         for &item in &rows.all[n_live..] {
             values.extend_from_slice(&self.memory[item as usize * dim..][..dim]);
         }
-        let whitened = self.whiten(&values);
-        let mut d_unit = vec![0.0; whitened.unit.len()]; // [all, k]
-        let mut loss =
-            f64::from(self.config.next_item) * self.next_item(lessons, &rows, &whitened, &mut d_unit);
-        let again = self.whiten(&vectors[n_live * dim..]);
-        let mut d_again = vec![0.0; again.unit.len()]; // [extra, k]
-        loss += self.contrasts(&extra, &rows, (&whitened, &mut d_unit), (&again, &mut d_again));
-        let mut d_vectors = self.whiten_backward(&whitened, &d_unit, n_live);
-        d_vectors.extend(self.whiten_backward(&again, &d_again, extra.len()));
+        let mut whitened = self.whiten(&values); // [all, k]
+        let mut loss = f64::from(self.config.next_item) * self.next_item(lessons, &rows, &mut whitened);
+        let mut again = self.whiten(&vectors[n_live * dim..]); // [extra, k]
+        loss += self.contrasts(&extra, &rows, &mut whitened, &mut again);
+        let mut d_vectors = self.whiten_backward(&whitened, n_live);
+        d_vectors.extend(self.whiten_backward(&again, extra.len()));
         self.step.backward(encoder, &d_vectors, gradients);
         loss
     }
@@ -213,14 +220,8 @@ impl Adaptation {
         extra
     }
 
-    // Cross-entropy of every lesson's target among its domain's rows; adds to `d_unit`.
-    fn next_item(
-        &mut self,
-        lessons: &[&Lesson],
-        rows: &Rows,
-        whitened: &Whitened,
-        d_unit: &mut [f32],
-    ) -> f64 {
+    // Cross-entropy of every lesson's target among its domain's rows; adds to their gradient.
+    fn next_item(&mut self, lessons: &[&Lesson], rows: &Rows, whitened: &mut Whitened) -> f64 {
         let k = self.k;
         let mut loss = 0.0;
         for range in self.domains_of(lessons) {
@@ -243,10 +244,10 @@ impl Adaptation {
             let sum = softmax.run(&mut d_hidden, Some(&mut d_items), &mut self.softmax);
             loss += sum / lessons.len() as f64;
             for (&row, d) in keys.iter().zip(d_items.chunks_exact(k)) {
-                add_scaled(&mut d_unit[row * k..][..k], 1.0, d);
+                add_scaled(&mut whitened.d_unit[row * k..][..k], 1.0, d);
             }
             for (query, d) in queries.iter().zip(d_hidden.chunks_exact(k)) {
-                query.backward(d, self.config.temperature, d_unit);
+                query.backward(d, self.config.temperature, &mut whitened.d_unit);
             }
         }
         loss
@@ -291,13 +292,7 @@ impl Adaptation {
         (offsets, lists.concat())
     }
 
-    fn contrasts(
-        &self,
-        extra: &[Extra],
-        rows: &Rows,
-        (own, d_own): (&Whitened, &mut [f32]),
-        (again, d_again): (&Whitened, &mut [f32]),
-    ) -> f64 {
+    fn contrasts(&self, extra: &[Extra], rows: &Rows, own: &mut Whitened, again: &mut Whitened) -> f64 {
         let is_again = |extra: &Extra| matches!(extra, Extra::Again(_));
         let n_again = extra.iter().filter(|extra| is_again(extra)).count();
         let parts = [(0..n_again, self.config.simcse), (n_again..extra.len(), self.config.description)];
@@ -317,9 +312,9 @@ impl Adaptation {
             let (mut d_queries, mut d_keys) = (vec![0.0; queries.len()], vec![0.0; keys.len()]);
             loss += f64::from(weight) * contrast.run(&queries, keys, &mut d_queries, &mut d_keys);
             for (&row, d) in places.iter().zip(d_queries.chunks_exact(k)) {
-                add_scaled(&mut d_own[row * k..][..k], weight, d);
+                add_scaled(&mut own.d_unit[row * k..][..k], weight, d);
             }
-            add_scaled(&mut d_again[range.start * k..range.end * k], weight, &d_keys);
+            add_scaled(&mut again.d_unit[range.start * k..range.end * k], weight, &d_keys);
         }
         loss
     }
@@ -338,13 +333,13 @@ impl Adaptation {
             length
         };
         let lengths = unit.chunks_exact_mut(self.k).map(shorten).collect();
-        Whitened { unit, lengths }
+        Whitened { d_unit: vec![0.0; unit.len()], unit, lengths }
     }
 
     // From the gradient of unit vectors to that of the first `n` rows' vectors, `[n, dim]`.
-    fn whiten_backward(&self, whitened: &Whitened, d_unit: &[f32], n: usize) -> Vec<f32> {
+    fn whiten_backward(&self, whitened: &Whitened, n: usize) -> Vec<f32> {
         let (k, dim) = (self.k, self.mean.len());
-        let mut d = d_unit[..n * k].to_vec(); // [n, k], of the vectors before they got length 1
+        let mut d = whitened.d_unit[..n * k].to_vec(); // [n, k], of the vectors before they got length 1
         for ((d, unit), length) in
             d.chunks_exact_mut(k).zip(whitened.unit.chunks_exact(k)).zip(&whitened.lengths)
         {

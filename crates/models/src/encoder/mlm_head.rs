@@ -133,6 +133,15 @@ struct Scratch {
     softmax: SoftmaxScratch,
 }
 
+/// Tokens that were hidden from the encoder, as its last block left them.
+#[derive(Clone, Copy, Debug)]
+pub struct HiddenTokens<'a> {
+    /// `[M, width]`
+    pub states: &'a [f32],
+    /// `[M]`: the right token of each.
+    pub targets: &'a [u32],
+}
+
 /// How well hidden tokens are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct MlmFigures {
@@ -185,17 +194,18 @@ impl MlmHead {
     }
 
     /// Mean over the rows of −ln of the target's probability, times `weight`; adds the gradients of the head and, where they are
-    /// trained, of the word embeddings. `states: [M, width]`, `targets: [M]`; also the gradient of the states. No rows: 0.
+    /// trained, of the word embeddings; also the gradient of the states. No rows: 0.
     ///
     /// # Panics
     /// When the shapes do not fit or a target is no token.
     pub fn loss(
         &mut self,
         params: &Params,
-        (states, targets): (&[f32], &[u32]),
+        hidden: HiddenTokens<'_>,
         weight: f32,
         gradients: &mut Gradients,
     ) -> (f64, Vec<f32>) {
+        let HiddenTokens { states, targets } = hidden;
         if targets.is_empty() {
             return (0.0, Vec::new());
         }
@@ -222,11 +232,12 @@ impl MlmHead {
         (f64::from(weight) * sum / n as f64, self.transform_backward(params, states, &d_hidden, gradients))
     }
 
-    /// How well targets are found from their states.
+    /// How well the tokens are found from their states.
     ///
     /// # Panics
     /// When the shapes do not fit or a target is no token.
-    pub fn figures(&mut self, params: &Params, states: &[f32], targets: &[u32]) -> MlmFigures {
+    pub fn figures(&mut self, params: &Params, hidden: HiddenTokens<'_>) -> MlmFigures {
+        let HiddenTokens { states, targets } = hidden;
         if targets.is_empty() {
             return MlmFigures::default();
         }

@@ -28,17 +28,17 @@ mod tokens;
 mod tuning;
 mod weights;
 
-pub use adaptation::{Adaptation, AdaptationConfig, Lesson};
+pub use adaptation::{Adaptation, AdaptationConfig, ItemTokens, Lesson};
 pub use delta::DeltaHead;
 pub use error::EncoderError;
 pub use masking::{Masked, Masker};
-pub use mlm_head::{MlmFigures, MlmHead, MlmWeights};
+pub use mlm_head::{HiddenTokens, MlmFigures, MlmHead, MlmWeights};
 pub(crate) use network::OutputGradients;
 pub use network::{BatchPass, Head, Network, Purpose, TokenBatch, Trace};
-pub use pretraining::{Described, PretrainConfig, Pretraining};
+pub use pretraining::{Described, HeadedEncoder, PretrainConfig, Pretraining};
 pub use rank_budget::RankBudget;
 pub use settings::{Pooling, Shape, Usage};
-pub use step::{EncoderStep, TokenPlace};
+pub use step::{EncoderStep, TokenGradients, TokenPlace};
 pub use tokens::Tokens;
 pub use tuning::{AdaLoraConfig, LoraConfig, Target, Tuning};
 

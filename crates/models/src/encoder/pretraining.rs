@@ -9,8 +9,8 @@ use segue_nn::{Gradients, add_scaled};
 use serde::{Deserialize, Serialize};
 
 use crate::encoder::masking::{Masked, Masker};
-use crate::encoder::mlm_head::{MlmFigures, MlmHead};
-use crate::encoder::step::TokenPlace;
+use crate::encoder::mlm_head::{HiddenTokens, MlmFigures, MlmHead};
+use crate::encoder::step::{TokenGradients, TokenPlace};
 use crate::encoder::{EncoderError, EncoderStep, TextEncoder, Tokens};
 
 /// Settings of [`Pretraining`].
@@ -58,6 +58,15 @@ pub struct Pretraining {
 /// Texts read at one time where nothing is learned.
 const CHUNK: usize = 32;
 
+/// An encoder with the head that guesses its hidden tokens.
+#[derive(Debug)]
+pub struct HeadedEncoder<'a> {
+    /// What is pretrained.
+    pub encoder: &'a TextEncoder,
+    /// Its arrays are among those of the encoder; its buffers are its own.
+    pub head: &'a mut MlmHead,
+}
+
 impl Pretraining {
     /// Before the first step.
     ///
@@ -84,11 +93,12 @@ impl Pretraining {
     /// When a number is not below that of the texts.
     pub fn losses(
         &mut self,
-        (encoder, head): (&TextEncoder, &mut MlmHead),
+        headed: HeadedEncoder<'_>,
         batch: &[usize],
         key: DropoutKey,
         gradients: &mut Gradients,
     ) -> f64 {
+        let HeadedEncoder { encoder, head } = headed;
         let masked = self.masked(batch, key.of(MASKS));
         let rows = Rows::of(&self.config, masked.len(), batch, &self.texts);
         let texts = &self.texts;
@@ -100,13 +110,14 @@ impl Pretraining {
         let places = places_of(&masked);
         let targets: Vec<u32> = masked.iter().flat_map(|masked| &masked.targets).copied().collect();
         let states = self.step.states(&places); // [M, dim]
-        let (mut loss, d_states) =
-            head.loss(&encoder.params, (&states, &targets), self.config.mlm, gradients);
+        let hidden = HiddenTokens { states: &states, targets: &targets };
+        let (mut loss, d_states) = head.loss(&encoder.params, hidden, self.config.mlm, gradients);
         let mut d_vectors = vec![0.0; vectors.len()]; // [rows, dim]
-        for pairs in rows.pairs(&self.config) {
-            loss += self.contrast(&pairs, batch, (&vectors, &mut d_vectors), dim);
+        for pairs in rows.pairs(&self.config, batch) {
+            loss += self.contrast(&pairs, &vectors, &mut d_vectors, dim);
         }
-        self.step.backward_with_states(encoder, &d_vectors, (&places, &d_states), gradients);
+        let d_tokens = TokenGradients { places: &places, states: &d_states };
+        self.step.backward_with_states(encoder, &d_vectors, d_tokens, gradients);
         loss
     }
 
@@ -114,12 +125,8 @@ impl Pretraining {
     ///
     /// # Panics
     /// When a number is not below that of the texts.
-    pub fn figures(
-        &mut self,
-        (encoder, head): (&TextEncoder, &mut MlmHead),
-        texts: &[usize],
-        key: DropoutKey,
-    ) -> MlmFigures {
+    pub fn figures(&mut self, headed: HeadedEncoder<'_>, texts: &[usize], key: DropoutKey) -> MlmFigures {
+        let HeadedEncoder { encoder, head } = headed;
         let mut step = EncoderStep::new(0.0);
         let mut sum = MlmFigures::default();
         for (at, chunk) in texts.chunks(CHUNK).enumerate() {
@@ -127,7 +134,8 @@ impl Pretraining {
             let tokens: Vec<&[u32]> = masked.iter().map(|masked| masked.tokens.as_slice()).collect();
             step.forward(encoder, &tokens, key);
             let targets: Vec<u32> = masked.iter().flat_map(|masked| &masked.targets).copied().collect();
-            let part = head.figures(&encoder.params, &step.states(&places_of(&masked)), &targets);
+            let states = step.states(&places_of(&masked));
+            let part = head.figures(&encoder.params, HiddenTokens { states: &states, targets: &targets });
             sum.n += part.n;
             sum.loss += part.loss * part.n as f64;
             sum.accuracy += part.accuracy * part.n as f64;
@@ -143,16 +151,10 @@ impl Pretraining {
     }
 
     // Each pair's two texts find each other among those of the batch; adds to `d_vectors`.
-    fn contrast(
-        &self,
-        pairs: &Pairs,
-        batch: &[usize],
-        (vectors, d_vectors): (&[f32], &mut [f32]),
-        dim: usize,
-    ) -> f64 {
+    fn contrast(&self, pairs: &Pairs, vectors: &[f32], d_vectors: &mut [f32], dim: usize) -> f64 {
         let (queries, keys) =
             (UnitRows::of(&pairs.queries, vectors, dim), UnitRows::of(&pairs.keys, vectors, dim));
-        let of = |at: usize| &self.texts[batch[pairs.texts[at]]];
+        let of = |at: usize| &self.texts[pairs.texts[at]];
         let n = pairs.texts.len();
         let is_same = |(one, other): (&Described, &Described)| {
             one.text == other.text || (pairs.describes && one.description == other.description)
@@ -194,7 +196,7 @@ struct Pairs {
     describes: bool,
     queries: Vec<usize>, // rows
     keys: Vec<usize>,    // rows
-    texts: Vec<usize>,   // places in the batch
+    texts: Vec<usize>,   // text numbers
 }
 
 impl Rows {
@@ -207,7 +209,7 @@ impl Rows {
     }
 
     // One pair alone has nothing to be told from.
-    fn pairs(&self, config: &PretrainConfig) -> Vec<Pairs> {
+    fn pairs(&self, config: &PretrainConfig, batch: &[usize]) -> Vec<Pairs> {
         let (whole, again) = (self.n_masked, self.n_masked + self.whole.len());
         let described = again + self.again.len();
         let itself = Pairs {
@@ -215,14 +217,14 @@ impl Rows {
             describes: false,
             queries: (whole..whole + self.again.len()).collect(),
             keys: (again..described).collect(),
-            texts: (0..self.again.len()).collect(),
+            texts: self.again.clone(),
         };
         let description = Pairs {
             weight: config.description,
             describes: true,
             queries: self.described.iter().map(|at| whole + at).collect(),
             keys: (described..described + self.described.len()).collect(),
-            texts: self.described.clone(),
+            texts: self.described.iter().map(|&at| batch[at]).collect(),
         };
         [itself, description].into_iter().filter(|pairs| pairs.texts.len() > 1).collect()
     }

@@ -23,6 +23,15 @@ pub struct EncoderStep {
 /// A token of the batch: which text, and which of its tokens.
 pub type TokenPlace = (usize, usize);
 
+/// The gradient of what the last block left of some tokens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TokenGradients<'a> {
+    /// Which tokens.
+    pub places: &'a [TokenPlace],
+    /// `[places, dim]`
+    pub states: &'a [f32],
+}
+
 #[derive(Clone, Copy, Debug)]
 struct LaneRow {
     lane: usize,
@@ -78,7 +87,7 @@ impl EncoderStep {
     /// # Panics
     /// When the shape does not fit.
     pub fn backward(&mut self, encoder: &TextEncoder, d_vectors: &[f32], gradients: &mut Gradients) {
-        self.backward_with_states(encoder, d_vectors, (&[], &[]), gradients);
+        self.backward_with_states(encoder, d_vectors, TokenGradients::default(), gradients);
     }
 
     /// What the last block left of these tokens of the last [`forward`](Self::forward), `[places, dim]`.
@@ -95,7 +104,7 @@ impl EncoderStep {
         places.iter().flat_map(state).copied().collect()
     }
 
-    /// As [`backward`](Self::backward), with the gradient of the states at `places` (`[places, dim]`) beside that of the vectors.
+    /// As [`backward`](Self::backward), with the gradient of single tokens' states beside that of the vectors.
     ///
     /// # Panics
     /// When a shape does not fit or there is no such token.
@@ -103,11 +112,11 @@ impl EncoderStep {
         &mut self,
         encoder: &TextEncoder,
         d_vectors: &[f32],
-        (places, d_states): (&[TokenPlace], &[f32]),
+        d_tokens: TokenGradients<'_>,
         gradients: &mut Gradients,
     ) {
         assert_eq!(d_vectors.len(), self.vectors.len(), "gradient of the vectors");
-        self.spread_states(places, d_states, encoder.dim());
+        self.spread_states(d_tokens, encoder.dim());
         let rate = self.dropout;
         self.lanes.par_iter_mut().for_each(|lane| lane.backward(encoder, rate, d_vectors));
         let parts: Vec<&Gradients> = self.lanes.iter().filter_map(|lane| lane.gradients.as_ref()).collect();
@@ -127,10 +136,11 @@ impl EncoderStep {
     }
 
     // The gradient of single tokens, to their rows of the lanes.
-    fn spread_states(&mut self, places: &[TokenPlace], d_states: &[f32], dim: usize) {
-        assert_eq!(d_states.len(), places.len() * dim, "gradient of the states");
+    fn spread_states(&mut self, d_tokens: TokenGradients<'_>, dim: usize) {
+        let TokenGradients { places, states } = d_tokens;
+        assert_eq!(states.len(), places.len() * dim, "gradient of the states");
         self.lanes.iter_mut().for_each(|lane| lane.d_states.clear());
-        for (&place, d) in places.iter().zip(d_states.chunks_exact(dim)) {
+        for (&place, d) in places.iter().zip(states.chunks_exact(dim)) {
             let LaneRow { lane, row } = self.lane_row(place);
             let lane = &mut self.lanes[lane];
             lane.d_states.resize(lane.batch.tokens.len() * dim, 0.0);

@@ -5,7 +5,7 @@ use segue_data::{DomainIdx, ItemCatalog, ItemGraph, TrainSet};
 use segue_nn::{Matrix, MatrixMut, matmul, matmul_parallel};
 
 use super::config::{FusionConfig, TokenKind};
-use crate::graph::network::{Adjacency, NetworkConfig};
+use crate::graph_links::network::{Adjacency, NetworkConfig};
 use crate::item_vectors::TextSpace;
 use crate::sequence::Rows;
 use crate::tensors::{ModelError, Tensors};

@@ -9,7 +9,7 @@ use segue_nn::{Gradients, ParamId, Params};
 
 use super::config::{FusionConfig, TokenKind};
 use super::inputs::{DenseInput, FusionInputs, GraphInput, known_rows, nothing, put_flags, take_flags};
-use crate::graph::network::{Network, NetworkCache, Pass};
+use crate::graph_links::network::{Network, NetworkCache, Pass};
 use crate::sequence::{JointConfig, JointLoss, LossTurns, Rows};
 use crate::tensors::{ModelError, Tensors};
 

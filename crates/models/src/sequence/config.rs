@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::tasks::TaskConfig;
 use super::text::TextInputConfig;
 use crate::fusion::FusionConfig;
-use crate::graph::network::NetworkConfig;
+use crate::graph_links::network::NetworkConfig;
 use crate::range::{self, first, of_part, outside};
 
 /// Settings of [`crate::sequence::SequenceModel`]; everything that decides what a training run gives.

@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use segue_models::fusion::FusionConfig;
-use segue_models::graph::network::NetworkConfig;
+use segue_models::graph_links::network::NetworkConfig;
 use segue_models::sequence::{
     Example, JointConfig, JointLoss, Lessons, LossForm, LossTurns, SequenceConfig, SequenceModel,
     SequenceStep, TaskConfig,

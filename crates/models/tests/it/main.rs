@@ -5,7 +5,7 @@ mod behavior_tasks;
 mod conformance;
 mod content_encoders;
 mod damaged;
-mod graph;
+mod graph_links;
 mod joint_steps;
 mod graph_walks;
 mod linear_oracle;

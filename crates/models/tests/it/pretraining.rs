@@ -7,8 +7,8 @@ use std::path::Path;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue_models::encoder::{
-    Described, EncoderStep, Masker, MlmHead, MlmWeights, PretrainConfig, Pretraining, TextEncoder,
-    TokenPlace, Tuning,
+    Described, EncoderStep, HeadedEncoder, HiddenTokens, Masker, MlmHead, MlmWeights, PretrainConfig,
+    Pretraining, TextEncoder, TokenGradients, TokenPlace, Tuning,
 };
 use segue_nn::Gradients;
 use segue_nn::dropout::DropoutKey;
@@ -83,16 +83,19 @@ fn run(
     encoder: &TextEncoder,
     head: &mut MlmHead,
     texts: &[Vec<u32>],
-    (places, targets): (&[TokenPlace], &[u32]),
+    places: &[TokenPlace],
+    targets: &[u32],
 ) -> (f64, Gradients) {
     let mut step = EncoderStep::default();
     let tokens: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
     let n = step.forward(encoder, &tokens, DropoutKey::new(0)).len();
     let mut gradients = encoder.params.gradients();
     let states = step.states(places);
-    let (loss, d_states) = head.loss(&encoder.params, (&states, targets), 1.0, &mut gradients);
-    step.backward_with_states(encoder, &vec![0.0; n], (places, &d_states), &mut gradients);
-    let figures = head.figures(&encoder.params, &states, targets);
+    let hidden = HiddenTokens { states: &states, targets };
+    let (loss, d_states) = head.loss(&encoder.params, hidden, 1.0, &mut gradients);
+    let d_tokens = TokenGradients { places, states: &d_states };
+    step.backward_with_states(encoder, &vec![0.0; n], d_tokens, &mut gradients);
+    let figures = head.figures(&encoder.params, hidden);
     assert!((figures.loss - loss).abs() < 1e-5, "two ways to one loss: {} and {loss}", figures.loss);
     (loss, gradients)
 }
@@ -129,7 +132,7 @@ fn loss_and_gradients_equal_pytorch_and_reach_the_words_only_where_they_are_trai
             let id = encoder.params.id(name).unwrap_or_else(|| panic!("no array `{name}`"));
             encoder.params.get_mut(id).copy_from_slice(&floats(&array["values"]));
         }
-        let (loss, gradients) = run(&encoder, &mut head, &texts, (&places, &targets));
+        let (loss, gradients) = run(&encoder, &mut head, &texts, &places, &targets);
         let expected = golden["loss"].as_f64().unwrap();
         assert!((loss - expected).abs() < 1e-4 * expected, "{tuning}: {loss} instead of {expected}");
         let mut n = 0;
@@ -183,7 +186,8 @@ fn every_term_has_the_gradient_of_its_loss() {
         let mut pretraining = pretraining(&encoder, config);
         let batch = [0, 1, 2, 3, 4, 5];
         let mut loss = |encoder: &TextEncoder, gradients: &mut Gradients| {
-            pretraining.losses((encoder, &mut head), &batch, DropoutKey::new(3), gradients)
+            let headed = HeadedEncoder { encoder, head: &mut head };
+            pretraining.losses(headed, &batch, DropoutKey::new(3), gradients)
         };
         let mut gradients = encoder.params.gradients();
         let value = loss(&encoder, &mut gradients);
@@ -221,8 +225,10 @@ fn a_step_is_equal_at_any_number_of_threads() {
             let mut pretraining = pretraining(&encoder, &PretrainConfig::default());
             let mut gradients = encoder.params.gradients();
             let key = DropoutKey::new(1);
-            let loss = pretraining.losses((&encoder, &mut head), &[5, 0, 3, 1], key, &mut gradients);
-            (loss, gradients, pretraining.figures((&encoder, &mut head), &[0, 1, 2, 3, 4, 5], key))
+            let headed = HeadedEncoder { encoder: &encoder, head: &mut head };
+            let loss = pretraining.losses(headed, &[5, 0, 3, 1], key, &mut gradients);
+            let headed = HeadedEncoder { encoder: &encoder, head: &mut head };
+            (loss, gradients, pretraining.figures(headed, &[0, 1, 2, 3, 4, 5], key))
         })
     };
     let one = run(1);

@@ -2,7 +2,7 @@
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use segue_models::encoder::{Adaptation, AdaptationConfig, Lesson, TextEncoder, Tuning};
+use segue_models::encoder::{Adaptation, AdaptationConfig, ItemTokens, Lesson, TextEncoder, Tuning};
 use segue_models::sequence::{
     Example, SequenceConfig, SequenceModel, SequenceStep, TextInputConfig, TransferConfig,
 };
@@ -123,14 +123,14 @@ fn own_vectors_stay_within_their_bound_and_no_bound_means_none() {
 const TEXTS: [&str; 6] = ["red fox runs", "blue sea", "fox", "red red blue sea", "sea runs fox", "runs runs"];
 
 fn adaptation(encoder: &TextEncoder, config: &AdaptationConfig) -> Adaptation {
-    let tokens = encoder.tokens().of(&TEXTS).expect("the test's own texts");
+    let texts = encoder.tokens().of(&TEXTS).expect("the test's own texts");
     let descriptions = encoder
         .tokens()
         .of(&["sea", "fox fox", "blue", "red", "runs sea", "fox red"])
         .expect("the test's own texts");
     let memory = encoder.encode(&TEXTS, &|_| ()).expect("the test's own texts");
     let spectrum = Spectrum::fit(&memory, encoder.dim(), 0..TEXTS.len()).expect("six texts");
-    Adaptation::new(config, (tokens, descriptions), memory, &spectrum, vec![0..4, 4..6])
+    Adaptation::new(config, ItemTokens { texts, descriptions }, memory, &spectrum, vec![0..4, 4..6])
 }
 
 fn lessons() -> Vec<Lesson> {

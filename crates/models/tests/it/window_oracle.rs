@@ -30,13 +30,13 @@ fn similarities(config: &WindowConfig, rows: &[Vec<Step>], scope: Scope) -> Vec<
         rows.iter().map(|row| row.iter().copied().filter(|&(item, _)| kept(item)).collect()).collect();
     let may_speak = |item: usize| kept(item) && (scope != Scope::Sources || !in_target(item));
     let of = |a: usize, b: usize| {
-        if may_speak(a) && in_target(b) { similarity(config, &rows, (a, b)) } else { 0.0 }
+        if may_speak(a) && in_target(b) { similarity(config, &rows, a, b) } else { 0.0 }
     };
     (0..N_ITEMS).map(|a| (0..N_ITEMS).map(|b| of(a, b)).collect()).collect()
 }
 
 // S[a, b] = C[a, b] / (cnt_a^α · cnt_b^β + shrink), from the definition.
-fn similarity(config: &WindowConfig, rows: &[Vec<Step>], (a, b): (usize, usize)) -> f64 {
+fn similarity(config: &WindowConfig, rows: &[Vec<Step>], a: usize, b: usize) -> f64 {
     let mut sum = 0.0;
     for row in rows {
         for (i, &(first, then)) in row.iter().enumerate() {

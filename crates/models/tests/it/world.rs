@@ -9,7 +9,7 @@ use segue_data::{
     TrainSet, UserProfiles, Vocabulary,
 };
 use segue_models::content::{Content, ContentConfig};
-use segue_models::graph::network::NetworkConfig;
+use segue_models::graph_links::network::NetworkConfig;
 use segue_models::graph_walks::GraphWalksConfig;
 use segue_models::linear::LinearConfig;
 use segue_models::popularity::PopularityConfig;

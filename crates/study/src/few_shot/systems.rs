@@ -14,7 +14,7 @@ use segue_train::floor::{Floor, FloorPart, Scale};
 use segue_train::judge::{Judge, ndcg_of_model, paired_gain};
 use segue_train::pseudo_labels::{PseudoEvidence, refit_with_pseudo_labels, try_pseudo_labels};
 use segue_train::session::Session;
-use segue_train::zero_shot::{ZeroShot, fit_zero_shot};
+use segue_train::zero_shot::{SourceCases, ZeroShot, fit_zero_shot};
 use segue_train::{FitPlan, TrainError};
 use serde::{Deserialize, Serialize};
 
@@ -165,7 +165,8 @@ impl<'a> FewShot<'a> {
         let others = (0..items.n_domains() as u16).map(DomainIdx).filter(|&domain| domain != target);
         let sources: Vec<(DomainIdx, &CaseSet)> = others.map(|domain| (domain, valid)).collect();
         let material = self.problem.material();
-        let (zero_shot, mut model) = fit_zero_shot(plan, material, (&sources, rule), target, session)?;
+        let sources = SourceCases { cases: &sources, rule };
+        let (zero_shot, mut model) = fit_zero_shot(plan, material, sources, target, session)?;
         if self.recipe.refit {
             model = refit_domain(&model, self.problem.refit_material(), plan.seed, session)?;
         }

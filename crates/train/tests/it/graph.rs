@@ -5,7 +5,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue_data::{EntityIdx, Facts, Question, RelationIdx, Triple};
 use segue_eval::links::{LinkFigures, rank_links};
-use segue_models::graph::{GraphConfig, GraphModel, ScoreFunction};
+use segue_models::graph_links::{GraphConfig, GraphModel, ScoreFunction};
 use segue_train::graph_fit::{GraphMaterial, GraphPlan, fit_graph, fit_members};
 use segue_train::learn::Epoch;
 use segue_train::{Keeping, TrainError};

@@ -91,7 +91,7 @@ impl Story {
                 let first = books.len() - 2;
                 books[..first].iter_mut().filter(|b| **b >= N_ITEMS - N_GENRES).for_each(|b| *b -= N_GENRES);
             }
-            add_events(&mut builder, user, (films, &books), &mut rng);
+            add_events(&mut builder, user, films, &books, &mut rng);
         }
         let dataset = builder.finish().0;
         let rule = SplitRule::LeaveOneOutPerDomain;
@@ -126,7 +126,8 @@ fn chosen(taste: usize, n: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
 fn add_events(
     builder: &mut DatasetBuilder,
     user: usize,
-    (films, books): (&[usize], &[usize]),
+    films: &[usize],
+    books: &[usize],
     rng: &mut ChaCha8Rng,
 ) {
     let mut domains = [vec![SOURCE; films.len()], vec![TARGET; books.len()]].concat();

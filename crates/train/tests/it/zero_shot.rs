@@ -3,7 +3,7 @@
 use segue_data::{DomainIdx, reveal};
 use segue_models::Scope;
 use segue_train::judge::JudgeRule;
-use segue_train::zero_shot::{ZeroShot, fit_zero_shot};
+use segue_train::zero_shot::{SourceCases, ZeroShot, fit_zero_shot};
 use segue_train::{MaskRule, Material, Session};
 
 use crate::story::{SOURCE, Source, Story, TARGET, plan};
@@ -16,7 +16,8 @@ fn chosen(story: Story, hide: bool) -> ZeroShot {
     let known = reveal(&stage.split, items, TARGET, |_, _| !hide);
     let material = Material::new(&known.train, items, None);
     let sources: [(DomainIdx, _); 1] = [(SOURCE, &known.valid.0)];
-    let fitted = fit_zero_shot(&plan(), material, (&sources, RULE), TARGET, Session::watched_by(&|_| {}));
+    let sources = SourceCases { cases: &sources, rule: RULE };
+    let fitted = fit_zero_shot(&plan(), material, sources, TARGET, Session::watched_by(&|_| {}));
     fitted.expect("the source has valid cases").0
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use segue_data::{Facts, LinkData};
-use segue_models::graph::{GraphConfig, ScoreFunction};
+use segue_models::graph_links::{GraphConfig, ScoreFunction};
 use segue_models::range;
 use segue_recommend::GraphArtifact;
 use segue_recommend::graph_artifact::About;

@@ -5,8 +5,8 @@ use segue_data::Question;
 use segue_nn::{Init, ParamId, Params};
 use serde::{Deserialize, Serialize};
 
-use crate::graph::product::Sides;
-use crate::graph::score::{Comparison, ScoreFunction};
+use crate::graph_links::product::Sides;
+use crate::graph_links::score::{Comparison, ScoreFunction};
 use crate::tensors::{ModelError, Tensors};
 
 /// Values above which a table is refused: 8 GiB.
@@ -42,6 +42,15 @@ impl GraphConfig {
     }
 }
 
+/// What the tables of a model have rows for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GraphSize {
+    /// Number of entities.
+    pub n_entities: usize,
+    /// Number of relations, without reciprocals.
+    pub n_relations: usize,
+}
+
 /// A model of a graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GraphModel {
@@ -51,8 +60,7 @@ pub struct GraphModel {
     pub params: Params,
     pub(crate) entities: ParamId,
     pub(crate) relations: ParamId,
-    n_entities: usize,
-    n_relations: usize,
+    size: GraphSize,
 }
 
 impl GraphModel {
@@ -60,11 +68,7 @@ impl GraphModel {
     ///
     /// # Errors
     /// When the settings are out of range or the tables would not fit in memory.
-    pub fn new(
-        config: GraphConfig,
-        (n_entities, n_relations): (usize, usize),
-        rng: &mut impl Rng,
-    ) -> Result<Self, ModelError> {
+    pub fn new(config: GraphConfig, size: GraphSize, rng: &mut impl Rng) -> Result<Self, ModelError> {
         let deviation = match config.function.comparison() {
             // As Lacroix et al. start.
             Comparison::Product => 1e-3,
@@ -73,18 +77,18 @@ impl GraphModel {
         // Angles all around the circle.
         let relation_deviation =
             if config.function == ScoreFunction::RotatE { std::f32::consts::PI } else { deviation };
-        let (mut params, shapes) = (Params::new(), shapes(&config, (n_entities, n_relations))?);
+        let (mut params, shapes) = (Params::new(), shapes(&config, size)?);
         let entities = params.add("entities", &shapes[0], Init::Normal(deviation), rng);
         let relations = params.add("relations", &shapes[1], Init::Normal(relation_deviation), rng);
-        Ok(Self { config, params, entities, relations, n_entities, n_relations })
+        Ok(Self { config, params, entities, relations, size })
     }
 
     /// Whether there can be a model of these settings, of so many entities and relations.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn check(config: &GraphConfig, sizes: (usize, usize)) -> Result<(), ModelError> {
-        shapes(config, sizes).map(|_| ())
+    pub fn check(config: &GraphConfig, size: GraphSize) -> Result<(), ModelError> {
+        shapes(config, size).map(|_| ())
     }
 
     /// Several models of one graph as one, whose vectors are theirs one after another: its score of a fact is their mean.
@@ -94,16 +98,12 @@ impl GraphModel {
     pub fn together(members: &[Self]) -> Result<Self, ModelError> {
         let refuse = |reason: &str| ModelError::StandsAside { expert: "graph", reason: reason.to_owned() };
         let first = members.first().ok_or_else(|| refuse("no model to put together"))?;
-        let is_like = |other: &&Self| {
-            other.config == first.config
-                && (other.n_entities, other.n_relations) == (first.n_entities, first.n_relations)
-        };
-        if !members.iter().all(|other| is_like(&other)) {
+        if !members.iter().all(|other| other.config == first.config && other.size == first.size) {
             return Err(refuse("models of other settings or another graph do not go together"));
         }
         let config = GraphConfig { dim: first.config.dim * members.len(), ..first.config };
-        let sizes = (first.n_entities, first.n_relations);
-        let [entity_shape, relation_shape] = shapes(&config, sizes)?;
+        let size = first.size;
+        let [entity_shape, relation_shape] = shapes(&config, size)?;
         let (by_entity, by_relation) = config.function.mean_factors(members.len());
         let joined = |id: fn(&Self) -> ParamId, factor: f32| {
             let tables: Vec<&[f32]> = members.iter().map(|member| member.params.get(id(member))).collect();
@@ -114,17 +114,17 @@ impl GraphModel {
             params.add_values("entities", &entity_shape, joined(|model| model.entities, by_entity));
         let relations =
             params.add_values("relations", &relation_shape, joined(|model| model.relations, by_relation));
-        Ok(Self { config, params, entities, relations, n_entities: sizes.0, n_relations: sizes.1 })
+        Ok(Self { config, params, entities, relations, size })
     }
 
     /// Number of entities.
     pub fn n_entities(&self) -> usize {
-        self.n_entities
+        self.size.n_entities
     }
 
     /// Number of relations, without reciprocals.
     pub fn n_relations(&self) -> usize {
-        self.n_relations
+        self.size.n_relations
     }
 
     /// Values of an entity's vector.
@@ -138,7 +138,7 @@ impl GraphModel {
 
     /// The row of a question's relation, or of its reciprocal.
     pub(crate) fn relation_row(&self, question: Question) -> usize {
-        question.relation.0 as usize + if question.inverse { self.n_relations } else { 0 }
+        question.relation.0 as usize + if question.inverse { self.size.n_relations } else { 0 }
     }
 
     pub(crate) fn entity(&self, row: usize) -> &[f32] {
@@ -156,7 +156,7 @@ impl GraphModel {
     /// # Panics
     /// When a question names what the model does not have, or the shape does not fit.
     pub fn score(&self, questions: &[Question], scores: &mut [f32]) {
-        assert_eq!(scores.len(), questions.len() * self.n_entities, "shape of the scores");
+        assert_eq!(scores.len(), questions.len() * self.size.n_entities, "shape of the scores");
         let width = self.entity_width();
         let mut queries = vec![0.0; questions.len() * width]; // [questions, width]
         for (question, query) in questions.iter().zip(queries.chunks_exact_mut(width)) {
@@ -177,12 +177,8 @@ impl GraphModel {
     ///
     /// # Errors
     /// When the settings are out of range, or an array is missing, not finite, or of another size.
-    pub fn load(
-        config: GraphConfig,
-        sizes: (usize, usize),
-        tensors: &mut Tensors,
-    ) -> Result<Self, ModelError> {
-        let [entity_shape, relation_shape] = shapes(&config, sizes)?;
+    pub fn load(config: GraphConfig, size: GraphSize, tensors: &mut Tensors) -> Result<Self, ModelError> {
+        let [entity_shape, relation_shape] = shapes(&config, size)?;
         let mut params = Params::new();
         let mut take = |name: &str, shape: [usize; 2]| {
             let values = tensors.take_f32(name)?;
@@ -195,7 +191,7 @@ impl GraphModel {
         };
         let entities = take("entities", entity_shape)?;
         let relations = take("relations", relation_shape)?;
-        Ok(Self { config, params, entities, relations, n_entities: sizes.0, n_relations: sizes.1 })
+        Ok(Self { config, params, entities, relations, size })
     }
 }
 
@@ -208,17 +204,14 @@ fn side_by_side(tables: &[&[f32]], dim: usize, factor: f32) -> Vec<f32> {
     of_all.map(|x| x * factor).collect()
 }
 
-fn shapes(
-    config: &GraphConfig,
-    (n_entities, n_relations): (usize, usize),
-) -> Result<[[usize; 2]; 2], ModelError> {
+fn shapes(config: &GraphConfig, size: GraphSize) -> Result<[[usize; 2]; 2], ModelError> {
     let refuse = |reason: String| ModelError::StandsAside { expert: "graph", reason };
     if let Some(problem) = config.problem() {
         return Err(refuse(problem.to_owned()));
     }
     let shapes = [
-        [n_entities, config.function.entity_width(config.dim)],
-        [2 * n_relations, config.function.relation_width(config.dim)],
+        [size.n_entities, config.function.entity_width(config.dim)],
+        [2 * size.n_relations, config.function.relation_width(config.dim)],
     ];
     for [rows, width] in shapes {
         if rows.checked_mul(width).is_none_or(|n| n > VALUES_MAX) {

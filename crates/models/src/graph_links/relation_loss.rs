@@ -5,11 +5,11 @@
 use segue_nn::Gradients;
 use segue_nn::answers::{Answers, answers_cross_entropy};
 
-use crate::graph::model::GraphModel;
-use crate::graph::product::Sides;
-use crate::graph::rotate::{Rotations, on_circle};
-use crate::graph::score::ScoreFunction;
-use crate::graph::{complex, dist_mult, trans_e};
+use crate::graph_links::model::GraphModel;
+use crate::graph_links::product::Sides;
+use crate::graph_links::rotate::{Rotations, on_circle};
+use crate::graph_links::score::ScoreFunction;
+use crate::graph_links::{complex, dist_mult, trans_e};
 
 /// The facts of a batch.
 pub(crate) struct Pairs<'a> {
@@ -50,17 +50,19 @@ impl Pairs<'_> {
         let loss = self.cross_entropy(&mut scores, 2 * model.n_relations(), scale);
         let mut d_queries = vec![0.0; queries.len()];
         if let Some(d_relations) = gradients.get_mut(model.relations) {
-            sides.backward(comparison, &scores, (&mut d_queries, d_relations));
+            sides.backward(comparison, &scores, &mut d_queries, d_relations);
         }
         let Some(d_entities) = gradients.get_mut(model.entities) else { return loss };
         for (&(row, at), d_query) in self.ends.iter().zip(d_queries.chunks_exact(width)) {
-            let pair = (&self.heads[row * entity_width..][..entity_width], model.entity(at));
+            let (head, tail) = (&self.heads[row * entity_width..][..entity_width], model.entity(at));
             let d_head = &mut d_heads[row * entity_width..][..entity_width];
             let d_tail = &mut d_entities[at * entity_width..][..entity_width];
             match model.config.function {
-                ScoreFunction::ComplEx => complex::relation_query_backward(pair, d_query, (d_head, d_tail)),
-                ScoreFunction::DistMult => dist_mult::multiply_backward(pair, d_query, (d_head, d_tail)),
-                _ => trans_e::difference_backward(d_query, (d_head, d_tail)),
+                ScoreFunction::ComplEx => {
+                    complex::relation_query_backward(head, tail, d_query, d_head, d_tail)
+                }
+                ScoreFunction::DistMult => dist_mult::multiply_backward(head, tail, d_query, d_head, d_tail),
+                _ => trans_e::difference_backward(d_query, d_head, d_tail),
             }
         }
         loss
@@ -87,7 +89,7 @@ impl Pairs<'_> {
         let loss = self.cross_entropy(&mut scores, 2 * model.n_relations(), scale);
         let (mut d_own, mut d_tails) = (vec![0.0; heads.len()], vec![0.0; heads.len()]);
         if let Some(d_angles) = gradients.get_mut(model.relations) {
-            rotations.backward(&scores, (&mut d_own, &mut d_tails), d_angles);
+            rotations.backward(&scores, &mut d_own, &mut d_tails, d_angles);
         }
         let Some(d_entities) = gradients.get_mut(model.entities) else { return loss };
         let rows = d_own.chunks_exact(width).zip(d_tails.chunks_exact(width));

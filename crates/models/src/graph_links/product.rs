@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use segue_nn::distance::DistanceScores;
 use segue_nn::{Matrix, MatrixMut, add_matmul, matmul};
 
-use crate::graph::score::Comparison;
+use crate::graph_links::score::Comparison;
 
 /// Queries, or rows of the table, of one task.
 const ROWS_PER_TASK: usize = 64;
@@ -53,7 +53,8 @@ impl Sides<'_> {
         &self,
         comparison: Comparison,
         d_scores: &[f32],
-        (d_queries, d_table): (&mut [f32], &mut [f32]),
+        d_queries: &mut [f32],
+        d_table: &mut [f32],
     ) {
         let Self { queries, table, width } = *self;
         let (n_queries, n_rows) = (self.n_queries(), self.n_rows());

@@ -6,7 +6,7 @@ pub(crate) fn add(head: &[f32], relation: &[f32], query: &mut [f32]) {
 }
 
 /// Adds the gradients of [`add`].
-pub(crate) fn add_backward(d_query: &[f32], (d_head, d_relation): (&mut [f32], &mut [f32])) {
+pub(crate) fn add_backward(d_query: &[f32], d_head: &mut [f32], d_relation: &mut [f32]) {
     for ((d_h, d_r), d_q) in d_head.iter_mut().zip(d_relation).zip(d_query) {
         *d_h += d_q;
         *d_r += d_q;
@@ -19,7 +19,7 @@ pub(crate) fn difference(head: &[f32], tail: &[f32], query: &mut [f32]) {
 }
 
 /// Adds the gradients of [`difference`].
-pub(crate) fn difference_backward(d_query: &[f32], (d_head, d_tail): (&mut [f32], &mut [f32])) {
+pub(crate) fn difference_backward(d_query: &[f32], d_head: &mut [f32], d_tail: &mut [f32]) {
     for ((d_h, d_t), d_q) in d_head.iter_mut().zip(d_tail).zip(d_query) {
         *d_h -= d_q;
         *d_t += d_q;

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::graph::score::ScoreFunction;
+use crate::graph_links::score::ScoreFunction;
 
 /// How a table is regularized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,12 +4,15 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use segue_data::{EntityIdx, Facts, Question, RelationIdx, Triple};
 use segue_models::Tensors;
-use segue_models::graph::{GraphConfig, GraphModel, GraphStep, Lesson, ScoreFunction};
+use segue_models::graph_links::{
+    Batch, GraphConfig, GraphModel, GraphSize, GraphStep, Lesson, ScoreFunction,
+};
 use segue_nn::Gradients;
 use segue_nn::dropout::DropoutKey;
 
 const N_ENTITIES: usize = 9;
 const N_RELATIONS: usize = 2;
+const SIZE: GraphSize = GraphSize { n_entities: N_ENTITIES, n_relations: N_RELATIONS };
 
 fn config(function: ScoreFunction) -> GraphConfig {
     GraphConfig { function, dim: 4, n3: 0.0, relation_weight: 0.0, dropout: 0.0 }
@@ -18,7 +21,7 @@ fn config(function: ScoreFunction) -> GraphConfig {
 // Vectors of ordinary length, unlike those of a model that has just been made.
 fn model(config: GraphConfig) -> GraphModel {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let mut model = GraphModel::new(config, (N_ENTITIES, N_RELATIONS), &mut rng).expect("settings are sound");
+    let mut model = GraphModel::new(config, SIZE, &mut rng).expect("settings are sound");
     for array in model.params.arrays_mut() {
         let sum: f32 = array.values.iter().map(|x| x * x).sum();
         let deviation = (sum / array.values.len() as f32).sqrt();
@@ -43,8 +46,9 @@ fn lessons(most: usize) -> Vec<Lesson> {
 }
 
 fn loss(model: &GraphModel, lessons: &[Lesson], gradients: &mut Gradients) -> f64 {
-    let batch: Vec<&Lesson> = lessons.iter().collect();
-    GraphStep::default().losses(model, &batch, 0.5, DropoutKey::new(3), gradients)
+    let lessons: Vec<&Lesson> = lessons.iter().collect();
+    let batch = Batch { lessons: &lessons, scale: 0.5 };
+    GraphStep::default().losses(model, batch, DropoutKey::new(3), gradients)
 }
 
 fn row<'a>(model: &'a GraphModel, name: &str, at: usize) -> &'a [f32] {
@@ -108,7 +112,7 @@ fn models_put_together_score_by_their_mean() {
     for function in ScoreFunction::ALL {
         let members = [1, 2, 3].map(|seed| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            GraphModel::new(config(function), (N_ENTITIES, N_RELATIONS), &mut rng).unwrap()
+            GraphModel::new(config(function), SIZE, &mut rng).unwrap()
         });
         let together = GraphModel::together(&members).unwrap();
         assert_eq!(together.config.dim, 3 * members[0].config.dim);
@@ -138,9 +142,10 @@ fn models_put_together_score_by_their_mean() {
 fn models_of_other_settings_or_sizes_are_not_put_together() {
     let one = model(config(ScoreFunction::ComplEx));
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let larger = GraphModel::new(one.config, (N_ENTITIES + 1, N_RELATIONS), &mut rng).unwrap();
+    let larger =
+        GraphModel::new(one.config, GraphSize { n_entities: N_ENTITIES + 1, ..SIZE }, &mut rng).unwrap();
     let other = GraphConfig { n3: one.config.n3 + 1.0, ..one.config };
-    let other = GraphModel::new(other, (N_ENTITIES, N_RELATIONS), &mut rng).unwrap();
+    let other = GraphModel::new(other, SIZE, &mut rng).unwrap();
     assert!(GraphModel::together(&[]).is_err());
     assert!(GraphModel::together(&[one.clone(), larger]).is_err());
     assert!(GraphModel::together(&[one, other]).is_err());
@@ -209,7 +214,7 @@ fn every_gradient_is_the_slope_of_the_loss() {
                 let received = gradients.arrays()[at].clone();
                 let mut apart = 0.0;
                 for (k, received) in received.iter().enumerate() {
-                    let slope = slope(&mut model, &lessons, (at, k));
+                    let slope = slope(&mut model, &lessons, at, k);
                     apart += (slope - f64::from(*received)).powi(2);
                 }
                 let length: f64 = received.iter().map(|x| f64::from(x * x)).sum();
@@ -225,7 +230,7 @@ fn every_gradient_is_the_slope_of_the_loss() {
     }
 }
 
-fn slope(model: &mut GraphModel, lessons: &[Lesson], (array, k): (usize, usize)) -> f64 {
+fn slope(model: &mut GraphModel, lessons: &[Lesson], array: usize, k: usize) -> f64 {
     // Short, so that no difference of a distance steps over its kink at zero.
     const STEP: f32 = 5e-4;
     let before = model.params.arrays()[array].values[k];
@@ -259,12 +264,12 @@ fn a_model_has_the_same_bytes_after_saving_and_other_sizes_are_refused() {
         let mut tensors = Tensors::new();
         model.save(&mut tensors);
         let load = |config, sizes| GraphModel::load(config, sizes, &mut tensors.clone());
-        let back = load(model.config, (N_ENTITIES, N_RELATIONS)).unwrap();
+        let back = load(model.config, SIZE).unwrap();
         assert!(back.params.arrays().iter().zip(model.params.arrays()).all(|(a, b)| a.values == b.values));
-        assert!(load(model.config, (N_ENTITIES + 1, N_RELATIONS)).is_err());
-        assert!(load(model.config, (N_ENTITIES, N_RELATIONS + 1)).is_err());
-        assert!(load(GraphConfig { dim: 5, ..model.config }, (N_ENTITIES, N_RELATIONS)).is_err());
-        assert!(load(GraphConfig { dim: 0, ..model.config }, (N_ENTITIES, N_RELATIONS)).is_err());
-        assert!(load(model.config, (usize::MAX, N_RELATIONS)).is_err());
+        assert!(load(model.config, GraphSize { n_entities: N_ENTITIES + 1, ..SIZE }).is_err());
+        assert!(load(model.config, GraphSize { n_relations: N_RELATIONS + 1, ..SIZE }).is_err());
+        assert!(load(GraphConfig { dim: 5, ..model.config }, SIZE).is_err());
+        assert!(load(GraphConfig { dim: 0, ..model.config }, SIZE).is_err());
+        assert!(load(model.config, GraphSize { n_entities: usize::MAX, ..SIZE }).is_err());
     }
 }

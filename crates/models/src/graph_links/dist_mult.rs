@@ -7,9 +7,11 @@ pub(crate) fn multiply(head: &[f32], other: &[f32], query: &mut [f32]) {
 
 /// Adds the gradients of [`multiply`].
 pub(crate) fn multiply_backward(
-    (head, other): (&[f32], &[f32]),
+    head: &[f32],
+    other: &[f32],
     d_query: &[f32],
-    (d_head, d_other): (&mut [f32], &mut [f32]),
+    d_head: &mut [f32],
+    d_other: &mut [f32],
 ) {
     let gradients = d_head.iter_mut().zip(d_other);
     for (((d_h, d_o), d_q), (h, o)) in gradients.zip(d_query).zip(head.iter().zip(other)) {

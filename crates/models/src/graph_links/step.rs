@@ -8,11 +8,11 @@ use segue_nn::answers::{Answers, answers_cross_entropy};
 use segue_nn::dropout::{DropoutKey, dropout};
 use segue_nn::{Gradients, add_scaled};
 
-use crate::graph::model::GraphModel;
-use crate::graph::product::Sides;
-use crate::graph::regularization::Regularizer;
-use crate::graph::relation_loss::Pairs;
-use crate::graph::score::ScoreFunction;
+use crate::graph_links::model::GraphModel;
+use crate::graph_links::product::Sides;
+use crate::graph_links::regularization::Regularizer;
+use crate::graph_links::relation_loss::Pairs;
+use crate::graph_links::score::{QueryGradients, ScoreFunction};
 
 /// Rows whose scores over all entities are in memory at once.
 const ROWS_PER_BLOCK: usize = 256;
@@ -39,6 +39,15 @@ impl Lesson {
     }
 }
 
+/// What a step learns from. The loss is a sum over facts times `scale`, so that a fact can weigh the same in every batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// Questions with their answers.
+    pub lessons: &'a [&'a Lesson],
+    /// Factor of the loss and of its gradient.
+    pub scale: f32,
+}
+
 /// Buffers of a step, reused.
 #[derive(Debug, Default)]
 pub struct GraphStep {
@@ -52,7 +61,7 @@ pub struct GraphStep {
 }
 
 impl GraphStep {
-    /// The loss of the batch, a sum over its facts times `scale`, with relation prediction and regularization; its gradient is added.
+    /// The loss of the batch with relation prediction and regularization; its gradient is added.
     /// `key` decides what is dropped. Equal at any thread count.
     ///
     /// # Panics
@@ -60,26 +69,27 @@ impl GraphStep {
     pub fn losses(
         &mut self,
         model: &GraphModel,
-        batch: &[&Lesson],
-        scale: f32,
+        batch: Batch<'_>,
         key: DropoutKey,
         gradients: &mut Gradients,
     ) -> f64 {
-        self.gather(model, batch, key);
-        let mut loss = self.entity_loss(model, batch, scale, gradients);
+        let Batch { lessons, scale } = batch;
+        self.gather(model, lessons, key);
+        let mut loss = self.entity_loss(model, batch, gradients);
         let weight = model.config.relation_weight;
         if weight > 0.0 {
-            loss += f64::from(weight) * self.relation_loss(model, batch, weight * scale, gradients);
+            loss += f64::from(weight)
+                * self.relation_loss(model, Batch { scale: weight * scale, ..batch }, gradients);
         }
-        self.scatter(model, batch, key, gradients);
-        f64::from(scale) * loss + regularize(model, batch, scale, gradients)
+        self.scatter(model, lessons, key, gradients);
+        f64::from(scale) * loss + regularize(model, batch, gradients)
     }
 
     // The batch's anchors and relations with some values dropped, and their queries.
-    fn gather(&mut self, model: &GraphModel, batch: &[&Lesson], key: DropoutKey) {
+    fn gather(&mut self, model: &GraphModel, lessons: &[&Lesson], key: DropoutKey) {
         self.heads.clear();
         self.relations.clear();
-        for lesson in batch {
+        for lesson in lessons {
             self.heads.extend_from_slice(model.entity(lesson.question.anchor.0 as usize));
             self.relations.extend_from_slice(model.relation(model.relation_row(lesson.question)));
         }
@@ -111,19 +121,14 @@ impl GraphStep {
         }
     }
 
-    fn entity_loss(
-        &mut self,
-        model: &GraphModel,
-        batch: &[&Lesson],
-        scale: f32,
-        gradients: &mut Gradients,
-    ) -> f64 {
+    fn entity_loss(&mut self, model: &GraphModel, batch: Batch<'_>, gradients: &mut Gradients) -> f64 {
         let (width, n_entities) = (model.entity_width(), model.n_entities());
         let (table, comparison) = (model.params.get(model.entities), model.config.function.comparison());
         let mut loss = 0.0;
         let blocks = self.queries.chunks(ROWS_PER_BLOCK * width);
         let d_blocks = self.d_queries.chunks_mut(ROWS_PER_BLOCK * width);
-        for ((queries, d_queries), lessons) in blocks.zip(d_blocks).zip(batch.chunks(ROWS_PER_BLOCK)) {
+        for ((queries, d_queries), lessons) in blocks.zip(d_blocks).zip(batch.lessons.chunks(ROWS_PER_BLOCK))
+        {
             let sides = Sides { queries, table, width };
             self.scores.resize(lessons.len() * n_entities, 0.0);
             sides.scores(comparison, &mut self.scores);
@@ -133,48 +138,49 @@ impl GraphStep {
                 offsets.push(items.len());
             }
             let answers = Answers { offsets: &offsets, items: &items };
-            loss += answers_cross_entropy(&mut self.scores, n_entities, answers, scale);
+            loss += answers_cross_entropy(&mut self.scores, n_entities, answers, batch.scale);
             if let Some(d_table) = gradients.get_mut(model.entities) {
-                sides.backward(comparison, &self.scores, (d_queries, d_table));
+                sides.backward(comparison, &self.scores, d_queries, d_table);
             }
         }
         let (d_heads, d_relations) = (&mut self.d_heads, &mut self.d_relations);
         let relation_width = model.relation_width();
         let rows = self.heads.chunks_exact(width).zip(self.relations.chunks_exact(relation_width));
         let d_rows = d_heads.chunks_exact_mut(width).zip(d_relations.chunks_exact_mut(relation_width));
-        for ((row, d_row), d_query) in rows.zip(d_rows).zip(self.d_queries.chunks_exact(width)) {
-            model.config.function.query_backward(row, d_query, d_row);
+        for (((head, relation), d_row), d_query) in rows.zip(d_rows).zip(self.d_queries.chunks_exact(width)) {
+            let d = QueryGradients { query: d_query, head: d_row.0, relation: d_row.1 };
+            model.config.function.query_backward(head, relation, d);
         }
         loss
     }
 
-    fn relation_loss(
-        &mut self,
-        model: &GraphModel,
-        batch: &[&Lesson],
-        scale: f32,
-        gradients: &mut Gradients,
-    ) -> f64 {
+    fn relation_loss(&mut self, model: &GraphModel, batch: Batch<'_>, gradients: &mut Gradients) -> f64 {
         let (mut pairs, mut relations) = (Vec::new(), Vec::new());
-        for (row, lesson) in batch.iter().enumerate() {
+        for (row, lesson) in batch.lessons.iter().enumerate() {
             pairs.extend(lesson.answers.iter().map(|answer| (row, answer.0 as usize)));
             relations.resize(pairs.len(), model.relation_row(lesson.question) as u32);
         }
         let facts = Pairs { heads: &self.heads, ends: &pairs, relations: &relations };
-        facts.loss(model, scale, &mut self.d_heads, gradients)
+        facts.loss(model, batch.scale, &mut self.d_heads, gradients)
     }
 
     // The gradients of the batch's rows, back to the tables.
-    fn scatter(&mut self, model: &GraphModel, batch: &[&Lesson], key: DropoutKey, gradients: &mut Gradients) {
+    fn scatter(
+        &mut self,
+        model: &GraphModel,
+        lessons: &[&Lesson],
+        key: DropoutKey,
+        gradients: &mut Gradients,
+    ) {
         self.drop_out(model, key, true);
         let (width, relation_width) = (model.entity_width(), model.relation_width());
         if let Some(sums) = gradients.get_mut(model.entities) {
-            for (lesson, row) in batch.iter().zip(self.d_heads.chunks_exact(width)) {
+            for (lesson, row) in lessons.iter().zip(self.d_heads.chunks_exact(width)) {
                 add_scaled(&mut sums[lesson.question.anchor.0 as usize * width..][..width], 1.0, row);
             }
         }
         if let Some(sums) = gradients.get_mut(model.relations) {
-            for (lesson, row) in batch.iter().zip(self.d_relations.chunks_exact(relation_width)) {
+            for (lesson, row) in lessons.iter().zip(self.d_relations.chunks_exact(relation_width)) {
                 let at = model.relation_row(lesson.question) * relation_width;
                 add_scaled(&mut sums[at..][..relation_width], 1.0, row);
             }
@@ -183,14 +189,14 @@ impl GraphStep {
 }
 
 // Every fact's head, relation and tail, each as often as it stands in the batch.
-fn regularize(model: &GraphModel, batch: &[&Lesson], scale: f32, gradients: &mut Gradients) -> f64 {
-    let weight = model.config.n3 * scale;
+fn regularize(model: &GraphModel, batch: Batch<'_>, gradients: &mut Gradients) -> f64 {
+    let weight = model.config.n3 * batch.scale;
     if weight == 0.0 {
         return 0.0;
     }
     let mut entities = vec![0.0; model.n_entities()];
     let mut relations = vec![0.0; 2 * model.n_relations()];
-    for lesson in batch {
+    for lesson in batch.lessons {
         let own = weight * lesson.answers.len() as f32;
         entities[lesson.question.anchor.0 as usize] += own;
         relations[model.relation_row(lesson.question)] += own;

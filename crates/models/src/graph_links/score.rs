@@ -6,7 +6,7 @@
 use segue_nn::distance::Distance;
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{complex, dist_mult, rotate, trans_e};
+use crate::graph_links::{complex, dist_mult, rotate, trans_e};
 
 /// A score function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,13 @@ pub enum Comparison {
     Product,
     /// By the negated distance.
     Distance(Distance),
+}
+
+/// The gradient of a query, and where it goes: those of the head and the relation that made the query.
+pub(crate) struct QueryGradients<'a> {
+    pub(crate) query: &'a [f32],
+    pub(crate) head: &'a mut [f32],
+    pub(crate) relation: &'a mut [f32],
 }
 
 impl ScoreFunction {
@@ -101,17 +108,12 @@ impl ScoreFunction {
     }
 
     /// Adds the gradients of head and relation, given that of the query.
-    pub fn query_backward(
-        self,
-        (head, relation): (&[f32], &[f32]),
-        d_query: &[f32],
-        (d_head, d_relation): (&mut [f32], &mut [f32]),
-    ) {
+    pub(crate) fn query_backward(self, head: &[f32], relation: &[f32], d: QueryGradients<'_>) {
         match self {
-            Self::ComplEx => complex::multiply_backward((head, relation), d_query, (d_head, d_relation)),
-            Self::DistMult => dist_mult::multiply_backward((head, relation), d_query, (d_head, d_relation)),
-            Self::RotatE => rotate::rotate_backward((head, relation), d_query, (d_head, d_relation)),
-            Self::TransE => trans_e::add_backward(d_query, (d_head, d_relation)),
+            Self::ComplEx => complex::multiply_backward(head, relation, d.query, d.head, d.relation),
+            Self::DistMult => dist_mult::multiply_backward(head, relation, d.query, d.head, d.relation),
+            Self::RotatE => rotate::rotate_backward(head, relation, d.query, d.head, d.relation),
+            Self::TransE => trans_e::add_backward(d.query, d.head, d.relation),
         }
     }
 }

@@ -12,9 +12,11 @@ pub(crate) fn multiply(head: &[f32], relation: &[f32], query: &mut [f32]) {
 
 /// Adds the gradients of [`multiply`]: `dh = dq·r̄`, `dr = dq·h̄`.
 pub(crate) fn multiply_backward(
-    (head, relation): (&[f32], &[f32]),
+    head: &[f32],
+    relation: &[f32],
     d_query: &[f32],
-    (d_head, d_relation): (&mut [f32], &mut [f32]),
+    d_head: &mut [f32],
+    d_relation: &mut [f32],
 ) {
     add_times_conjugate(d_query, relation, d_head);
     add_times_conjugate(d_query, head, d_relation);
@@ -28,9 +30,11 @@ pub(crate) fn relation_query(head: &[f32], tail: &[f32], query: &mut [f32]) {
 
 /// Adds the gradients of [`relation_query`]: `dh = t·d̄q`, `dt = dq·h`.
 pub(crate) fn relation_query_backward(
-    (head, tail): (&[f32], &[f32]),
+    head: &[f32],
+    tail: &[f32],
     d_query: &[f32],
-    (d_head, d_tail): (&mut [f32], &mut [f32]),
+    d_head: &mut [f32],
+    d_tail: &mut [f32],
 ) {
     add_times_conjugate(tail, d_query, d_head);
     let ((hr, hi), (dr, di)) = (halves(head), halves(d_query));

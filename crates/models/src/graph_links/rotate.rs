@@ -15,9 +15,11 @@ pub(crate) fn rotate(head: &[f32], angles: &[f32], query: &mut [f32]) {
 
 /// Adds the gradients of [`rotate`]: `dh = dq·e^{−iθ}`, `dθ = Re(dq · conj(i·q))`.
 pub(crate) fn rotate_backward(
-    (head, angles): (&[f32], &[f32]),
+    head: &[f32],
+    angles: &[f32],
     d_query: &[f32],
-    (d_head, d_angles): (&mut [f32], &mut [f32]),
+    d_head: &mut [f32],
+    d_angles: &mut [f32],
 ) {
     let (hr, hi) = head.split_at(angles.len());
     let (dr, di) = d_query.split_at(angles.len());
@@ -68,7 +70,8 @@ impl Rotations<'_> {
     pub(crate) fn backward(
         &self,
         d_scores: &[f32],
-        (d_heads, d_tails): (&mut [f32], &mut [f32]),
+        d_heads: &mut [f32],
+        d_tails: &mut [f32],
         d_angles: &mut [f32],
     ) {
         let (width, dim, n_relations) = (self.width, self.width / 2, self.circle.len() / self.width);

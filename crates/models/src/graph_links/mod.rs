@@ -16,6 +16,6 @@ pub mod step;
 pub mod network;
 mod network_links;
 
-pub use model::{GraphConfig, GraphModel};
+pub use model::{GraphConfig, GraphModel, GraphSize};
 pub use score::ScoreFunction;
-pub use step::{GraphStep, Lesson};
+pub use step::{Batch, GraphStep, Lesson};
