@@ -148,8 +148,8 @@ pub struct ExpertWeight {
 }
 
 impl From<ExpertWeight> for (ExpertId, f32) {
-    fn from(of: ExpertWeight) -> Self {
-        (of.expert, of.weight)
+    fn from(member: ExpertWeight) -> Self {
+        (member.expert, member.weight)
     }
 }
 
