@@ -238,7 +238,7 @@ impl Target<'_> {
         stopwatch.lap(format!("{name}: search and blend"));
         let (mut model, mut pseudo_labels) = (outcome.model, None);
         if self.config.fit.pseudo_labels {
-            let (with, evidence) = try_pseudo_labels(&plan, (material, &model), &valid, session)?;
+            let (with, evidence) = try_pseudo_labels(&model, &plan, material, &valid, session)?;
             stopwatch.lap(format!("{name}: pseudo-labels"));
             pseudo_labels = Some(evidence);
             // A refit begins with the real events alone.
@@ -249,7 +249,7 @@ impl Target<'_> {
             let material = material.with_train(&self.split.train_valid);
             model = refit_domain(&model, material, plan.seed, session)?;
             if let Some(threshold) = pseudo_labels.as_ref().and_then(|evidence| evidence.kept) {
-                model = refit_with_pseudo_labels(&model, threshold, material, (plan.seed, session))?;
+                model = refit_with_pseudo_labels(&model, threshold, material, plan.seed, session)?;
             }
             stopwatch.lap(format!("{name}: refit"));
         }

@@ -177,13 +177,13 @@ impl<'a> FewShot<'a> {
         session: Session<'_>,
     ) -> Result<Option<(Option<FewShotFit>, PseudoEvidence)>, TrainError> {
         let (Some(judge), Some(chosen)) = (self.judge()?, &fit.on_train) else { return Ok(None) };
-        let (with, evidence) = try_pseudo_labels(self.plan, (self.material(), chosen), &judge, session)?;
+        let (with, evidence) = try_pseudo_labels(chosen, self.plan, self.material(), &judge, session)?;
         let Some((with, threshold)) = with.zip(evidence.kept) else { return Ok(Some((None, evidence))) };
         let floor = self.floor_unless_beaten(&with, &judge)?;
         let mut model = with.clone();
         if self.refit {
             let material = self.material().with_train(&self.revealed.train_valid);
-            model = refit_with_pseudo_labels(&fit.model, threshold, material, (self.plan.seed, session))?;
+            model = refit_with_pseudo_labels(&fit.model, threshold, material, self.plan.seed, session)?;
         }
         let fit = FewShotFit { model, floor, on_train: Some(with), ..fit.clone() };
         Ok(Some((Some(fit), evidence)))

@@ -16,13 +16,13 @@ use crate::training::Training;
 pub trait Learner {
     /// The numbers that are trained.
     fn params(&mut self) -> &mut Params;
-    /// Hears that pass `epoch` (from 1) begins, or goes on after a stop.
+    /// Hears that pass `epoch` (from 1) begins, or resumes after a stop.
     fn begin_pass(&mut self, _epoch: usize) {}
     /// The loss of a batch of examples, its gradients added to `gradients`. `key` decides this step's dropout.
     fn losses(&mut self, batch: &[usize], key: DropoutKey, gradients: &mut Gradients) -> f64;
     /// Hears that the optimizer has taken step `step` (from 0, counted over all passes) with these gradients.
     fn end_step(&mut self, _gradients: &Gradients, _step: u64) {}
-    /// The parameters, and what else a training that goes on needs of the learner.
+    /// The parameters, and what else a training needs of the learner to resume.
     fn state(&mut self) -> State<'_> {
         State { params: self.params(), memory: Vec::new() }
     }
@@ -99,8 +99,8 @@ pub struct Epoch {
 /// Trains, and leaves the best parameters in the learner. Returns the curve; the best pass is the one with the highest metric,
 /// or the last when the number of passes was fixed.
 ///
-/// With a folder in `keeping` it goes on from the checkpoint there, if there is one, and leaves one after each pass: whatever
-/// stops it and however often, the outcome has the same bytes. `observe` sees the passes that are made in this call.
+/// With a folder in `keeping` it resumes from the checkpoint there, if there is one, and leaves one after each pass: whatever
+/// stops it and however often, the outcome has the same bytes. `observe` sees the passes of this call.
 ///
 /// # Errors
 /// When a loss is not finite, a validation fails, it was stopped, or a checkpoint cannot be written or is of another training.

@@ -61,7 +61,7 @@ pub type Observer<'a> = &'a (dyn Fn(&Progress) + Sync);
 /// Where a training keeps its state, and what stops it.
 #[derive(Clone, Copy, Debug)]
 pub struct Keeping<'a> {
-    /// Folder of the checkpoints, made where it is missing; `None`: nothing is kept.
+    /// Folder of the checkpoints, created where it is missing; `None`: nothing is kept.
     pub folder: Option<&'a Path>,
     /// Steps between two checkpoints within a pass; 0: one after each pass only.
     pub every_steps: u64,
@@ -105,12 +105,12 @@ impl<'a> Session<'a> {
         Self { observer, keeping: Keeping::nothing() }
     }
 
-    /// Shows a step that is no pass.
-    /// A session that nobody watches, keeps nothing and is never stopped.
+    /// A fit that nobody watches, that keeps nothing and is never stopped.
     pub fn unwatched() -> Session<'static> {
         Session::watched_by(&|_| ())
     }
 
+    /// Shows a step that is no pass.
     pub(crate) fn show(&self, step: String, done: usize, total: usize) {
         (self.observer)(&Progress { step, done, total, pass: None });
     }
@@ -123,7 +123,7 @@ impl<'a> Session<'a> {
         (self.observer)(&Progress { step, done: epoch.epoch, total: n_max, pass });
     }
 
-    /// Goes on unless somebody wants the fit to stop.
+    /// An error if somebody wants the fit to stop.
     pub(crate) fn go_on(&self) -> Result<(), TrainError> {
         if self.keeping.is_stopped() { Err(TrainError::Stopped) } else { Ok(()) }
     }

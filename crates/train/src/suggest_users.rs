@@ -108,11 +108,11 @@ impl<'a> UserPool<'a> {
     }
 
     fn uncertainties(&self) -> Vec<f64> {
-        let of = |scratch: &mut _, &(row, history): &(u32, &[Event])| {
+        let of = |buffers: &mut _, &(row, history): &(u32, &[Event])| {
             let timestamp = history.last().map_or(0, |event| event.timestamp);
             let profile = self.profiles.get(row as usize);
             let query = Query { domain: self.model.domain, history, timestamp, profile };
-            confidence(self.model, &query, (self.items, scratch)).uncertainty
+            confidence(self.model, &query, self.items, buffers).uncertainty
         };
         self.unknown.par_iter().map_init(Default::default, of).collect()
     }
