@@ -24,7 +24,7 @@ pub struct Study<'a> {
     pub problem: Problem<'a>,
     /// How it is answered and measured.
     pub recipe: &'a Recipe,
-    /// Who hears how far the study is.
+    /// Receives the progress of the study.
     pub observer: &'a dyn Observer,
 }
 

@@ -14,7 +14,7 @@ use crate::training::Training;
 
 /// What can be trained by gradient steps.
 pub trait Learner {
-    /// The numbers that are trained.
+    /// The trainable parameters.
     fn params(&mut self) -> &mut Params;
     /// Hears that pass `epoch` (from 1) begins, or resumes after a stop.
     fn begin_pass(&mut self, _epoch: usize) {}
@@ -36,7 +36,7 @@ pub trait Learner {
 /// What a checkpoint keeps of a learner.
 #[derive(Debug)]
 pub struct State<'a> {
-    /// The numbers that are trained.
+    /// The trainable parameters.
     pub params: &'a mut Params,
     /// Arrays that decide later steps, by name; always the same names and lengths.
     pub memory: Vec<(String, &'a mut [f32])>,

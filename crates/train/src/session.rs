@@ -90,7 +90,7 @@ impl Keeping<'_> {
     }
 }
 
-/// What surrounds the fit of a domain.
+/// Who watches the fit of a domain, and where it keeps its checkpoints.
 #[derive(Clone, Copy)]
 pub struct Session<'a> {
     /// Sees each step.
