@@ -1,7 +1,7 @@
 //! The `segue` command: the only reader of arguments, environment and terminal; it holds no algorithm.
 //!
 //! Exit codes: 0 = done, 1 = a check or an input failed, 2 = the command line or the config is wrong,
-//! 130 = Ctrl-C ended it; a run that was stopped so can be gone on with.
+//! 130 = Ctrl-C ended it; a run that was stopped so can be resumed.
 
 mod args;
 mod choice;

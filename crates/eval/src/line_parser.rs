@@ -54,19 +54,7 @@ impl LineParser {
             TextFormat::Plain => line.split_whitespace().map(str::to_owned).collect(),
             TextFormat::JsonLines => self.json_fields(line)?,
         };
-        let columns = match self.columns {
-            Some(columns) => columns,
-            None if self.format == TextFormat::JsonLines => positions(fields.len(), self.value)?,
-            None => {
-                let header = self.header(&fields)?;
-                let columns = header.map_or_else(|| positions(fields.len(), self.value), Ok)?;
-                self.columns = Some(columns);
-                if header.is_some() {
-                    return Ok(());
-                }
-                columns
-            }
-        };
+        let Some(columns) = self.columns_of(&fields)? else { return Ok(()) };
         let (user, item, value) = self.triple(&fields, columns)?;
         if sink(user, item, value) {
             Ok(())
@@ -76,6 +64,20 @@ impl LineParser {
                 "keep one line for each user and item",
             ))
         }
+    }
+
+    /// Where the fields of this line stand; `None` if it is the header, which says where those of all others do.
+    fn columns_of(&mut self, fields: &[String]) -> Result<Option<Columns>, Problem> {
+        if self.format == TextFormat::JsonLines {
+            return positions(fields.len(), self.value).map(Some);
+        }
+        if self.columns.is_some() {
+            return Ok(self.columns);
+        }
+        let header = self.header(fields)?;
+        let columns = header.map_or_else(|| positions(fields.len(), self.value), Ok)?;
+        self.columns = Some(columns);
+        Ok(header.is_none().then_some(columns))
     }
 
     /// The columns named by a header, or `None` if the line is no header.

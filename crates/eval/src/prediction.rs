@@ -2,10 +2,37 @@
 
 use serde::{Deserialize, Serialize};
 
+/// A rating as predicted and as given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PredictedRating {
+    /// What the model said.
+    pub predicted: f64,
+    /// What the user said.
+    pub given: f64,
+}
+
+/// A probability and whether the event came true.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Forecast {
+    /// Between 0 and 1.
+    pub probability: f64,
+    /// What happened.
+    pub came_true: bool,
+}
+
+/// Log odds before calibration and whether the event came true.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LabeledLogit {
+    /// Any finite number.
+    pub logit: f64,
+    /// What happened.
+    pub came_true: bool,
+}
+
 /// Predicted ratings against given ones.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RatingFigures {
-    /// Pairs compared.
+    /// Ratings compared.
     pub n: usize,
     /// Root of the mean squared error.
     pub rmse: f64,
@@ -14,10 +41,11 @@ pub struct RatingFigures {
 }
 
 impl RatingFigures {
-    /// Figures of pairs (predicted, given); `None` of nothing.
-    pub fn of(pairs: &[(f64, f64)]) -> Option<Self> {
-        let n = pairs.len();
-        let mean = |of: fn(f64) -> f64| pairs.iter().map(|(p, y)| of(p - y)).sum::<f64>() / n as f64;
+    /// Errors of the predictions; `None` of nothing.
+    pub fn of(ratings: &[PredictedRating]) -> Option<Self> {
+        let n = ratings.len();
+        let error = |rating: &PredictedRating| rating.predicted - rating.given;
+        let mean = |of: fn(f64) -> f64| ratings.iter().map(error).map(of).sum::<f64>() / n as f64;
         (n > 0).then(|| Self { n, rmse: mean(|error| error * error).sqrt(), mae: mean(f64::abs) })
     }
 }
@@ -44,85 +72,95 @@ pub const N_BINS: usize = 15;
 const LEAST: f64 = 1e-12;
 
 impl ProbabilityFigures {
-    /// Figures of pairs (probability, came true); `None` of nothing.
-    pub fn of(pairs: &[(f64, bool)]) -> Option<Self> {
-        if pairs.is_empty() {
+    /// Figures of forecasts; `None` of nothing.
+    pub fn of(forecasts: &[Forecast]) -> Option<Self> {
+        if forecasts.is_empty() {
             return None;
         }
-        let n = pairs.len() as f64;
-        let loss = |&(p, came): &(f64, bool)| -(if came { p } else { 1.0 - p }).max(LEAST).ln();
+        let n = forecasts.len() as f64;
+        let loss = |&Forecast { probability, came_true }: &Forecast| {
+            -(if came_true { probability } else { 1.0 - probability }).max(LEAST).ln()
+        };
         Some(Self {
-            n: pairs.len(),
-            base_rate: pairs.iter().filter(|(_, came)| *came).count() as f64 / n,
-            ece: expected_calibration_error(pairs),
-            log_loss: pairs.iter().map(loss).sum::<f64>() / n,
-            auc: area_under_roc(pairs),
+            n: forecasts.len(),
+            base_rate: forecasts.iter().filter(|forecast| forecast.came_true).count() as f64 / n,
+            ece: expected_calibration_error(forecasts),
+            log_loss: forecasts.iter().map(loss).sum::<f64>() / n,
+            auc: area_under_roc(forecasts),
         })
     }
 }
 
-fn expected_calibration_error(pairs: &[(f64, bool)]) -> f64 {
+fn expected_calibration_error(forecasts: &[Forecast]) -> f64 {
     let mut bins = [(0.0, 0.0); N_BINS];
-    for &(p, came) in pairs {
-        let bin = &mut bins[((p * N_BINS as f64) as usize).min(N_BINS - 1)];
-        bin.0 += p;
-        bin.1 += f64::from(u8::from(came));
+    for forecast in forecasts {
+        let bin = &mut bins[((forecast.probability * N_BINS as f64) as usize).min(N_BINS - 1)];
+        bin.0 += forecast.probability;
+        bin.1 += f64::from(u8::from(forecast.came_true));
     }
     // The sizes cancel: |Σ p − Σ y| / n.
-    bins.iter().map(|(p, came)| (p - came).abs()).sum::<f64>() / pairs.len() as f64
+    bins.iter().map(|(p, came_true)| (p - came_true).abs()).sum::<f64>() / forecasts.len() as f64
 }
 
 // By ranks (Mann and Whitney), ties sharing the mean rank.
-fn area_under_roc(pairs: &[(f64, bool)]) -> f64 {
-    let mut sorted: Vec<(f64, bool)> = pairs.to_vec();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+fn area_under_roc(forecasts: &[Forecast]) -> f64 {
+    let mut rising: Vec<Forecast> = forecasts.to_vec();
+    rising.sort_by(|a, b| a.probability.total_cmp(&b.probability));
+    let came_true = |forecasts: &[Forecast]| forecasts.iter().filter(|one| one.came_true).count() as f64;
     let (mut rank_sum, mut at) = (0.0, 0);
-    while at < sorted.len() {
-        let tied = sorted[at..].iter().take_while(|pair| pair.0 == sorted[at].0).count();
+    while at < rising.len() {
+        let tied = rising[at..].iter().take_while(|one| one.probability == rising[at].probability).count();
         let rank = at as f64 + f64::midpoint(tied as f64, 1.0);
-        rank_sum += rank * sorted[at..at + tied].iter().filter(|pair| pair.1).count() as f64;
+        rank_sum += rank * came_true(&rising[at..at + tied]);
         at += tied;
     }
-    let n_true = sorted.iter().filter(|pair| pair.1).count() as f64;
-    let n_false = sorted.len() as f64 - n_true;
+    let n_true = came_true(&rising);
+    let n_false = rising.len() as f64 - n_true;
     (rank_sum - n_true * (n_true + 1.0) / 2.0) / (n_true * n_false)
 }
 
-/// Slope and shift of a logit that make its probabilities right on `pairs` of (logit, came true) (Platt, 1999, without his prior on
-/// labels), by Newton's method; the logit as it is where that does not get better.
-pub fn calibrate(pairs: &[(f64, bool)]) -> [f64; 2] {
-    let loss = |[slope, shift]: [f64; 2]| -> f64 {
-        let of = |&(x, came): &(f64, bool)| {
-            let z = slope.mul_add(x, shift);
-            z.max(0.0) - if came { z } else { 0.0 } + (-z.abs()).exp().ln_1p()
-        };
-        pairs.iter().map(of).sum()
-    };
+/// Slope and shift that make the probabilities of `logits` right (Platt, 1999, without his prior on labels), by Newton's
+/// method; 1 and 0 where that does not get better.
+pub fn calibrate(logits: &[LabeledLogit]) -> [f64; 2] {
     let mut best: [f64; 2] = [1.0, 0.0];
     for _ in 0..50 {
-        let [slope, shift] = best;
-        let (mut g, mut h) = ([0.0; 2], [1e-9, 0.0, 1e-9]);
-        for &(x, came) in pairs {
-            let p = 1.0 / (1.0 + (-slope.mul_add(x, shift)).exp());
-            let (error, weight) = (p - f64::from(u8::from(came)), p * (1.0 - p));
-            g = [g[0] + error * x, g[1] + error];
-            h = [h[0] + weight * x * x, h[1] + weight * x, h[2] + weight];
-        }
-        let determinant = h[0] * h[2] - h[1] * h[1];
-        let step = [(h[2] * g[0] - h[1] * g[1]) / determinant, (h[0] * g[1] - h[1] * g[0]) / determinant];
-        let before = loss(best);
+        let before = summed_log_loss(logits, best);
+        let step = newton_step(logits, best);
         // Halved until it helps: far from the end a whole step can overshoot.
         let better = (0..20).map(|halving| 0.5f64.powi(halving)).find_map(|part| {
-            let next = [slope - part * step[0], shift - part * step[1]];
-            (next.iter().all(|x| x.is_finite()) && loss(next) < before).then_some(next)
+            let next = [best[0] - part * step[0], best[1] - part * step[1]];
+            let helps = next.iter().all(|x| x.is_finite()) && summed_log_loss(logits, next) < before;
+            helps.then_some(next)
         });
         let Some(next) = better else { return best };
         best = next;
-        if before - loss(best) < 1e-10 * before.abs() {
+        if before - summed_log_loss(logits, best) < 1e-10 * before.abs() {
             return best;
         }
     }
     best
+}
+
+/// Negative log-likelihood of the labels under a slope and a shift, nats.
+fn summed_log_loss(logits: &[LabeledLogit], [slope, shift]: [f64; 2]) -> f64 {
+    let of = |&LabeledLogit { logit, came_true }: &LabeledLogit| {
+        let z = slope.mul_add(logit, shift);
+        z.max(0.0) - if came_true { z } else { 0.0 } + (-z.abs()).exp().ln_1p()
+    };
+    logits.iter().map(of).sum()
+}
+
+/// The gradient of that loss, multiplied by the inverse of its Hessian.
+fn newton_step(logits: &[LabeledLogit], [slope, shift]: [f64; 2]) -> [f64; 2] {
+    let (mut g, mut h) = ([0.0; 2], [1e-9, 0.0, 1e-9]);
+    for &LabeledLogit { logit: x, came_true } in logits {
+        let p = 1.0 / (1.0 + (-slope.mul_add(x, shift)).exp());
+        let (error, weight) = (p - f64::from(u8::from(came_true)), p * (1.0 - p));
+        g = [g[0] + error * x, g[1] + error];
+        h = [h[0] + weight * x * x, h[1] + weight * x, h[2] + weight];
+    }
+    let determinant = h[0] * h[2] - h[1] * h[1];
+    [(h[2] * g[0] - h[1] * g[1]) / determinant, (h[0] * g[1] - h[1] * g[0]) / determinant]
 }
 
 #[cfg(test)]
@@ -132,8 +170,9 @@ mod tests {
     #[test]
     fn figures_have_the_values_of_scikit_learn() {
         // sklearn 1.5: roc_auc_score, log_loss; ECE by hand: bins of width 1/15.
-        let pairs = [(0.9, true), (0.8, false), (0.8, true), (0.3, false), (0.1, false), (0.35, true)];
-        let figures = ProbabilityFigures::of(&pairs).unwrap();
+        let forecasts = [(0.9, true), (0.8, false), (0.8, true), (0.3, false), (0.1, false), (0.35, true)]
+            .map(|(probability, came_true)| Forecast { probability, came_true });
+        let figures = ProbabilityFigures::of(&forecasts).unwrap();
         assert!((figures.auc - 7.5 / 9.0).abs() < 1e-12, "{figures:?}");
         let log_loss =
             -(0.9f64.ln() + 0.2f64.ln() + 0.8f64.ln() + 0.7f64.ln() + 0.9f64.ln() + 0.35f64.ln()) / 6.0;
@@ -141,30 +180,36 @@ mod tests {
         let ece = (0.1 + (1.6f64 - 1.0) + 0.3 + 0.1 + 0.65) / 6.0;
         assert!((figures.ece - ece).abs() < 1e-12, "{} {ece}", figures.ece);
         assert!(ProbabilityFigures::of(&[]).is_none());
-        let ratings = RatingFigures::of(&[(3.0, 4.0), (5.0, 2.0)]).unwrap();
+        let ratings = [(3.0, 4.0), (5.0, 2.0)].map(|(predicted, given)| PredictedRating { predicted, given });
+        let ratings = RatingFigures::of(&ratings).unwrap();
         assert_eq!((ratings.rmse, ratings.mae), (5f64.sqrt(), 2.0));
     }
 
     #[test]
     fn calibration_finds_the_slope_and_shift_that_made_the_labels() {
         // Labels by the probability σ(.5 x − 1), spread evenly instead of drawn.
-        let mut pairs = Vec::new();
+        let mut logits = Vec::new();
         for step in -40..=40 {
-            let x = f64::from(step) / 8.0;
-            let p = 1.0 / (1.0 + (-(0.5 * x - 1.0)).exp());
+            let logit = f64::from(step) / 8.0;
+            let p = 1.0 / (1.0 + (-(0.5 * logit - 1.0)).exp());
             let n_true = (p * 400.0).round() as usize;
-            pairs.extend((0..400).map(|at| (x, at < n_true)));
+            logits.extend((0..400).map(|at| LabeledLogit { logit, came_true: at < n_true }));
         }
-        let [slope, shift] = calibrate(&pairs);
+        let [slope, shift] = calibrate(&logits);
         assert!((slope - 0.5).abs() < 0.01 && (shift + 1.0).abs() < 0.01, "{slope} {shift}");
-        let probability = |&(x, came): &(f64, bool)| (1.0 / (1.0 + (-(slope * x + shift)).exp()), came);
-        let after: Vec<(f64, bool)> = pairs.iter().map(probability).collect();
-        assert!(ProbabilityFigures::of(&after).unwrap().ece < 0.01);
+        let forecast = |&LabeledLogit { logit, came_true }: &LabeledLogit| Forecast {
+            probability: 1.0 / (1.0 + (-(slope * logit + shift)).exp()),
+            came_true,
+        };
+        let calibrated: Vec<Forecast> = logits.iter().map(forecast).collect();
+        assert!(ProbabilityFigures::of(&calibrated).unwrap().ece < 0.01);
     }
 
     #[test]
     fn separable_labels_do_not_run_away() {
-        let found = calibrate(&[(1.0, true), (2.0, true), (-1.0, false)]);
+        let separable = [(1.0, true), (2.0, true), (-1.0, false)]
+            .map(|(logit, came_true)| LabeledLogit { logit, came_true });
+        let found = calibrate(&separable);
         assert!(found.iter().all(|x| x.is_finite()), "{found:?}");
     }
 }

@@ -82,7 +82,7 @@ pub struct Slice {
 }
 
 impl Slice {
-    fn of(name: impl Into<String>, n_cases: usize, belongs: impl Fn(usize) -> bool) -> Self {
+    fn new(name: impl Into<String>, n_cases: usize, belongs: impl Fn(usize) -> bool) -> Self {
         Self { name: name.into(), cases: (0..n_cases).filter(|&case| belongs(case)).collect() }
     }
 }
@@ -99,11 +99,11 @@ pub fn target_slices(targets: &[u32], train_counts: &[u32]) -> Result<Vec<Slice>
     }
     let groups = popularity_groups(train_counts);
     let of_group = |group: PopularityGroup| {
-        Slice::of(group.slice_name(), targets.len(), |case| groups[targets[case] as usize] == group)
+        Slice::new(group.slice_name(), targets.len(), |case| groups[targets[case] as usize] == group)
     };
     let is_cold = |case: usize| train_counts[targets[case] as usize] < COLD_BELOW;
     let mut slices = PopularityGroup::ALL.map(of_group).to_vec();
-    slices.push(Slice::of("target_cold", targets.len(), is_cold));
+    slices.push(Slice::new("target_cold", targets.len(), is_cold));
     Ok(slices)
 }
 
@@ -119,7 +119,7 @@ pub fn activity_slices(history_lens: &[usize]) -> Vec<Slice> {
     let quarter_of = |len: usize| 1 + edges.iter().filter(|&&edge| len > edge).count();
     let of_quarter = |quarter: usize| {
         let belongs = |case: usize| quarter_of(history_lens[case]) == quarter;
-        Slice::of(format!("activity_q{quarter}"), history_lens.len(), belongs)
+        Slice::new(format!("activity_q{quarter}"), history_lens.len(), belongs)
     };
     (1..=4).map(of_quarter).collect()
 }

@@ -42,7 +42,10 @@ pub(crate) fn reranked(
     mut ordered: Vec<usize>,
     request: &Request,
 ) -> Result<Vec<usize>, RecommendError> {
-    let Rerank::Mmr { trade_off, depth } = request.rerank else { return Ok(ordered) };
+    let (trade_off, depth) = match request.rerank {
+        Rerank::None => return Ok(ordered),
+        Rerank::Mmr { trade_off, depth } => (trade_off, depth),
+    };
     if !(0.0..=1.0).contains(&trade_off) {
         return Err(RecommendError::request(
             format!("a trade-off of {trade_off} between score and variety"),

@@ -38,7 +38,7 @@ impl When {
         }))
     }
 
-    /// The second from which on events of the person do not count; `None`: all count.
+    /// Only events before this second count; `None`: all count.
     pub fn before(self) -> Option<i64> {
         match self {
             Self::At(time) => Some(time),

@@ -6,7 +6,7 @@ use segue_recommend::{Catalog, When};
 use crate::clock;
 use crate::failure::usage;
 
-/// Days after the newest event of the data from which on it is said what asking now means.
+/// Age of the data, in days, above which a note says what asking now means.
 const STALE_DAYS: i64 = 90;
 
 /// When a list is asked for: now without `at`; else Unix seconds, a day (its first second, UTC), or `end`.

@@ -62,7 +62,7 @@ pub struct ExplainedItem {
 pub struct Share {
     /// The expert.
     pub expert: String,
-    /// Its part.
+    /// Its weighted, standardized score of the item.
     pub part: f32,
 }
 

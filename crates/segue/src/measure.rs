@@ -20,7 +20,7 @@ use crate::pipeline::Recipe;
 use crate::problem::Problem;
 use crate::run::train::measured_train;
 
-/// What a measurement looks at.
+/// The test cases of one target, and what its tables need besides.
 pub struct Examination<'a> {
     items: &'a ItemCatalog,
     judge: Judge<'a>,

@@ -102,7 +102,7 @@ pub fn choose(
     if !recipe.pseudo_labels {
         return Ok(Chosen { fit, pseudo_labels: None, with_labels: None });
     }
-    let (with_labels, evidence) = try_pseudo_labels(plan, (material, &fit.model), valid, session)?;
+    let (with_labels, evidence) = try_pseudo_labels(&fit.model, plan, material, valid, session)?;
     Ok(Chosen { fit, pseudo_labels: Some(evidence), with_labels })
 }
 
@@ -123,7 +123,7 @@ pub fn refit(
     let (material, seed) = (problem.refit_material(), recipe.plan.seed);
     let model = refit_domain(&chosen.fit.model, material, seed, session)?;
     match chosen.pseudo_labels.as_ref().and_then(|evidence| evidence.kept) {
-        Some(threshold) => refit_with_pseudo_labels(&model, threshold, material, (seed, session)),
+        Some(threshold) => refit_with_pseudo_labels(&model, threshold, material, seed, session),
         None => Ok(model),
     }
 }

@@ -76,7 +76,7 @@ impl PreparedData {
         Ok(Self { dataset, text, media, graph, split, origin, notes })
     }
 
-    /// The question that recommending `target` asks.
+    /// The problem of one target.
     pub fn problem(&self, target: DomainIdx, rule: JudgeRule) -> Problem<'_> {
         Problem {
             items: &self.dataset.items,

@@ -68,7 +68,8 @@ impl<'a> Problem<'a> {
             .with_context(|| format!("valid cases of domain `{}`", self.target_name()))
     }
 
-    /// The test cases, on which nothing is chosen. The one place where a fit's test split is opened.
+    /// The test cases, on which nothing is chosen. Studies and training measure on these; a list of the other places that open the
+    /// test split is in `crates/cli/tests/tidy/boundaries.rs`.
     ///
     /// # Errors
     /// When the target has none.

@@ -1,5 +1,5 @@
 //! The output folder of a training of an encoder: until it is done it holds what was asked for and the checkpoints, so that it can be
-//! gone on with; in the end only the outcome.
+//! resumed; in the end only the outcome.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,15 +27,12 @@ impl TrainingFolder {
         if resumes && !is_begun {
             let state =
                 if DeltaHead::is_in(path) { "its training is done" } else { "no training was begun there" };
-            let problem = format!("there is nothing to go on with in `{name}`: {state}");
+            let problem = format!("there is nothing to resume in `{name}`: {state}");
             return Err(usage(problem, "leave --resume out, with another folder where this one is taken"));
         }
         if !resumes && is_begun {
             let problem = format!("`{name}` holds a training that is not done");
-            return Err(usage(
-                problem,
-                "go on with it: the same command with --resume; or remove the folder",
-            ));
+            return Err(usage(problem, "resume it by the same command with --resume; or remove the folder"));
         }
         if !resumes && path.exists() {
             let problem = format!("`{name}` exists already");
@@ -89,7 +86,7 @@ impl TrainingFolder {
         let folder = self.path.display();
         if is_stopped(&error) {
             return error.context(format!(
-                "interrupted, with a checkpoint in `{folder}`\n  hint: go on with the same command and --resume"
+                "interrupted, with a checkpoint in `{folder}`\n  hint: resume by the same command with --resume"
             ));
         }
         if !self.resumes && !self.checkpoints().exists() {

@@ -24,7 +24,7 @@ pub struct Study<'a> {
     pub problem: Problem<'a>,
     /// How it is answered and measured.
     pub recipe: &'a Recipe,
-    /// Who hears how far the study is.
+    /// Receives the progress of the study.
     pub observer: &'a dyn Observer,
 }
 
@@ -148,8 +148,8 @@ pub struct ExpertWeight {
 }
 
 impl From<ExpertWeight> for (ExpertId, f32) {
-    fn from(of: ExpertWeight) -> Self {
-        (of.expert, of.weight)
+    fn from(member: ExpertWeight) -> Self {
+        (member.expert, member.weight)
     }
 }
 

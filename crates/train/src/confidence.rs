@@ -19,13 +19,21 @@ pub struct Confidence {
     pub of_best: f64,
 }
 
-/// Scores `query` and says how sure the blend is; `scratch` is a buffer to reuse.
+/// Memory for the scores of a query, to be reused for the next.
+#[derive(Default)]
+pub struct ScoreBuffers {
+    scratch: Scratch,
+    scores: Vec<f32>,
+}
+
+/// Scores `query` and says how sure the blend is.
 pub fn confidence(
     model: &DomainModel,
     query: &Query<'_>,
-    (items, scratch): (&ItemCatalog, &mut (Scratch, Vec<f32>)),
+    items: &ItemCatalog,
+    buffers: &mut ScoreBuffers,
 ) -> Confidence {
-    let (scores, hidden) = scored(model, query, (items, scratch));
+    let (scores, hidden) = scored(model, query, items, buffers);
     of_scores(scores, &hidden)
 }
 
@@ -35,9 +43,10 @@ pub fn surest(
     model: &DomainModel,
     query: &Query<'_>,
     n: usize,
-    (items, scratch): (&ItemCatalog, &mut (Scratch, Vec<f32>)),
+    items: &ItemCatalog,
+    buffers: &mut ScoreBuffers,
 ) -> Vec<(usize, f64)> {
-    let (scores, hidden) = scored(model, query, (items, scratch));
+    let (scores, hidden) = scored(model, query, items, buffers);
     let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let total: f64 = scores.iter().map(|&score| f64::from(score - top).exp()).sum();
     let mut shown: Vec<usize> = (0..scores.len()).filter(|&at| !hidden[at]).collect();
@@ -54,11 +63,11 @@ pub fn surest(
 fn scored<'a>(
     model: &DomainModel,
     query: &Query<'_>,
-    (items, scratch): (&ItemCatalog, &'a mut (Scratch, Vec<f32>)),
+    items: &ItemCatalog,
+    ScoreBuffers { scratch, scores }: &'a mut ScoreBuffers,
 ) -> (&'a [f32], Vec<bool>) {
-    let (buffers, scores) = scratch;
     scores.resize(model.n_candidates(), 0.0);
-    model.score(query, items, buffers, scores);
+    model.score(query, items, scratch, scores);
     let start = items.range(query.domain).start;
     let mut hidden = vec![false; scores.len()];
     for event in query.history {

@@ -186,8 +186,19 @@ pub fn pretrain_encoder(
     if counts.n_trained == 0 {
         return Ok(start.unchanged(Vec::new()));
     }
-    let learner = PretrainLearner::new(tuned, plan, (&start.head, pretraining, held_out), material.observer);
-    train(start, learner, &learn_plan(plan, counts.n_texts), keeping)
+    let learn_plan = learn_plan(plan, counts.n_texts);
+    let mut trainee = Trainee::new(tuned, plan.max_passes * plan.steps_per_pass);
+    let learner = PretrainLearner {
+        head: MlmHead::add(&mut trainee.encoder, &start.head),
+        trainee,
+        pretraining,
+        held_out,
+        observer: material.observer,
+        n_texts: counts.n_texts,
+        n_per_pass: learn_plan.n_examples,
+        first: 0,
+    };
+    train(start, learner, &learn_plan, keeping)
 }
 
 // An encoder before training, which is what comes back where training does not help.
@@ -343,25 +354,14 @@ struct PretrainLearner<'a> {
     pretraining: Pretraining,
     held_out: HeldOut,
     observer: &'a dyn Fn(PretrainProgress),
+    /// Texts that are learned from.
     n_texts: usize,
     n_per_pass: usize,
+    /// Where the running pass begins among them.
     first: usize,
 }
 
-impl<'a> PretrainLearner<'a> {
-    fn new(
-        encoder: TextEncoder,
-        plan: &PretrainPlan,
-        (head, pretraining, held_out): (&MlmWeights, Pretraining, HeldOut),
-        observer: &'a dyn Fn(PretrainProgress),
-    ) -> Self {
-        let mut trainee = Trainee::new(encoder, plan.max_passes * plan.steps_per_pass);
-        let head = MlmHead::add(&mut trainee.encoder, head);
-        let n_texts = pretraining.texts().len() - held_out.texts.len();
-        let n_per_pass = learn_plan(plan, n_texts).n_examples;
-        Self { trainee, head, pretraining, held_out, observer, n_texts, n_per_pass, first: 0 }
-    }
-
+impl PretrainLearner<'_> {
     fn figures(&mut self) -> MlmFigures {
         let headed = HeadedEncoder { encoder: &self.trainee.encoder, head: &mut self.head };
         self.held_out.figures(&mut self.pretraining, headed)
@@ -382,7 +382,7 @@ impl Learner for PretrainLearner<'_> {
         self.trainee.end_step(gradients, step);
     }
 
-    // A pass sees only so many texts: the next one goes on behind it.
+    // A pass sees only so many texts: the next one continues behind it.
     fn begin_pass(&mut self, epoch: usize) {
         self.first = (epoch - 1) * self.n_per_pass;
     }

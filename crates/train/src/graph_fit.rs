@@ -90,7 +90,7 @@ pub struct GraphMaterial<'a> {
     pub n_relations: usize,
     /// Facts to learn from.
     pub train: &'a [Triple],
-    /// Facts that choose the pass; empty: all passes are made.
+    /// Facts that choose the pass; empty: the last pass is kept.
     pub valid: &'a [Triple],
     /// Facts that are no wrong answers to a question of valid. Published figures filter by all facts, test among them: no vector is
     /// learned from them, but which pass is kept depends on them. By train and valid alone nothing does.

@@ -14,7 +14,7 @@ use crate::training::Training;
 
 /// What can be trained by gradient steps.
 pub trait Learner {
-    /// The numbers that are trained.
+    /// The trainable parameters.
     fn params(&mut self) -> &mut Params;
     /// Hears that pass `epoch` (from 1) begins, or resumes after a stop.
     fn begin_pass(&mut self, _epoch: usize) {}
@@ -22,7 +22,7 @@ pub trait Learner {
     fn losses(&mut self, batch: &[usize], key: DropoutKey, gradients: &mut Gradients) -> f64;
     /// Hears that the optimizer has taken step `step` (from 0, counted over all passes) with these gradients.
     fn end_step(&mut self, _gradients: &Gradients, _step: u64) {}
-    /// The parameters, and what else a training that resumes needs of the learner.
+    /// The parameters, and what else a training needs of the learner to resume.
     fn state(&mut self) -> State<'_> {
         State { params: self.params(), memory: Vec::new() }
     }
@@ -36,7 +36,7 @@ pub trait Learner {
 /// What a checkpoint keeps of a learner.
 #[derive(Debug)]
 pub struct State<'a> {
-    /// The numbers that are trained.
+    /// The trainable parameters.
     pub params: &'a mut Params,
     /// Arrays that decide later steps, by name; always the same names and lengths.
     pub memory: Vec<(String, &'a mut [f32])>,
@@ -100,7 +100,7 @@ pub struct Epoch {
 /// or the last when the number of passes was fixed.
 ///
 /// With a folder in `keeping` it resumes from the checkpoint there, if there is one, and leaves one after each pass: whatever
-/// stops it and however often, the outcome has the same bytes. `observe` sees the passes that are made in this call.
+/// stops it and however often, the outcome has the same bytes. `observe` sees the passes of this call.
 ///
 /// # Errors
 /// When a loss is not finite, a validation fails, it was stopped, or a checkpoint cannot be written or is of another training.

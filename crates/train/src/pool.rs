@@ -45,7 +45,7 @@ impl Pool {
     ///
     /// For sampled objectives the pool is the sample and exact. Otherwise it holds the target and every candidate that some
     /// expert ranks among its best [`TOP_PER_EXPERT`]; an item below that for every expert could pass into a blend's top ten only in
-    /// a near tie, so the rank is a tight lower bound. Final evidence is measured on full rankings.
+    /// a near tie, so the rank is a tight lower bound. Test figures are measured on full rankings.
     ///
     /// # Errors
     /// When an expert gives a score that is not finite.

@@ -12,10 +12,9 @@ use segue_eval::bootstrap::{Bootstrap, Interval};
 use segue_models::Query;
 use segue_models::query::event_time;
 use segue_recommend::DomainModel;
-use segue_recommend::Scratch;
 use serde::{Deserialize, Serialize};
 
-use crate::confidence::surest;
+use crate::confidence::{ScoreBuffers, surest};
 use crate::domain_fit::refit_domain;
 use crate::error::TrainError;
 use crate::fit_plan::FitPlan;
@@ -78,8 +77,9 @@ pub struct PseudoEvidence {
 /// # Errors
 /// When an expert cannot be fitted, a score is not finite, or it was stopped.
 pub fn try_pseudo_labels(
+    model: &DomainModel,
     plan: &FitPlan,
-    (material, model): (Material<'_>, &DomainModel),
+    material: Material<'_>,
     valid: &Judge<'_>,
     session: Session<'_>,
 ) -> Result<(Option<DomainModel>, PseudoEvidence), TrainError> {
@@ -101,7 +101,7 @@ pub fn try_pseudo_labels(
     for (done, &threshold) in thresholds.iter().enumerate() {
         session.show(format!("pseudo-labels, confidence {threshold:.4}"), done, thresholds.len());
         let labels = passing(&proposed, threshold);
-        let with = refit_on(&labels, model, material, (plan.seed, session))?;
+        let with = refit_on(&labels, model, material, plan.seed, session)?;
         let gain = paired_gain(&ndcg_of_model(&with, plan, &valid)?, &without, valid.users(), strict)?;
         let (n_labels, n_users) = (labels.len(), count_users(&labels));
         let precision = precision(&asked, threshold);
@@ -124,10 +124,11 @@ pub fn refit_with_pseudo_labels(
     model: &DomainModel,
     threshold: f64,
     material: Material<'_>,
-    (seed, session): (u64, Session<'_>),
+    seed: u64,
+    session: Session<'_>,
 ) -> Result<DomainModel, TrainError> {
     let proposed = Unlabeled::of(model, material.train, material.items).proposals(model, material);
-    refit_on(&passing(&proposed, threshold), model, material, (seed, session))
+    refit_on(&passing(&proposed, threshold), model, material, seed, session)
 }
 
 /// `train` with the labels as the last events of their rows, at the time of the event before.
@@ -149,7 +150,8 @@ fn refit_on(
     labels: &[PseudoLabel],
     model: &DomainModel,
     material: Material<'_>,
-    (seed, session): (u64, Session<'_>),
+    seed: u64,
+    session: Session<'_>,
 ) -> Result<DomainModel, TrainError> {
     let train = with_labels(material.train, labels);
     // The folder is for the trainings on real events.
@@ -183,11 +185,11 @@ impl<'a> Unlabeled<'a> {
     fn proposals(&self, model: &DomainModel, material: Material<'_>) -> Vec<PseudoLabel> {
         let (items, profiles) = (material.items, &material.train.profiles);
         let start = items.range(model.domain).start;
-        let of_user = |scratch: &mut (Scratch, Vec<f32>), &(row, history): &(u32, &[Event])| {
+        let of_user = |buffers: &mut ScoreBuffers, &(row, history): &(u32, &[Event])| {
             let timestamp = history.last().and_then(event_time);
             let query =
                 Query { domain: model.domain, history, timestamp, profile: profiles.get(row as usize) };
-            let sure = sure(model, &query, (items, scratch));
+            let sure = sure(model, &query, items, buffers);
             let label =
                 |(at, confidence)| PseudoLabel { row, item: ItemIdx((start + at) as u32), confidence };
             sure.map(label).collect::<Vec<_>>()
@@ -201,10 +203,11 @@ impl<'a> Unlabeled<'a> {
 fn sure(
     model: &DomainModel,
     query: &Query<'_>,
-    place: (&ItemCatalog, &mut (Scratch, Vec<f32>)),
+    items: &ItemCatalog,
+    buffers: &mut ScoreBuffers,
 ) -> impl Iterator<Item = (usize, f64)> + use<> {
     let least = SURER_THAN_CHANCE / model.n_candidates() as f64;
-    let surest = surest(model, query, LABELS_PER_USER, place);
+    let surest = surest(model, query, LABELS_PER_USER, items, buffers);
     surest.into_iter().filter(move |(_, confidence)| *confidence >= least)
 }
 
@@ -215,7 +218,7 @@ type Asked = Vec<(f64, bool)>;
 fn calibration(model: &DomainModel, valid: &Judge<'_>) -> Vec<Asked> {
     let items = valid.items();
     let inside = items.range(model.domain);
-    let ask = |scratch: &mut (Scratch, Vec<f32>), at: usize| {
+    let ask = |buffers: &mut ScoreBuffers, at: usize| {
         let query = valid.query(at);
         let elsewhere = query.history.iter().filter(|event| !inside.contains(&event.item.at()));
         let history: Vec<Event> = elsewhere.copied().collect();
@@ -224,7 +227,7 @@ fn calibration(model: &DomainModel, valid: &Judge<'_>) -> Vec<Asked> {
         }
         let query = Query { history: &history, ..query };
         let target = valid.targets()[at] as usize;
-        let sure = sure(model, &query, (items, scratch));
+        let sure = sure(model, &query, items, buffers);
         Some(sure.map(|(at, confidence)| (confidence, at == target)).collect())
     };
     let asked: Vec<Option<Asked>> =

@@ -61,7 +61,7 @@ pub type Observer<'a> = &'a (dyn Fn(&Progress) + Sync);
 /// Where a training keeps its state, and what stops it.
 #[derive(Clone, Copy, Debug)]
 pub struct Keeping<'a> {
-    /// Folder of the checkpoints, made where it is missing; `None`: nothing is kept.
+    /// Folder of the checkpoints, created where it is missing; `None`: nothing is kept.
     pub folder: Option<&'a Path>,
     /// Steps between two checkpoints within a pass; 0: one after each pass only.
     pub every_steps: u64,
@@ -90,7 +90,7 @@ impl Keeping<'_> {
     }
 }
 
-/// What surrounds the fit of a domain.
+/// Who watches the fit of a domain, and where it keeps its checkpoints.
 #[derive(Clone, Copy)]
 pub struct Session<'a> {
     /// Sees each step.
@@ -105,7 +105,7 @@ impl<'a> Session<'a> {
         Self { observer, keeping: Keeping::nothing() }
     }
 
-    /// A session that nobody watches, keeps nothing and is never stopped.
+    /// A fit that nobody watches, that keeps nothing and is never stopped.
     pub fn unwatched() -> Session<'static> {
         Session::watched_by(&|_| ())
     }

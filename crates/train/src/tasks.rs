@@ -1,7 +1,9 @@
 //! How well the further tasks of a sequence model do on cases: ratings against simple means, probabilities against what was chosen.
 
 use rayon::prelude::*;
-use segue_eval::prediction::{ProbabilityFigures, RatingFigures, calibrate};
+use segue_eval::prediction::{
+    Forecast, LabeledLogit, PredictedRating, ProbabilityFigures, RatingFigures, calibrate,
+};
 use segue_models::sequence::{SequenceModel, shown_against};
 use segue_models::{Expert, ExpertId};
 use serde::{Deserialize, Serialize};
@@ -46,18 +48,20 @@ pub fn measure_tasks(expert: &Expert, judge: &Judge<'_>, seed: u64) -> Option<Ta
         return None;
     }
     let n_negatives = model.config.tasks.click_negatives;
-    let said: Vec<_> = (0..judge.n_cases())
+    let predictions: Vec<_> = (0..judge.n_cases())
         .into_par_iter()
         .map(|at| model.predict(&judge.query(at), &shown(judge, at, n_negatives, seed)))
         .collect();
-    let ratings: Vec<(usize, f32)> =
-        said.iter().enumerate().filter_map(|(at, said)| Some((at, said[0].rating?))).collect();
-    let clicks: Vec<(f64, bool)> = said
+    // The first of the candidates is the one that was chosen.
+    let clicks: Vec<Forecast> = predictions
         .iter()
-        .flat_map(|said| said.iter().enumerate())
-        .filter_map(|(place, said)| Some((f64::from(said.click?), place == 0)))
+        .flat_map(|candidates| candidates.iter().enumerate())
+        .filter_map(|(place, candidate)| {
+            Some(Forecast { probability: f64::from(candidate.click?), came_true: place == 0 })
+        })
         .collect();
     let click = ProbabilityFigures::of(&clicks).map(|model| ClickTask { n_negatives, model });
+    let ratings: Vec<Option<f32>> = predictions.iter().map(|candidates| candidates[0].rating).collect();
     Some(TaskFigures { expert: expert.id, rating: rating_task(model, &ratings, judge), click })
 }
 
@@ -67,14 +71,15 @@ pub(crate) fn calibration_of(model: &SequenceModel, judge: &Judge<'_>, seed: u64
         return model.config.tasks.calibration;
     }
     let n_negatives = model.config.tasks.click_negatives;
-    let pairs: Vec<Vec<(f64, bool)>> = (0..judge.n_cases())
+    let logits: Vec<Vec<LabeledLogit>> = (0..judge.n_cases())
         .into_par_iter()
         .map(|at| {
             let logits = model.click_logits(&judge.query(at), &shown(judge, at, n_negatives, seed));
-            logits.iter().enumerate().map(|(place, logit)| (f64::from(*logit), place == 0)).collect()
+            let labeled = |(place, logit)| LabeledLogit { logit: f64::from(logit), came_true: place == 0 };
+            logits.into_iter().enumerate().map(labeled).collect()
         })
         .collect();
-    calibrate(&pairs.concat()).map(|x| x as f32)
+    calibrate(&logits.concat()).map(|x| x as f32)
 }
 
 // The target of a case and items drawn against it, another draw for every case.
@@ -83,11 +88,14 @@ fn shown(judge: &Judge<'_>, at: usize, n: usize, seed: u64) -> Vec<usize> {
     shown_against(judge.targets()[at] as usize, n_items, n, seed.wrapping_mul(1_000_003) ^ at as u64)
 }
 
-fn rating_task(model: &SequenceModel, ratings: &[(usize, f32)], judge: &Judge<'_>) -> Option<RatingTask> {
+/// `ratings[case]` is what the model predicts for the target; `None` where it cannot say.
+fn rating_task(model: &SequenceModel, ratings: &[Option<f32>], judge: &Judge<'_>) -> Option<RatingTask> {
     let figures = |predict: &dyn Fn(usize, f32) -> f32| {
-        let pair =
-            |&(at, rating): &(usize, f32)| (f64::from(predict(at, rating)), f64::from(judge.value(at)));
-        RatingFigures::of(&ratings.iter().map(pair).collect::<Vec<_>>())
+        let compare = |(case, rating): (usize, &Option<f32>)| {
+            let predicted = f64::from(predict(case, (*rating)?));
+            Some(PredictedRating { predicted, given: f64::from(judge.value(case)) })
+        };
+        RatingFigures::of(&ratings.iter().enumerate().filter_map(compare).collect::<Vec<_>>())
     };
     Some(RatingTask {
         model: figures(&|_, rating| rating)?,

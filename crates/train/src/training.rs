@@ -1,7 +1,8 @@
 //! A training between two steps, and its checkpoint: from it a training resumes as if it had not stopped.
 //!
-//! A folder holds `state.safetensors` (parameters, moments, what else the learner
-//! remembers, numbers) and `best-EPOCH.safetensors` (the parameters of the best pass so far). The order of examples and what is dropped are functions of seed, pass and step, so neither is kept.
+//! A folder holds `state.safetensors` (parameters, moments, what else the learner remembers, numbers) and
+//! `best-EPOCH.safetensors` (the parameters of the best pass so far). The order of examples and what is dropped are functions
+//! of seed, pass and step, so neither is kept.
 
 use std::fs;
 use std::path::Path;
@@ -80,8 +81,7 @@ impl Training {
         state: &State<'_>,
         folder: &Path,
     ) -> Result<(), CheckpointError> {
-        let made = fs::create_dir_all(folder);
-        made.map_err(|source| io("make the folder", folder, source))?;
+        fs::create_dir_all(folder).map_err(|source| io("create the folder", folder, source))?;
         if let Some(best) = &self.best {
             let path = folder.join(best_file(best.epoch));
             if !path.is_file() {
@@ -159,7 +159,7 @@ impl Training {
     }
 }
 
-// What decides the steps: a checkpoint of another plan must not be gone on from.
+// What decides the steps: a training must not resume from a checkpoint of another plan.
 fn plan_numbers(plan: &LearnPlan) -> Scalars {
     let counts = [
         ("n_examples", plan.n_examples as u64),

@@ -131,7 +131,7 @@ fn list(dir: &Path, screen: Screen) -> Result<()> {
     }
     screen.say(grid.text())?;
     match runs.iter().find(|run| run.state == RunState::Interrupted) {
-        Some(run) => screen.say(format!("go on with `segue train --resume {}`", run.path.display())),
+        Some(run) => screen.say(format!("resume it with `segue train --resume {}`", run.path.display())),
         None => Ok(()),
     }
 }

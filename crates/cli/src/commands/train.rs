@@ -177,7 +177,7 @@ fn with_way_on(error: anyhow::Error, run: &Path) -> anyhow::Error {
     if !is_stopped(&error) {
         return error;
     }
-    let way_on = format!("interrupted\n  hint: go on with `segue train --resume {}`", run.display());
+    let way_on = format!("interrupted\n  hint: resume it with `segue train --resume {}`", run.display());
     error.context(way_on)
 }
 

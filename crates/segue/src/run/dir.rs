@@ -43,7 +43,7 @@ impl RunDir {
                 return Ok(Self { path: path.to_owned() });
             }
             let problem = format!("the run `{}` is not finished: {}", path.display(), state.name());
-            return Err(failed(problem, format!("go on with `segue train --resume {}`", path.display())));
+            return Err(failed(problem, format!("resume it with `segue train --resume {}`", path.display())));
         }
         let problem = format!("`{}` is not a run: it has no manifest.json", path.display());
         Err(failed(problem, "make one with `segue train DATA`; `segue runs list` shows those that exist"))

@@ -53,10 +53,7 @@ impl NewRun {
         }
         if state::read(path)? == RunState::Finished {
             let problem = format!("the run `{}` is finished", path.display());
-            return Err(usage(
-                problem,
-                "there is nothing to go on with; train another with `segue train DATA`",
-            ));
+            return Err(usage(problem, "there is nothing to resume; train another with `segue train DATA`"));
         }
         let Some(lock) = state::lock(path)? else {
             let problem = format!("another process makes the run `{}`", path.display());
@@ -89,12 +86,12 @@ impl NewRun {
         self.path.join(CHECKPOINTS)
     }
 
-    /// Whether a later command can go on with it.
+    /// Whether a later command can resume it.
     pub fn is_resumable(&self) -> bool {
         !self.manifest.data.sha256.is_empty()
     }
 
-    /// Leaves the folder, marked as interrupted, where it can be gone on with.
+    /// Leaves the folder, marked as interrupted, where it can be resumed.
     pub fn keep(&mut self) {
         self.keeps = self.is_resumable();
     }
@@ -151,7 +148,7 @@ fn remove_folder(folder: &Path) -> Result<()> {
 }
 
 impl Drop for NewRun {
-    // Of a run that failed before anything was worth keeping nothing is left; any other can be gone on with. What cannot be
+    // A run that failed before its first checkpoint is removed; any other can be resumed. What cannot be
     // removed or marked is told by the lock, which ends with this process.
     fn drop(&mut self) {
         if self.is_finished {

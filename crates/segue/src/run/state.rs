@@ -22,7 +22,7 @@ pub enum RunState {
     Finished,
     /// A process makes it.
     Running,
-    /// It was stopped and can be gone on with.
+    /// It was stopped and can be resumed.
     Interrupted,
 }
 

@@ -90,7 +90,7 @@ fn check(study: &Study<'_>, kind: TokenKind) -> Result<()> {
         );
         let remedy = match kind {
             TokenKind::Image | TokenKind::Audio => {
-                format!("`segue encode DATA --modality {}` makes its vectors", kind.name())
+                format!("`segue encode DATA --modality {}` computes its vectors", kind.name())
             }
             TokenKind::Graph => {
                 "import triples or item fields, and name `graph` or `joint` in fit.experts".to_owned()

@@ -192,7 +192,7 @@ impl<'a> FewShot<'a> {
     ) -> Result<Option<LabelsTried>, TrainError> {
         let (Some(judge), Some(chosen)) = (self.judge()?, &fit.on_train) else { return Ok(None) };
         let (plan, material) = (&self.recipe.plan, self.problem.material());
-        let (with, evidence) = try_pseudo_labels(plan, (material, chosen), &judge, session)?;
+        let (with, evidence) = try_pseudo_labels(chosen, plan, material, &judge, session)?;
         let Some((with, threshold)) = with.zip(evidence.kept) else {
             return Ok(Some(LabelsTried { with: None, evidence }));
         };
@@ -200,7 +200,7 @@ impl<'a> FewShot<'a> {
         let mut model = with.clone();
         if self.recipe.refit {
             let material = self.problem.refit_material();
-            model = refit_with_pseudo_labels(&fit.model, threshold, material, (plan.seed, session))?;
+            model = refit_with_pseudo_labels(&fit.model, threshold, material, plan.seed, session)?;
         }
         let with = FewShotFit { model, floor, on_train: Some(with), ..fit.clone() };
         Ok(Some(LabelsTried { with: Some(with), evidence }))

@@ -51,7 +51,7 @@ pub(super) fn check(study: &Study<'_>) -> Result<()> {
         format!("fusion needs two of text, image, audio and graph; the data have: {}", names.join(", "));
     Err(usage(
         problem,
-        "`segue encode DATA --modality image` makes vectors; triples come with `segue import`",
+        "`segue encode DATA --modality image` computes vectors; triples come with `segue import`",
     ))
 }
 

@@ -151,7 +151,8 @@ impl<'a> Tries<'a> {
 /// The encoder as it is, where there is one, and those that were tuned otherwise; without any, one that gives no vectors.
 fn encoders<'a>(material: Material<'a>, tried: &WaysToTry<'a>) -> Vec<Encoder<'a>> {
     let frozen = material.vectors.map(|vectors| Encoder { name: FROZEN, vectors: Some(vectors) });
-    let tuned = tried.encoders.iter().map(|of| Encoder { name: &of.name, vectors: Some(&of.vectors) });
+    let tuned =
+        tried.encoders.iter().map(|tuned| Encoder { name: &tuned.name, vectors: Some(&tuned.vectors) });
     let encoders: Vec<Encoder<'_>> = frozen.into_iter().chain(tuned).collect();
     if encoders.is_empty() { vec![Encoder { name: FROZEN, vectors: None }] } else { encoders }
 }

@@ -120,11 +120,11 @@ impl<'a> UserPool<'a> {
     }
 
     fn uncertainties(&self) -> Vec<f64> {
-        let uncertainty = |scratch: &mut _, &Unknown { row, events: history }: &Unknown<'_>| {
+        let uncertainty = |buffers: &mut _, &Unknown { row, events: history }: &Unknown<'_>| {
             let timestamp = history.last().and_then(event_time);
             let profile = self.profiles.get(row as usize);
             let query = Query { domain: self.model.domain, history, timestamp, profile };
-            confidence(self.model, &query, (self.items, scratch)).uncertainty
+            confidence(self.model, &query, self.items, buffers).uncertainty
         };
         self.unknown.par_iter().map_init(Default::default, uncertainty).collect()
     }

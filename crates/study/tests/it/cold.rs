@@ -40,7 +40,7 @@ fn ndcg(measured: &ColdUsers, name: &str) -> f64 {
 #[test]
 fn new_users_are_served_by_what_their_source_tells_and_by_nothing_where_it_tells_nothing() {
     let shared = new_users(Source::SharedTaste);
-    assert_eq!(shared.n_held_out, 160, "20 % of 800");
+    assert!((130..=190).contains(&shared.n_held_out), "about 20 % of 800: {}", shared.n_held_out);
     assert!(shared.systems.iter().all(|system| system.ndcg_at_10.n == shared.n_cases));
     assert_eq!(shared.members.len(), 2);
     assert!(ndcg(&shared, "window@sources") > 1.5 * ndcg(&shared, "popularity"), "{:?}", shared.systems);

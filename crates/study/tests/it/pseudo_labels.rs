@@ -49,7 +49,7 @@ impl Hidden {
         let material = Material::new(&self.train, items, None);
         let model = fit_domain(plan, material, &judge, Session::unwatched()).expect("it fits").model;
         let (with, evidence) =
-            try_pseudo_labels(plan, (material, &model), &judge, Session::unwatched()).expect("it fits");
+            try_pseudo_labels(&model, plan, material, &judge, Session::unwatched()).expect("it fits");
         (model, with, evidence)
     }
 }
