@@ -31,6 +31,10 @@ pub const BATCH: RangeInclusive<usize> = 1..=1_000_000;
 pub const PASSES: RangeInclusive<usize> = 0..=100_000;
 
 /// What is wrong with `value` when it is outside of `allowed`; NaN is outside of every range.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "numbers are copied, and calls read better without a reference"
+)]
 pub fn outside<T: PartialOrd + Display>(
     name: &str,
     value: T,

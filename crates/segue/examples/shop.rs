@@ -11,6 +11,7 @@ use segue::recommend::{Catalog, Model, Request};
 use segue::train::{JudgeRule, Session};
 use segue::{LoadedData, PreparedData};
 
+#[expect(clippy::print_stdout, reason = "what it shows")]
 pub(crate) fn main() -> Result<()> {
     // Import: one folder a domain; users are shared by their ids.
     let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/shop");

@@ -90,6 +90,9 @@ pub fn adapt(request: &AdaptRequest, stop: &AtomicBool, observer: &dyn Observer)
 }
 
 /// A tuning by its name.
+///
+/// # Errors
+/// When there is no tuning of that name.
 pub fn tuning_named(name: &str) -> Result<Tuning> {
     let names = ["frozen", "full", "lora", "adalora", "adapter", "prefix"];
     Tuning::of_name(name).ok_or_else(|| {

@@ -152,6 +152,9 @@ pub struct StepRecord {
 }
 
 /// The list for a query with the reasons of every item.
+///
+/// # Errors
+/// When the domain is not a trained target, or the request does not fit the model.
 pub fn explain_list(
     model: &Model,
     user: Option<&str>,
@@ -170,6 +173,9 @@ pub fn explain_list(
 }
 
 /// What experts without weight would say of the first items of a list, by title; nothing where they have nothing to say.
+///
+/// # Errors
+/// When the domain is not a trained target.
 pub fn refused_words(
     model: &Model,
     query: &Query<'_>,
@@ -187,6 +193,9 @@ pub fn refused_words(
 }
 
 /// One item with its reasons, which it must have come with.
+///
+/// # Errors
+/// When the domain is not a trained target, or the item is not in it.
 pub fn explain_item(
     model: &Model,
     query: &Query<'_>,
@@ -285,6 +294,9 @@ pub fn newest_titles(model: &Model, query: &Query<'_>, n: usize) -> Vec<String> 
 }
 
 /// The raw item ids as indexes.
+///
+/// # Errors
+/// When an id is unknown or ambiguous.
 pub fn items_from_raw(model: &Model, raw: &[String]) -> Result<Vec<ItemIdx>> {
     raw.iter().map(|id| Ok(model.catalog().item(id)?)).collect()
 }

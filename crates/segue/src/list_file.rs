@@ -40,6 +40,9 @@ enum Writer {
 
 impl ListFile {
     /// Starts the file that will be `to`.
+    ///
+    /// # Errors
+    /// When the name has no known ending, or the file cannot be created.
     pub fn create(to: &Path) -> Result<Self> {
         let name = to.file_name().context("the file needs a name")?.to_string_lossy();
         let aside = to.with_file_name(format!(".{name}.partial-{}", std::process::id()));
@@ -58,6 +61,9 @@ impl ListFile {
     }
 
     /// Appends rows.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
     pub fn write(&mut self, rows: Vec<ListRow>) -> Result<()> {
         match &mut self.writer {
             Some(Writer::Parquet(table)) => table.write(&columns(rows))?,
@@ -80,6 +86,9 @@ impl ListFile {
     }
 
     /// Finishes the file, waits until it is on disk, and gives it its name.
+    ///
+    /// # Errors
+    /// When the file cannot be written or renamed.
     pub fn finish(mut self) -> Result<()> {
         match self.writer.take() {
             Some(Writer::Parquet(table)) => table.finish()?,

@@ -50,6 +50,9 @@ impl<'a> Examination<'a> {
     }
 
     /// Measures the model, its experts and its single-domain part; `step` is called after each.
+    ///
+    /// # Errors
+    /// When a score is not finite.
     pub fn measure(
         &self,
         model: &DomainModel,

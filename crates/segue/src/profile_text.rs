@@ -9,6 +9,9 @@ use crate::failure::{closest, usage};
 const VALUES_LISTED: usize = 12;
 
 /// The ids of `NAME=VALUE` texts, rising; a number finds its range.
+///
+/// # Errors
+/// When an attribute or a value is unknown.
 pub fn profile_from_text(profiles: &UserProfiles, given: &[String]) -> Result<Vec<u32>> {
     let mut ids = given.iter().map(|text| find(profiles, text)).collect::<Result<Vec<u32>>>()?;
     ids.sort_unstable();

@@ -22,6 +22,9 @@ pub struct TrainingFolder {
 
 impl TrainingFolder {
     /// A folder that is not there yet, or with `resumes` one whose training is not done.
+    ///
+    /// # Errors
+    /// When there is something else, or nothing to resume.
     pub fn find(path: &Path, resumes: bool) -> Result<Self> {
         let (name, is_begun) = (path.display(), path.join(REQUEST).is_file());
         if resumes && !is_begun {
@@ -42,6 +45,9 @@ impl TrainingFolder {
     }
 
     /// Makes the folder and notes what is asked for; when it goes on, that must be the same.
+    ///
+    /// # Errors
+    /// When the folder cannot be written, or what was begun there is something else.
     pub fn begin(&self, request: &Value) -> Result<()> {
         let path = self.path.join(REQUEST);
         if !self.resumes {
@@ -71,6 +77,9 @@ impl TrainingFolder {
     }
 
     /// Removes what only an unfinished training needs; the outcome must be written.
+    ///
+    /// # Errors
+    /// When what is left over cannot be removed.
     pub fn finish(&self) -> Result<()> {
         let (request, checkpoints) = (self.path.join(REQUEST), self.checkpoints());
         if checkpoints.is_dir() {

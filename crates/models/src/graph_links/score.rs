@@ -109,11 +109,12 @@ impl ScoreFunction {
 
     /// Adds the gradients of head and relation, given that of the query.
     pub(crate) fn query_backward(self, head: &[f32], relation: &[f32], d: QueryGradients<'_>) {
+        let QueryGradients { query, head: d_head, relation: d_relation } = d;
         match self {
-            Self::ComplEx => complex::multiply_backward(head, relation, d.query, d.head, d.relation),
-            Self::DistMult => dist_mult::multiply_backward(head, relation, d.query, d.head, d.relation),
-            Self::RotatE => rotate::rotate_backward(head, relation, d.query, d.head, d.relation),
-            Self::TransE => trans_e::add_backward(d.query, d.head, d.relation),
+            Self::ComplEx => complex::multiply_backward(head, relation, query, d_head, d_relation),
+            Self::DistMult => dist_mult::multiply_backward(head, relation, query, d_head, d_relation),
+            Self::RotatE => rotate::rotate_backward(head, relation, query, d_head, d_relation),
+            Self::TransE => trans_e::add_backward(query, d_head, d_relation),
         }
     }
 }

@@ -20,7 +20,8 @@ fn likeness(world: &World, list: &[ItemIdx]) -> f32 {
     let is_reader = |expert: &&segue_models::Expert| expert.id.kind == ExpertKind::Content;
     let reader = world.target().experts.iter().find(is_reader).expect("it is there");
     let pairs = list.iter().enumerate().flat_map(|(at, a)| list[..at].iter().map(move |b| (*a, *b)));
-    let alike: Vec<f32> = pairs.map(|(a, b)| reader.content_similarity(a, b).unwrap()).collect();
+    let alike: Vec<f32> =
+        pairs.map(|(a, b)| reader.content_similarity(a, b).expect("it reads texts")).collect();
     alike.iter().sum::<f32>() / alike.len() as f32
 }
 

@@ -22,6 +22,9 @@ pub struct VectorCache {
 
 impl VectorCache {
     /// Reads what is there; a damaged file is named and left out, its texts are encoded again.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or listed.
     pub fn open(folder: &Path, observer: &dyn Observer) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
         let mut cache =
@@ -75,6 +78,9 @@ impl VectorCache {
     }
 
     /// Adds vectors and writes them at once.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or the vectors have another length.
     pub fn add(&mut self, keys: &[String], vectors: Vec<f32>, dim: usize) -> Result<()> {
         let name = format!("{}.safetensors", &hash::of_bytes(keys.concat().as_bytes())[..24]);
         self.take_in(keys.to_vec(), &vectors, dim)?;

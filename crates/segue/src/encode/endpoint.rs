@@ -81,6 +81,9 @@ enum Refusal {
 
 impl Endpoint {
     /// The model `model` behind `address` (up to and with `/v1`).
+    ///
+    /// # Errors
+    /// When the address is none, or needs TLS that was not built in.
     pub fn new(address: &str, model: &str, key: Option<String>) -> Result<Self> {
         Self::with_patience(address, model, key, Patience::default())
     }
@@ -119,6 +122,9 @@ impl Endpoint {
     }
 
     /// Vectors `[n, dim]` and `dim`.
+    ///
+    /// # Errors
+    /// When the endpoint does not answer, or answers with other vectors than were asked for.
     pub fn encode(
         &mut self,
         texts: &[String],

@@ -69,6 +69,9 @@ impl GivenFigures {
 
 impl GivenVectors<'_> {
     /// Reads the file and gives every item its vector.
+    ///
+    /// # Errors
+    /// When the file, its ids or the domain do not fit the data set.
     pub fn read(&self, dataset: &Dataset, modality: Modality) -> Result<(ItemVectors, GivenFigures)> {
         let items = &dataset.items;
         let domain = self.domain.map(|name| domain_of(dataset, name)).transpose()?;

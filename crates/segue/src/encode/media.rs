@@ -101,6 +101,9 @@ impl MediaFigures {
 
 impl MediaEncoder {
     /// Opens a model by name or folder; `seconds` of every sound are heard.
+    ///
+    /// # Errors
+    /// When there is no such model, or its folder cannot be read.
     pub fn open(name: &str, modality: Modality, seconds: Option<u32>) -> Result<Self> {
         let folder = models::find_for(name, modality)?;
         let opened = match modality {

@@ -22,6 +22,9 @@ const ITEM_COLUMNS: &[&str] = &["item", "item_id", "id", "asin"];
 const PATH_COLUMNS: &[&str] = &["path", "file", "filename", "image", "audio"];
 
 /// Finds the items' files under `place`.
+///
+/// # Errors
+/// When the folder or the table cannot be read, or names no item.
 pub fn find(place: &Path, items: &ItemCatalog) -> Result<MediaFiles> {
     let by_id = if place.is_dir() { in_folder(place)? } else { in_table(place)? };
     // One raw id may stand for an item in several domains: they all get the file.

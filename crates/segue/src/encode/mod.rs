@@ -98,6 +98,9 @@ impl EncodingFigures {
 
 impl Provider {
     /// Opens a model by name or folder.
+    ///
+    /// # Errors
+    /// When there is no such model, or its folder cannot be read.
     pub fn model(name: &str, max_tokens: Option<usize>) -> Result<Self> {
         let folder = models::find(name)?;
         if ClipText::is_in(&folder) {
@@ -114,6 +117,9 @@ impl Provider {
     }
 
     /// The encoder in this process, to be trained.
+    ///
+    /// # Errors
+    /// When the encoder is not in this process, or cannot be trained further.
     pub fn encoder(&self) -> Result<&TextEncoder> {
         match self {
             Self::Model { name, encoder } => match encoder.tuning() {
@@ -197,6 +203,9 @@ fn open_encoder(name: &str, max_tokens: Option<usize>, n_bases_left: usize) -> R
 }
 
 /// The head for masked words that belongs to a model: its own, or that of the model it was adapted from.
+///
+/// # Errors
+/// When a folder or its head is damaged.
 pub fn mlm_head(name: &str, shape: &Shape) -> Result<Option<MlmWeights>> {
     let mut folder = models::find(name)?;
     for _ in 0..=MOST_BASES {
@@ -210,6 +219,9 @@ pub fn mlm_head(name: &str, shape: &Shape) -> Result<Option<MlmWeights>> {
 }
 
 /// Vectors of all items; only texts that the cache does not have are encoded.
+///
+/// # Errors
+/// When the model or endpoint fails, or the cache cannot be written.
 pub fn encode_items(
     provider: &mut Provider,
     items: &ItemCatalog,
@@ -263,11 +275,17 @@ fn with_prefix(prefix: &str, text: String) -> String {
 }
 
 /// The text vectors of a data set folder; `None` when it has none.
+///
+/// # Errors
+/// When the file is damaged or of other items.
 pub fn read_vectors(folder: &Path, items: &ItemCatalog) -> Result<Option<ItemVectors>> {
     read_vectors_of(folder, Modality::Text, items)
 }
 
 /// The vectors of images and sounds of a data set folder, as far as it has them.
+///
+/// # Errors
+/// When a file is damaged or of other items.
 pub fn read_media(folder: &Path, items: &ItemCatalog) -> Result<MediaVectors> {
     let image = read_vectors_of(folder, Modality::Image, items)?;
     Ok(MediaVectors { image, audio: read_vectors_of(folder, Modality::Audio, items)? })
@@ -286,6 +304,9 @@ fn read_vectors_of(folder: &Path, modality: Modality, items: &ItemCatalog) -> Re
 }
 
 /// Writes the vectors into a data set folder, whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
 pub fn write_vectors(
     folder: &Path,
     modality: Modality,
@@ -308,6 +329,9 @@ fn write_aside(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Where models and cached vectors live: `$SEGUE_HOME`, else `$XDG_CACHE_HOME/segue`, else `~/.cache/segue`.
+///
+/// # Errors
+/// When no variable names a place.
 pub fn home() -> Result<PathBuf> {
     let of = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     of("SEGUE_HOME")

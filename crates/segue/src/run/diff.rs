@@ -42,6 +42,9 @@ pub struct Changed<T> {
 
 impl RunDiff {
     /// Compares two runs.
+    ///
+    /// # Errors
+    /// When a file of a run is missing or damaged.
     pub fn of(before: &RunDir, after: &RunDir) -> Result<Self> {
         let (old, new) = (before.manifest()?, after.manifest()?);
         let (old_figures, new_figures) = (before.figures()?, after.figures()?);

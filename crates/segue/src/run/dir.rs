@@ -20,6 +20,9 @@ use crate::run::state::{self, RunState, UnfinishedManifest};
 pub const RUNS: &str = "runs";
 
 /// A folder name for a run of this data with this config: `runs/<time>-<data>-<short hash>`.
+///
+/// # Errors
+/// When the config cannot be written as TOML.
 pub fn default_name(data: &str, data_sha256: &str, config: &RunConfig) -> Result<PathBuf> {
     let key = format!("{data_sha256} {}", toml::to_string(config)?);
     let safe: String =
@@ -36,6 +39,9 @@ pub struct RunDir {
 
 impl RunDir {
     /// The finished run in this folder.
+    ///
+    /// # Errors
+    /// When the folder is no run, or one that is not finished.
     pub fn open(path: &Path) -> Result<Self> {
         if path.join("manifest.json").is_file() {
             let state = state::read(path)?;
@@ -50,21 +56,33 @@ impl RunDir {
     }
 
     /// Its manifest.
+    ///
+    /// # Errors
+    /// When the file is missing or damaged.
     pub fn manifest(&self) -> Result<RunManifest> {
         self.json("manifest.json")
     }
 
     /// The manifest of an unfinished run.
+    ///
+    /// # Errors
+    /// When the file is missing or damaged.
     pub fn unfinished_manifest(&self) -> Result<UnfinishedManifest> {
         self.json("manifest.json")
     }
 
     /// Its figures.
+    ///
+    /// # Errors
+    /// When the file is missing or damaged.
     pub fn figures(&self) -> Result<RunFigures> {
         self.json("metrics.json")
     }
 
     /// Its config.
+    ///
+    /// # Errors
+    /// When the file is missing or damaged.
     pub fn config(&self) -> Result<RunConfig> {
         let path = self.path.join("config.toml");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
@@ -72,6 +90,9 @@ impl RunDir {
     }
 
     /// The text of its config.
+    ///
+    /// # Errors
+    /// When the file is missing or damaged.
     pub fn config_table(&self) -> Result<toml::Table> {
         Ok(toml::Table::try_from(self.config()?)?)
     }
@@ -95,6 +116,9 @@ pub fn locate(given: &Path) -> PathBuf {
 }
 
 /// The model of a run folder, or of an artifact folder.
+///
+/// # Errors
+/// When the folder holds no model, or one whose hashes do not fit.
 pub fn read_model(path: &Path) -> Result<Model> {
     let artifact_of_run = path.join("artifact");
     if path.join("manifest.json").is_file() {

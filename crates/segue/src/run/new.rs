@@ -29,6 +29,9 @@ pub struct NewRun {
 
 impl NewRun {
     /// Makes the folder `to`, which must not exist.
+    ///
+    /// # Errors
+    /// When the folder exists or cannot be made.
     pub fn create(to: &Path, data: DataOrigin, config: &RunConfig, command: Vec<String>) -> Result<Self> {
         if to.exists() {
             let problem = format!("`{}` already exists", to.display());
@@ -45,6 +48,9 @@ impl NewRun {
     }
 
     /// Goes on with an unfinished run.
+    ///
+    /// # Errors
+    /// When the folder is no unfinished run, or another process has it.
     pub fn resume(path: &Path) -> Result<Self> {
         let dir = RunDir { path: path.to_owned() };
         if !path.join("manifest.json").is_file() {
@@ -97,6 +103,9 @@ impl NewRun {
     }
 
     /// Writes a file of the run: aside, synced, then under its name.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
     pub fn put(&self, file: &str, content: &str) -> Result<()> {
         let (path, aside) = (self.path.join(file), self.path.join(format!(".{file}.partial")));
         fs::write(&aside, content).with_context(|| format!("cannot write `{}`", aside.display()))?;
@@ -107,11 +116,17 @@ impl NewRun {
     }
 
     /// Writes a JSON file of the run.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
     pub fn put_json(&self, file: &str, content: &impl Serialize) -> Result<()> {
         self.put(file, &serde_json::to_string_pretty(content)?)
     }
 
     /// Writes the model; gives the SHA-256 of its head, which holds the hash of every file.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
     pub fn put_artifact(&self, model: &Model, seed: u64) -> Result<String> {
         let folder = self.path.join("artifact");
         remove_folder(&folder)?;
@@ -120,6 +135,9 @@ impl NewRun {
     }
 
     /// Makes the run a finished one, and removes what only an unfinished one needs.
+    ///
+    /// # Errors
+    /// When a file cannot be written or removed.
     pub fn publish(mut self, manifest: &RunManifest) -> Result<PathBuf> {
         self.put_json("manifest.json", manifest)?;
         self.is_finished = true;

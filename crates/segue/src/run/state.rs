@@ -75,6 +75,9 @@ impl UnfinishedManifest {
 }
 
 /// The state of the run in `folder`. One that says it is running was killed when nobody holds its lock.
+///
+/// # Errors
+/// When the manifest is missing or damaged.
 pub fn read(folder: &Path) -> Result<RunState> {
     #[derive(Deserialize)]
     struct Head {
@@ -89,6 +92,9 @@ pub fn read(folder: &Path) -> Result<RunState> {
 }
 
 /// Takes the lock of a run folder; `None` when another process has it.
+///
+/// # Errors
+/// When the lock file cannot be opened.
 pub fn lock(folder: &Path) -> Result<Option<File>> {
     let path = folder.join(LOCK);
     let file = File::create(&path).with_context(|| format!("cannot create `{}`", path.display()))?;

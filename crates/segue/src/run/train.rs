@@ -144,7 +144,7 @@ fn train_and_write(
     let passes = recorder.finish(&figures)?;
     let model = Model::new(Catalog::of(&data.dataset), models);
     let written = Written { model: &model, dataset: &data.dataset, figures: &figures, passes: &passes };
-    let manifest = write(run, written, config, stopwatch)?;
+    let manifest = write(run, &written, config, stopwatch)?;
     Ok(Trained { model, dataset: data.dataset, figures, manifest })
 }
 
@@ -164,11 +164,11 @@ struct Written<'a> {
 
 fn write(
     run: &NewRun,
-    written: Written<'_>,
+    written: &Written<'_>,
     config: &RunConfig,
     mut stopwatch: Stopwatch,
 ) -> Result<RunManifest> {
-    let Written { model, dataset, figures, passes } = written;
+    let &Written { model, dataset, figures, passes } = written;
     run.put_json("metrics.json", figures)?;
     let artifact = run.put_artifact(model, config.seed())?;
     stopwatch.lap("write");

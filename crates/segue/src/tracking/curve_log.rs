@@ -54,6 +54,9 @@ impl Record {
 }
 
 /// The passes of the run in `folder`, in the order they were made; none where there is no file.
+///
+/// # Errors
+/// When the file cannot be read or a line is damaged.
 pub fn read(folder: &Path) -> Result<Vec<Record>> {
     let path = folder.join(FILE);
     if !path.is_file() {

@@ -38,6 +38,9 @@ pub struct Exported {
 
 impl Server {
     /// The server at `address`.
+    ///
+    /// # Errors
+    /// When the address is none.
     pub fn new(address: &str) -> Result<Self> {
         let plain = address.starts_with("http:");
         if !plain && !address.starts_with("https:") {
@@ -56,6 +59,9 @@ impl Server {
     }
 
     /// Sends the run to the experiment of this name, which is made where it is missing.
+    ///
+    /// # Errors
+    /// When the run cannot be read, or the server refuses it.
     pub fn export(&self, run: &RunDir, experiment: &str) -> Result<Exported> {
         let (manifest, figures) = (run.manifest()?, run.figures()?);
         let records = tracking::read(&run.path)?;

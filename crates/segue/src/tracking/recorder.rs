@@ -36,6 +36,9 @@ struct State {
 
 impl Recorder {
     /// Goes on with the records in the run folder, or starts them.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
     pub fn open(folder: &Path, title: String) -> Result<Self> {
         let records = curve_log::read(folder)?;
         let now = clock::unix_seconds();

@@ -23,7 +23,7 @@ impl<'a> Without<'a> {
         let mut without = Self { part, whole, train: None, items: None, media: None, graph: None };
         match part {
             Part::Source(domain) => {
-                without.train = Some(without_domains(whole.train, whole.items, &[domain]))
+                without.train = Some(without_domains(whole.train, whole.items, &[domain]));
             }
             Part::Modality(TokenKind::Text) => without.items = Some(whole.items.clone().without_text()),
             Part::Modality(TokenKind::Image) => {

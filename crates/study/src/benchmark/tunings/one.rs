@@ -101,7 +101,7 @@ impl OneTuning<'_> {
         let (n_trained, n_steps) = (adapted.n_trained, adapted.n_steps);
         let (n_passes, best_pass) = (adapted.curve.len(), best_pass(&adapted.curve));
         let refused = adapted.refused.is_some();
-        let expert = self.expert(problem, adapted)?;
+        let expert = Self::expert(problem, adapted)?;
         let test = problem.test()?;
         let (on_valid, cases) = (self.ndcg(&expert, &valid)?, self.ndcg(&expert, &test)?);
         let bootstrap = Bootstrap { seed, ..Bootstrap::default() };
@@ -155,7 +155,7 @@ impl OneTuning<'_> {
     }
 
     /// What valid refused is measured all the same: the question is what the tuning is worth.
-    fn expert(&self, problem: &Problem<'_>, adapted: Adapted) -> Result<Expert> {
+    fn expert(problem: &Problem<'_>, adapted: Adapted) -> Result<Expert> {
         let mut encoder = adapted.refused.unwrap_or(adapted.encoder);
         encoder.merge();
         let text = problem.text.context("the texts were not encoded")?;
