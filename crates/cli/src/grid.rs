@@ -7,8 +7,8 @@ use crate::screen::Screen;
 
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// Columns of a cell that may be broken.
-const LEAST: Width = Width::Fixed(16);
+/// Spaces around a cell.
+const PADDING: u16 = 2;
 
 /// A table under construction.
 pub(crate) struct Grid {
@@ -30,19 +30,16 @@ impl Grid {
         Self { table }
     }
 
-    /// Never breaks the cells of these columns; what else there is takes the room that is left, a few words of it at least.
-    pub(crate) fn keep_whole(&mut self, columns: &[&str]) {
-        let header = self.table.header().map(|row| row.cell_iter().map(Cell::content).collect());
-        let names: Vec<String> = header.unwrap_or_default();
-        for (at, name) in names.iter().enumerate() {
-            let is_whole = columns.contains(&name.as_str());
-            let constraint = if is_whole {
-                ColumnConstraint::ContentWidth
-            } else {
-                ColumnConstraint::LowerBoundary(LEAST)
-            };
+    /// Never breaks a word of the rows that it has, so that names can be copied; a narrow terminal then gets lines that are too long.
+    pub(crate) fn keep_words_whole(&mut self) {
+        for at in 0..self.table.column_count() {
+            let cells = self.table.row_iter().filter_map(|row| row.cell_iter().nth(at));
+            let widths = cells.flat_map(|cell| {
+                cell.content().split_whitespace().map(console::measure_text_width).collect::<Vec<_>>()
+            });
+            let longest = widths.max().unwrap_or(0) as u16 + PADDING;
             if let Some(column) = self.table.column_mut(at) {
-                column.set_constraint(constraint);
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(longest)));
             }
         }
     }

@@ -79,7 +79,7 @@ fn text(rows: impl Iterator<Item = [String; 5]>) -> String {
         return lines.map(|cells| cells.join("\t")).collect::<Vec<_>>().join("\n");
     }
     let mut grid = Grid::new(&COLUMNS);
-    grid.keep_whole(&["key", "set by", "environment"]);
     rows.for_each(|cells| grid.row(&cells));
+    grid.keep_words_whole();
     grid.text()
 }

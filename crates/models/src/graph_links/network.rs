@@ -14,7 +14,7 @@ use crate::range::{self, first, outside};
 
 /// Settings of the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct NetworkConfig {
     /// Layers: how many edges a message travels.
     pub n_layers: usize,

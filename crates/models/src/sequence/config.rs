@@ -10,7 +10,7 @@ use crate::range::{self, first, of_part, outside};
 
 /// Settings of [`crate::sequence::SequenceModel`]; everything that decides what a training run gives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct SequenceConfig {
     /// Width of item vectors and of the transformer, a multiple of `n_heads`.
     pub width: usize,
@@ -170,7 +170,7 @@ impl SequenceTuning {
 
 /// Settings of the `transfer` expert: a sequence model whose item vectors come from texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct TransferConfig {
     /// The sequence model.
     pub sequence: SequenceConfig,
@@ -216,7 +216,7 @@ pub enum LossForm {
 /// Settings of the `joint` expert: a sequence model whose item vectors are fused from all that is known about items, trained together
 /// with link prediction in the graph and the alignment of modalities.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct JointConfig {
     /// The sequence model.
     pub sequence: SequenceConfig,

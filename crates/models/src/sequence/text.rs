@@ -19,7 +19,7 @@ use crate::whitening::Whitening;
 
 /// Settings of item vectors from text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct TextInputConfig {
     /// Principal directions and regularization of the whitening.
     pub whitening: Whitening,
