@@ -3,8 +3,9 @@
 use segue_data::{ItemCatalog, TrainSet, hash};
 use sha2::{Digest, Sha256};
 
-use crate::experts::content::word_vectors;
+use crate::svd;
 use crate::tensors::{ModelError, Tensors};
+use crate::tf_idf::{DESCRIPTION_CHARS, weighted_words};
 use crate::whitening::Spectrum;
 
 /// One vector per item in catalog order; zeros where an item has no text.
@@ -36,7 +37,11 @@ impl ItemVectors {
     /// Vectors without a pretrained encoder: the principal directions of the items' words and bigrams (TF-IDF of all fields but
     /// descriptions, truncated SVD). `None` when no item has text.
     pub fn of_words(items: &ItemCatalog) -> Option<Self> {
-        let (values, dim) = word_vectors(items, WORD_DIRECTIONS)?;
+        let (_, rows) = weighted_words(items, |field| if field == "description" { 0.0 } else { 1.0 });
+        let (values, dim) = svd::row_vectors(&rows, WORD_DIRECTIONS);
+        if values.iter().all(|&x| x == 0.0) {
+            return None;
+        }
         let model = format!("tfidf-svd-{WORD_DIRECTIONS}");
         Some(Self { dim, values, model, model_sha256: String::new() })
     }
@@ -97,9 +102,6 @@ pub fn catalog_sha256(items: &ItemCatalog) -> String {
     items.fields().iter().for_each(|field| put(&field.name));
     hash::of_bytes(&hasher.finalize())
 }
-
-/// Descriptions are cut here, as the content expert cuts them.
-const DESCRIPTION_CHARS: usize = 600;
 
 /// Which fields an encoder reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

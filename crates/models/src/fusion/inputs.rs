@@ -7,7 +7,7 @@ use segue_nn::{Matrix, MatrixMut, matmul, matmul_parallel};
 use super::config::{FusionConfig, TokenKind};
 use crate::graph_links::network::{Adjacency, NetworkConfig};
 use crate::item_vectors::TextSpace;
-use crate::sequence::Rows;
+use crate::rows::Rows;
 use crate::tensors::{ModelError, Tensors};
 
 /// What a data set has to fuse.

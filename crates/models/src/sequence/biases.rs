@@ -3,7 +3,7 @@
 
 use segue_data::{Event, TrainSet};
 
-use super::tokens::Rows;
+use crate::rows::Rows;
 use crate::tensors::{ModelError, Tensors};
 
 /// `μ + b_i + b_u` (Koren, Bell and Volinsky, 2009), biases shrunk towards 0; `b_u` from the user's earlier events in the same domain.

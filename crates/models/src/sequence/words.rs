@@ -4,7 +4,7 @@ use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
 use segue_data::ItemCatalog;
 
-use super::tokens::Rows;
+use crate::rows::Rows;
 use crate::tokenize::words;
 
 /// A word of fewer items says nothing about others.
