@@ -14,8 +14,8 @@ use segue_nn::{Gradients, Params};
 
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean};
+use crate::keeping::Keeping;
 use crate::learn::{Epoch, LearnPlan, Learner, Method, learn};
-use crate::session::Keeping;
 use crate::tasks::calibration_of;
 
 /// Sequences below which there is nothing to learn from.
