@@ -74,7 +74,7 @@ impl<'a> Tries<'a> {
                 let way = Way { sources, encoder: name.into(), tuning: has_transfer.then_some(tuning) };
                 let plan = self.plan_for(tuning, weights);
                 let fit = self.fit(&plan, material, &way, first)?;
-                let ndcg = ndcg_of_model(&fit.model, &plan, self.valid)?;
+                let ndcg = ndcg_of_model(&fit.model, plan.objective, self.valid)?;
                 self.fitted.push(WayFit { way, ndcg, fit });
             }
         }
