@@ -81,7 +81,7 @@ pub fn adapt(request: &AdaptRequest, stop: &AtomicBool, observer: &dyn Observer)
     let keeping = Keeping { folder: Some(&checkpoints), every_steps: 0, stop };
     let task = Task::start(observer, "adapt", request.plan.max_passes);
     let show = |epoch: &Epoch| task.step(1, || format!("loss {:.3}", epoch.loss));
-    let adapted = adapt_encoder(encoder, &request.plan, material, (keeping, show));
+    let adapted = adapt_encoder(encoder, &request.plan, material, keeping, show);
     drop(task);
     let adapted = adapted.map_err(|error| folder.after(error.into()))?;
     adapted.encoder.save_delta(&request.to, &request.model).context("cannot write the adaptation")?;

@@ -142,12 +142,13 @@ pub fn adapt_encoder(
     encoder: TextEncoder,
     plan: &AdaptPlan,
     material: AdaptMaterial<'_>,
-    (keeping, observe): (Keeping<'_>, impl FnMut(&Epoch)),
+    keeping: Keeping<'_>,
+    observe: impl FnMut(&Epoch),
 ) -> Result<Adapted, TrainError> {
-    adapt_encoder_timed(encoder, plan, material, (keeping, observe, &|_| ()))
+    adapt(encoder, plan, material, keeping, Heard { observe, steps: &|_| () })
 }
 
-/// As [`adapt_encoder`]; `steps` hears when the steps of a pass begin, and when they end if valid is asked then.
+/// As [`adapt_encoder`], without checkpoints; `steps` hears when the steps of a pass begin, and when they end if valid is asked then.
 ///
 /// # Errors
 /// As [`adapt_encoder`].
@@ -155,8 +156,25 @@ pub fn adapt_encoder_timed(
     encoder: TextEncoder,
     plan: &AdaptPlan,
     material: AdaptMaterial<'_>,
-    (keeping, observe, steps): (Keeping<'_>, impl FnMut(&Epoch), &dyn Fn(StepsMoment)),
+    steps: &dyn Fn(StepsMoment),
 ) -> Result<Adapted, TrainError> {
+    adapt(encoder, plan, material, Keeping::nothing(), Heard { observe: |_: &Epoch| (), steps })
+}
+
+/// Who hears of passes, and of the steps inside them.
+struct Heard<'a, F: FnMut(&Epoch)> {
+    observe: F,
+    steps: &'a dyn Fn(StepsMoment),
+}
+
+fn adapt<F: FnMut(&Epoch)>(
+    encoder: TextEncoder,
+    plan: &AdaptPlan,
+    material: AdaptMaterial<'_>,
+    keeping: Keeping<'_>,
+    heard: Heard<'_, F>,
+) -> Result<Adapted, TrainError> {
+    let Heard { observe, steps } = heard;
     let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
     rng.set_stream(17);
     let adaptation = prepare(&encoder, plan, material)?;
@@ -319,7 +337,7 @@ impl Learner for EncoderLearner<'_> {
             self.adaptation.memory[item * dim..][..dim].copy_from_slice(vector);
         }
         let vectors = ItemVectors { values: self.adaptation.memory.clone(), ..vectors.clone() };
-        let expert = vectors_alone(&vectors, (train, items), valid.domain())?;
+        let expert = vectors_alone(&vectors, train, items, valid.domain())?;
         let score = |query: &Query<'_>, scores: &mut [f32]| expert.score(query, items, scores);
         Ok(mean(&valid.metric_values(objective, score)?))
     }
@@ -331,7 +349,8 @@ impl Learner for EncoderLearner<'_> {
 /// When it stands aside.
 pub fn vectors_alone(
     vectors: &ItemVectors,
-    (train, items): (&TrainSet, &ItemCatalog),
+    train: &TrainSet,
+    items: &ItemCatalog,
     domain: DomainIdx,
 ) -> Result<Expert, TrainError> {
     let id = ExpertId { kind: ExpertKind::Encoder, scope: Scope::Target };

@@ -94,7 +94,7 @@ impl CurveLog {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// A pass of the behavior expert.

@@ -74,7 +74,6 @@ impl Adapting<'_> {
         let task = Task::start(observer, "adapt", self.plan.max_passes);
         let show = |epoch: &Epoch| task.step(1, || format!("loss {:.3}", epoch.loss));
         let encoder = self.provider.encoder()?.clone();
-        adapt_encoder(encoder, &self.plan, material, (Keeping::nothing(), show))
-            .context("adapting the encoder")
+        adapt_encoder(encoder, &self.plan, material, Keeping::nothing(), show).context("adapting the encoder")
     }
 }

@@ -55,12 +55,13 @@ fn world(n_users: usize) -> (Dataset, Split) {
 type World = (Dataset, Split);
 
 fn adapted(world: &World, name: &str) -> (String, Result<Adapted, TrainError>) {
-    adapted_with(world, (name, true), Keeping::nothing(), |_| ())
+    adapted_with(world, name, true, Keeping::nothing(), |_| ())
 }
 
 fn adapted_with(
     (dataset, split): &World,
-    (name, asks_valid): (&str, bool),
+    name: &str,
+    asks_valid: bool,
     keeping: Keeping<'_>,
     observe: impl FnMut(&Epoch),
 ) -> (String, Result<Adapted, TrainError>) {
@@ -81,7 +82,7 @@ fn adapted_with(
         objective: Objective::Masked,
     };
     let plan = AdaptPlan { tuning: small(name), steps_per_pass: 10, max_passes: 3, ..AdaptPlan::default() };
-    (base, adapt_encoder(encoder, &plan, material, (keeping, observe)))
+    (base, adapt_encoder(encoder, &plan, material, keeping, observe))
 }
 
 pub(crate) fn small(name: &str) -> Tuning {
@@ -145,7 +146,7 @@ fn killed_in(pass: usize, every_steps: u64, folder: &Path, subject: (&World, &st
     let stop = AtomicBool::new(false);
     let keeping = Keeping { folder: Some(folder), every_steps, stop: &stop };
     let dies = |epoch: &Epoch| assert!(epoch.epoch < pass, "killed, as the test wants it");
-    let run = || adapted_with(world, (name, asks_valid), keeping, dies).1.map(|_| ());
+    let run = || adapted_with(world, name, asks_valid, keeping, dies).1.map(|_| ());
     let _ = catch_unwind(AssertUnwindSafe(run));
 }
 
@@ -153,7 +154,7 @@ fn killed_in(pass: usize, every_steps: u64, folder: &Path, subject: (&World, &st
 fn killed_anywhere_or_stopped_after_any_pass_it_goes_on_to_the_same_bytes() {
     let world = world(70);
     for (name, asks_valid) in [("lora", true), ("adalora", true), ("lora", false), ("adalora", false)] {
-        let (base, whole) = adapted_with(&world, (name, asks_valid), Keeping::nothing(), |_| ());
+        let (base, whole) = adapted_with(&world, name, asks_valid, Keeping::nothing(), |_| ());
         let whole = whole.expect("enough lessons");
         assert!(asks_valid || whole.encoder.sha256() != base, "{name}: something was trained");
         let whole = outcome(&whole);
@@ -163,17 +164,17 @@ fn killed_anywhere_or_stopped_after_any_pass_it_goes_on_to_the_same_bytes() {
         for pass in 1..=3 {
             killed_in(pass, [7, 3, 8][pass - 1], &folder.0, (&world, name, asks_valid));
         }
-        let (_, resumed) = adapted_with(&world, (name, asks_valid), keeping, |_| ());
+        let (_, resumed) = adapted_with(&world, name, asks_valid, keeping, |_| ());
         assert!(outcome(&resumed.expect("it goes on")) == whole, "{name}, valid {asks_valid}: after kills");
         let folder = Folder::new(&format!("adapt-stop-{name}-{asks_valid}"));
         let keeping = Keeping { folder: Some(&folder.0), ..keeping };
         for pass in 1..=2 {
             let stops = |epoch: &Epoch| stop.store(epoch.epoch == pass, Ordering::Relaxed);
-            let (_, stopped) = adapted_with(&world, (name, asks_valid), keeping, stops);
+            let (_, stopped) = adapted_with(&world, name, asks_valid, keeping, stops);
             assert!(matches!(stopped, Err(TrainError::Stopped)), "{name} in pass {pass}");
             stop.store(false, Ordering::Relaxed);
         }
-        let (_, resumed) = adapted_with(&world, (name, asks_valid), keeping, |_| ());
+        let (_, resumed) = adapted_with(&world, name, asks_valid, keeping, |_| ());
         assert!(outcome(&resumed.expect("it goes on")) == whole, "{name}, valid {asks_valid}: after stops");
     }
 }

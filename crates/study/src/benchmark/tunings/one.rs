@@ -14,7 +14,7 @@ use segue_train::encoder_fit::{
 };
 use segue_train::judge::{mean, ndcg_of};
 use segue_train::learn::Epoch;
-use segue_train::{FitPlan, Judge, Keeping};
+use segue_train::{FitPlan, Judge};
 use serde::{Deserialize, Serialize};
 
 use crate::benchmark::data::BenchmarkData;
@@ -147,8 +147,8 @@ impl OneTuning<'_> {
             }
         };
         let encoder = self.provider.encoder()?.clone();
-        let adapted = adapt_encoder_timed(encoder, &self.plan, material, (Keeping::nothing(), |_| (), &time))
-            .context("adapting the encoder")?;
+        let adapted =
+            adapt_encoder_timed(encoder, &self.plan, material, &time).context("adapting the encoder")?;
         let cpu_s = machine::cpu_seconds().zip(start).map(|(now, then)| now - then);
         let peak_memory_bytes = machine::peak_memory_bytes();
         Ok(Metered { adapted, steps_cpu_s: total.get(), cpu_s, peak_memory_bytes })
@@ -161,7 +161,7 @@ impl OneTuning<'_> {
         let text = problem.text.context("the texts were not encoded")?;
         let mut provider = Provider::with_encoder(text.model.clone(), encoder);
         let vectors = encode_items(&mut provider, problem.items, TextFields::Short, &Silent)?.0;
-        Ok(vectors_alone(&vectors, (&problem.split.train, problem.items), problem.target)?)
+        Ok(vectors_alone(&vectors, &problem.split.train, problem.items, problem.target)?)
     }
 
     fn ndcg(&self, expert: &Expert, judge: &Judge<'_>) -> Result<Vec<f64>> {
