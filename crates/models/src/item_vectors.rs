@@ -62,7 +62,7 @@ impl ItemVectors {
     /// Reads what [`to_bytes`](Self::to_bytes) wrote; `items` must be the same catalog with the same texts.
     ///
     /// # Errors
-    /// When the file is damaged or was made for another catalog.
+    /// When the file is damaged or belongs to another catalog.
     pub fn from_bytes(bytes: &[u8], items: &ItemCatalog) -> Result<Self, ModelError> {
         let mut tensors = Tensors::from_bytes(bytes)?;
         let about = tensors.take_texts("about")?;
@@ -153,7 +153,7 @@ pub fn item_descriptions(items: &ItemCatalog) -> Vec<String> {
 /// Vectors with their spectrum, ready for an expert to whiten as its settings say.
 #[derive(Clone, Debug)]
 pub struct TextSpace<'a> {
-    /// The vectors.
+    /// As they were encoded.
     pub vectors: &'a ItemVectors,
     /// Of the items with training events, over all domains; of all items where hardly any has events.
     pub spectrum: Spectrum,

@@ -54,7 +54,7 @@ pub fn outside<T: PartialOrd + Display>(
     Some(text)
 }
 
-/// The first of these problems.
+/// Settings are refused for one problem at a time: the first.
 pub fn first<const N: usize>(problems: [Option<String>; N]) -> Option<String> {
     problems.into_iter().flatten().next()
 }

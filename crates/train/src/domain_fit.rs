@@ -41,18 +41,18 @@ pub struct DomainFit {
 /// An expert as its own search left it.
 #[derive(Clone, Debug)]
 pub struct Untuned {
-    /// The expert.
+    /// Fitted with the settings that were best alone.
     pub expert: Expert,
-    /// Its trials.
+    /// Those of its own search.
     pub trials: Vec<Trial>,
 }
 
 /// The passes of one training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExpertCurve {
-    /// The expert.
+    /// Whose training it was.
     pub expert: ExpertId,
-    /// Its passes, from the first.
+    /// From the first, over all phases.
     pub passes: Vec<Epoch>,
 }
 

@@ -268,7 +268,11 @@ impl<'a> Judge<'a> {
 ///
 /// # Errors
 /// When a score is not finite.
-pub fn ndcg_of_model(model: &DomainModel, objective: Objective, judge: &Judge<'_>) -> Result<Vec<f64>, TrainError> {
+pub fn ndcg_of_model(
+    model: &DomainModel,
+    objective: Objective,
+    judge: &Judge<'_>,
+) -> Result<Vec<f64>, TrainError> {
     judge.metric_values(objective, |query, scores| {
         model.score(query, judge.items(), &mut Scratch::default(), scores);
     })

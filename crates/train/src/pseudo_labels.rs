@@ -102,7 +102,8 @@ pub fn try_pseudo_labels(
         session.show(format!("pseudo-labels, confidence {threshold:.4}"), done, thresholds.len());
         let labels = passing(&proposed, threshold);
         let with = refit_on(&labels, model, material, plan.seed, session)?;
-        let gain = paired_gain(&ndcg_of_model(&with, plan.objective, &valid)?, &without, valid.users(), strict)?;
+        let gain =
+            paired_gain(&ndcg_of_model(&with, plan.objective, &valid)?, &without, valid.users(), strict)?;
         let (n_labels, n_users) = (labels.len(), count_users(&labels));
         let precision = precision(&asked, threshold);
         let trial = PseudoTrial { threshold, n_labels, n_users, precision, gain };

@@ -7,7 +7,7 @@ use crate::losses::JointLoss;
 use crate::range::{self, first, outside};
 use crate::whitening::Whitening;
 
-/// What a token of an item is made from.
+/// What a token of an item comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenKind {

@@ -70,7 +70,7 @@ impl FusedItems {
         }
         let dense = DenseInput::all_of(config.fusion, inputs, rows);
         let graph = inputs.graph.filter(|_| config.fusion.tokens.contains(&TokenKind::Graph));
-        let graph = graph.and_then(|graph| GraphInput::of(graph, rows, train, config.graph));
+        let graph = graph.and_then(|graph| GraphInput::learned(graph, rows, train, config.graph));
         let covers = |present: Vec<bool>| present[rows.candidates()].iter().any(|present| *present);
         if !dense.iter().map(DenseInput::present).chain(graph.iter().map(GraphInput::present)).any(covers) {
             return Err(nothing(rows.target));

@@ -10,7 +10,7 @@ use crate::rows::Rows;
 use crate::tensors::{ModelError, Tensors};
 
 impl FusedItems {
-    /// The same with what the graph network makes of the items in its place.
+    /// The same with the outcome of the graph network in its place.
     pub(crate) fn kept(mut self, params: &Params) -> Self {
         self.graph = self.graph.as_ref().map(|graph| GraphInput::Kept {
             vectors: self.graph_vectors(params, graph, None, &mut NetworkCache::default()),

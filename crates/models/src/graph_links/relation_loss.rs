@@ -59,7 +59,7 @@ impl Pairs<'_> {
             let d_tail = &mut d_entities[at * entity_width..][..entity_width];
             match model.config.function {
                 ScoreFunction::ComplEx => {
-                    complex::relation_query_backward(head, tail, d_query, d_head, d_tail)
+                    complex::relation_query_backward(head, tail, d_query, d_head, d_tail);
                 }
                 ScoreFunction::DistMult => dist_mult::multiply_backward(head, tail, d_query, d_head, d_tail),
                 _ => trans_e::difference_backward(d_query, d_head, d_tail),
@@ -68,7 +68,7 @@ impl Pairs<'_> {
         loss
     }
 
-    // A rotation is no sum: head and tail do not make one query.
+    // A rotation is no sum: there is no one query of head and tail.
     fn rotation_loss(
         &self,
         model: &GraphModel,

@@ -34,7 +34,7 @@ pub enum LossTurns {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JointLoss {
-    /// Their form.
+    /// Of all three.
     pub form: LossForm,
     /// `λ_U`: weight of the squared error of user vectors, in that form; cross-entropy then is left for the target's items.
     pub behavior: f32,
@@ -42,7 +42,7 @@ pub struct JointLoss {
     pub graph: f32,
     /// `λ_H`: weight of the alignment of modalities.
     pub fusion: f32,
-    /// Their turn.
+    /// Whether they share every step with the next item.
     pub schedule: LossTurns,
 }
 

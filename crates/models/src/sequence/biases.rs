@@ -20,7 +20,7 @@ const SHRINK: f32 = 10.0;
 const LEAST_DEVIATION: f32 = 1e-3;
 
 impl RatingBiases {
-    pub(super) fn of(train: &TrainSet, rows: &Rows) -> Self {
+    pub(super) fn learn(train: &TrainSet, rows: &Rows) -> Self {
         let n_domains = rows.of_domain.len();
         let known = || {
             let events = train.sequences.events().iter();

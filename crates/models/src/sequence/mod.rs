@@ -61,9 +61,9 @@ pub struct SequenceModel {
     pub words: ItemWords,
     /// What item vectors come from.
     pub input: ItemInput,
-    /// Structure.
+    /// Where the arrays stand in `params`.
     pub net: Net,
-    /// Numbers.
+    /// Everything that is trained.
     pub params: Params,
     /// `[n_rows + n_words + n_values, width]`: items with their tags, the tags, attribute values; see
     /// [`refresh`](Self::refresh).
@@ -142,7 +142,7 @@ impl SequenceModel {
         self
     }
 
-    // A trained model with fused vectors that keeps what the graph network made of the items in place of the network.
+    // A trained model with fused vectors that keeps the outcome of the graph network in its place.
     fn without_network(self) -> Self {
         let Self { config, rows, words, input, net, params, frequencies, biases, .. } = self;
         let mut model = Self::build(&config, Parts { rows, words, input: input.kept(&params) }, &mut Zeros);

@@ -18,9 +18,9 @@ use crate::tensors::{ModelError, Tensors};
 /// What a sequence model is trained on.
 #[derive(Clone, Copy)]
 pub struct Lessons<'a> {
-    /// Training events.
+    /// Events that are learned from.
     pub train: &'a TrainSet,
-    /// Items of all domains.
+    /// Of all domains: `train` may hold events of any.
     pub items: &'a ItemCatalog,
     /// What is known about them, for `transfer` and `joint`.
     pub inputs: FusionInputs<'a>,

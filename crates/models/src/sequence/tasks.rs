@@ -199,7 +199,7 @@ impl SequenceModel {
     /// Learns what ratings are without taste, before training; only where ratings are a task.
     pub fn learn_rating_biases(&mut self, train: &TrainSet) {
         if self.net.tasks.rating.is_some() {
-            self.biases = RatingBiases::of(train, &self.rows);
+            self.biases = RatingBiases::learn(train, &self.rows);
         }
     }
 
@@ -212,7 +212,7 @@ impl SequenceModel {
         }
     }
 
-    /// The weights of this step.
+    /// As they are now: learned weights change from step to step.
     pub(super) fn task_weights(&self) -> TaskWeights {
         let tasks = &self.config.tasks;
         let [next_item, rating, click] = match self.net.tasks.log_variances {

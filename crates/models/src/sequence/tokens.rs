@@ -19,9 +19,9 @@ pub struct Token {
     /// Counted back from the newest event: `max_len − 1` for the newest; `max_len` for interest tags and attribute
     /// values.
     pub position: u16,
-    /// Domain of the item.
+    /// Of the item; 255 for a tag or an attribute value, which belong to none.
     pub domain: u8,
-    /// Kind of event.
+    /// Of the event; kind 0 has no vector of its own.
     pub kind: u8,
     /// Time until the next event or the request; see [`gap_bucket`].
     pub gap: u8,
@@ -71,7 +71,7 @@ impl Rows {
     }
 }
 
-/// Number of time buckets.
+/// Values of [`gap_bucket`].
 pub const N_GAPS: usize = 20;
 
 /// 0 = unknown, 1 = the same second, then by powers of two of hours.

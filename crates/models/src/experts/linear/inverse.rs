@@ -63,7 +63,7 @@ pub(super) struct Prior<'a> {
     similarity: &'a ItemSimilarity,
     strength: f32,
     l2: f32,
-    /// `μ_j` = (1 − `λP_jj` + λ(PS)_jj) / `P_jj`: makes the diagonal of B zero.
+    /// `μ_j` = (1 − `λP_jj` + λ(PS)_jj) / `P_jj`: with it the diagonal of B is zero.
     pub(super) mu: Vec<f32>,
 }
 
