@@ -46,17 +46,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     } else {
         SplitRule::GlobalTime { train: 0.8, valid: 0.1 }
     };
-    let said = tell(dataset, rule, 12)?;
+    let said = tell(&dataset, rule, 12)?;
     print!("{said}");
     Ok(())
 }
 
 /// Trains and measures with and without the graph, and explains a list; `max_epochs` limits training by gradient steps.
-pub(crate) fn tell(dataset: Dataset, rule: SplitRule, max_epochs: usize) -> Result<String, Box<dyn Error>> {
+pub(crate) fn tell(dataset: &Dataset, rule: SplitRule, max_epochs: usize) -> Result<String, Box<dyn Error>> {
     // 1. Data: the split, and everything that is stated about articles in one graph.
     let (items, sequences) = (&dataset.items, &dataset.sequences);
     let split = rule.cut(sequences, items, &dataset.published_split, dataset.has_timestamps)?;
-    let graph = ItemGraph::of(&dataset).ok_or("nothing is stated about the articles")?;
+    let graph = ItemGraph::of(dataset).ok_or("nothing is stated about the articles")?;
     let mut said = format!(
         "{} users, {} articles, {} clicks, {} facts; {}\n\n",
         dataset.users.len(),
@@ -101,8 +101,8 @@ pub(crate) fn tell(dataset: Dataset, rule: SplitRule, max_epochs: usize) -> Resu
     }
 
     // 5. A list with reasons that were found by taking away what carried an article.
-    let model = Model::new(Catalog::of(&dataset), vec![with.model]);
-    let histories = DatasetHistories::new(model.catalog(), &dataset)?;
+    let model = Model::new(Catalog::of(dataset), vec![with.model]);
+    let histories = DatasetHistories::new(model.catalog(), dataset)?;
     let user = dataset.users.raw(0).unwrap_or_default();
     said += &list_for(&model, &graph, &histories, user)?;
     Ok(said)

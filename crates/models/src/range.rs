@@ -31,7 +31,7 @@ pub const BATCH: RangeInclusive<usize> = 1..=1_000_000;
 pub const PASSES: RangeInclusive<usize> = 0..=100_000;
 
 /// What is wrong with `value` when it is outside of `allowed`; NaN is outside of every range.
-pub fn outside<T: PartialOrd + Display>(
+pub fn outside<T: Copy + PartialOrd + Display>(
     name: &str,
     value: T,
     allowed: impl RangeBounds<T>,

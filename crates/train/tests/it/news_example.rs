@@ -18,7 +18,7 @@ fn row<'a>(said: &'a str, name: &str) -> Vec<&'a str> {
 #[test]
 fn news_measures_every_expert_and_gives_reasons_over_authors() {
     let rule = SplitRule::GlobalTime { train: 0.8, valid: 0.1 };
-    let said = news::tell(news::made_up(150, 200, 7), rule, 2).expect("a list");
+    let said = news::tell(&news::made_up(150, 200, 7), rule, 2).expect("a list");
     for name in ["window", "content", "behavior"] {
         let columns = row(&said, name);
         assert_eq!(columns[0], columns[1], "`{name}` does not read the graph: {said}");
@@ -57,7 +57,7 @@ fn news_reads_a_mind_folder() {
     write("behaviors.tsv", (0..60).map(impression).collect());
     let dataset = news::read_mind(&folder.0).expect("a MIND folder");
     assert_eq!(dataset.sequences.n_events(), 60 * 5);
-    let said = news::tell(dataset, SplitRule::LeaveOneOut, 2).expect("a list");
+    let said = news::tell(&dataset, SplitRule::LeaveOneOut, 2).expect("a list");
     assert!(said.starts_with("60 users, 30 articles, 300 clicks"), "{said}");
     // Everybody goes on in order, which `window` knows for sure: a reason is what was read, not a path.
     assert!(said.contains("less without: About"), "{said}");
