@@ -23,7 +23,8 @@ use segue_models::{ExpertKind, Query};
 use segue_recommend::{Catalog, DatasetHistories, Histories, Model, Reason, Request, Scratch, When};
 use segue_train::judge::mean;
 use segue_train::{
-    DomainFit, FitPlan, Judge, Known, MaskRule, Material, Objective, Session, fit_domain, fit_domain_from,
+    DomainFit, EarlierFit, FitPlan, Judge, MaskRule, Material, Objective, Session, fit_domain,
+    fit_domain_from,
 };
 
 const NEWS: DomainIdx = DomainIdx(0);
@@ -85,8 +86,8 @@ pub(crate) fn tell(dataset: &Dataset, rule: SplitRule, max_epochs: usize) -> Res
     let material = Material::new(&split.train, items, None);
     let with = fit_domain(&plan, material.with_graph(Some(&graph)), &valid, Session::unwatched())?;
     let holds = |id: segue_models::ExpertId| !matches!(id.kind, ExpertKind::Graph | ExpertKind::Joint);
-    let known = Some(Known { fit: &with, holds: &holds, pretrained: None });
-    let without = fit_domain_from(&plan, material, &valid, Session::unwatched(), known)?;
+    let earlier = Some(EarlierFit { fit: &with, holds: &holds, pretrained: None });
+    let without = fit_domain_from(&plan, material, &valid, Session::unwatched(), earlier)?;
 
     // 4. Measurement on test: every article competes but those that the user has read.
     let test =
@@ -100,8 +101,8 @@ pub(crate) fn tell(dataset: &Dataset, rule: SplitRule, max_epochs: usize) -> Res
     }
 
     // 5. A list with reasons that were found by taking away what carried an article.
-    let model = Model::new(Catalog::of(&dataset), vec![with.model]);
-    let histories = DatasetHistories::new(model.catalog(), &dataset)?;
+    let model = Model::new(Catalog::of(dataset), vec![with.model]);
+    let histories = DatasetHistories::new(model.catalog(), dataset)?;
     let user = dataset.users.raw(0).unwrap_or_default();
     said += &list_for(&model, &graph, &histories, user)?;
     Ok(said)

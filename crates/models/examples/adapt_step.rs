@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let n_steps: usize = n_steps.parse()?;
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut encoder = TextEncoder::open(Path::new(model), None)?;
-    let tuning = Tuning::of_name("lora").ok_or("no such tuning")?;
+    let tuning = Tuning::named("lora").ok_or("no such tuning")?;
     encoder.tune(&tuning, &mut rng)?;
     // B is zero at the start, and the gradient of A with it.
     for array in encoder.params.arrays_mut().iter_mut().filter(|array| array.name.contains("lora_B")) {

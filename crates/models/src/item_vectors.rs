@@ -3,8 +3,9 @@
 use segue_data::{ItemCatalog, TrainSet, hash};
 use sha2::{Digest, Sha256};
 
-use crate::experts::content::word_vectors;
+use crate::svd;
 use crate::tensors::{ModelError, Tensors};
+use crate::tf_idf::{DESCRIPTION_CHARS, weighted_words};
 use crate::whitening::Spectrum;
 
 /// One vector per item in catalog order; zeros where an item has no text.
@@ -36,7 +37,11 @@ impl ItemVectors {
     /// Vectors without a pretrained encoder: the principal directions of the items' words and bigrams (TF-IDF of all fields but
     /// descriptions, truncated SVD). `None` when no item has text.
     pub fn of_words(items: &ItemCatalog) -> Option<Self> {
-        let (values, dim) = word_vectors(items, WORD_DIRECTIONS)?;
+        let (_, rows) = weighted_words(items, |field| if field == "description" { 0.0 } else { 1.0 });
+        let (values, dim) = svd::row_vectors(&rows, WORD_DIRECTIONS);
+        if values.iter().all(|&x| x == 0.0) {
+            return None;
+        }
         let model = format!("tfidf-svd-{WORD_DIRECTIONS}");
         Some(Self { dim, values, model, model_sha256: String::new() })
     }
@@ -57,7 +62,7 @@ impl ItemVectors {
     /// Reads what [`to_bytes`](Self::to_bytes) wrote; `items` must be the same catalog with the same texts.
     ///
     /// # Errors
-    /// When the file is damaged or was made for another catalog.
+    /// When the file is damaged or belongs to another catalog.
     pub fn from_bytes(bytes: &[u8], items: &ItemCatalog) -> Result<Self, ModelError> {
         let mut tensors = Tensors::from_bytes(bytes)?;
         let about = tensors.take_texts("about")?;
@@ -97,9 +102,6 @@ pub fn catalog_sha256(items: &ItemCatalog) -> String {
     items.fields().iter().for_each(|field| put(&field.name));
     hash::of_bytes(&hasher.finalize())
 }
-
-/// Descriptions are cut here, as the content expert cuts them.
-const DESCRIPTION_CHARS: usize = 600;
 
 /// Which fields an encoder reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -151,7 +153,7 @@ pub fn item_descriptions(items: &ItemCatalog) -> Vec<String> {
 /// Vectors with their spectrum, ready for an expert to whiten as its settings say.
 #[derive(Clone, Debug)]
 pub struct TextSpace<'a> {
-    /// The vectors.
+    /// As they were encoded.
     pub vectors: &'a ItemVectors,
     /// Of the items with training events, over all domains; of all items where hardly any has events.
     pub spectrum: Spectrum,

@@ -15,11 +15,13 @@ mod tower;
 pub mod vision;
 pub mod audio;
 pub mod whitening;
+mod tf_idf;
 pub mod item_vectors;
 pub mod vector_file;
+pub mod rows;
+pub mod losses;
 pub mod graph_links;
 pub mod fusion;
-pub mod squared_error;
 pub mod sequence;
 pub mod experts;
 

@@ -1,6 +1,6 @@
 //! Pictures and sound of items on their way to an encoder: what may be wrong with a file.
 
-/// Why the bytes of a picture or of a sound cannot be used. A job counts and names such files and goes on.
+/// Why the bytes of a picture or of a sound cannot be used. A job counts and names such files and does the others.
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
     /// It is larger than its limit, by what it says about itself.

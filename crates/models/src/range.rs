@@ -31,11 +31,7 @@ pub const BATCH: RangeInclusive<usize> = 1..=1_000_000;
 pub const PASSES: RangeInclusive<usize> = 0..=100_000;
 
 /// What is wrong with `value` when it is outside of `allowed`; NaN is outside of every range.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "numbers are copied, and calls read better without a reference"
-)]
-pub fn outside<T: PartialOrd + Display>(
+pub fn outside<T: Copy + PartialOrd + Display>(
     name: &str,
     value: T,
     allowed: impl RangeBounds<T>,
@@ -58,7 +54,7 @@ pub fn outside<T: PartialOrd + Display>(
     Some(text)
 }
 
-/// The first of these problems.
+/// Settings are refused for one problem at a time: the first.
 pub fn first<const N: usize>(problems: [Option<String>; N]) -> Option<String> {
     problems.into_iter().flatten().next()
 }

@@ -39,7 +39,7 @@ pub(crate) enum Gelu {
 
 impl Gelu {
     /// By its Hugging Face name.
-    pub(crate) fn of_name(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         match name {
             "gelu" => Some(Self::Exact),
             "quick_gelu" => Some(Self::Quick),

@@ -38,7 +38,7 @@ fn tunings_of_minilm_train_at_most_one_percent() {
     let expected = [("lora", 73_728), ("adalora", 110_736), ("adapter", 149_952), ("prefix", 73_728)];
     for (name, n) in expected {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
-        encoder.tune(&Tuning::of_name(name).unwrap(), &mut rng).unwrap();
+        encoder.tune(&Tuning::named(name).unwrap(), &mut rng).unwrap();
         assert_eq!(encoder.params.n_trainable(), n, "{name}");
         assert!(100 * n <= all, "{name}");
     }

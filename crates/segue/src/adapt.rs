@@ -95,7 +95,7 @@ pub fn adapt(request: &AdaptRequest, stop: &AtomicBool, observer: &dyn Observer)
 /// When there is no tuning of that name.
 pub fn tuning_named(name: &str) -> Result<Tuning> {
     let names = ["frozen", "full", "lora", "adalora", "adapter", "prefix"];
-    Tuning::of_name(name).ok_or_else(|| {
+    Tuning::named(name).ok_or_else(|| {
         let meant = closest(name, names).map(|name| format!("did you mean `{name}`? "));
         let remedy = format!("{}tunings: {}", meant.unwrap_or_default(), names.join(", "));
         usage(format!("there is no tuning `{name}`"), remedy)

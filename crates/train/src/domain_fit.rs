@@ -41,18 +41,18 @@ pub struct DomainFit {
 /// An expert as its own search left it.
 #[derive(Clone, Debug)]
 pub struct Untuned {
-    /// The expert.
+    /// Fitted with the settings that were best alone.
     pub expert: Expert,
-    /// Its trials.
+    /// Those of its own search.
     pub trials: Vec<Trial>,
 }
 
 /// The passes of one training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExpertCurve {
-    /// The expert.
+    /// Whose training it was.
     pub expert: ExpertId,
-    /// Its passes, from the first.
+    /// From the first, over all phases.
     pub passes: Vec<Epoch>,
 }
 
@@ -74,8 +74,8 @@ pub fn fit_domain(
 
 /// A fit whose experts another fit takes over where they would come out the same.
 #[derive(Clone, Copy)]
-pub struct Known<'a> {
-    /// The fit.
+pub struct EarlierFit<'a> {
+    /// All of its outcome: experts that were tuned inside its blend are there as they were before, too.
     pub fit: &'a DomainFit,
     /// Which of its experts still hold under the other plan and material.
     pub holds: &'a dyn Fn(ExpertId) -> bool,
@@ -83,7 +83,7 @@ pub struct Known<'a> {
     pub pretrained: Option<Pretrained<'a>>,
 }
 
-/// As [`fit_domain`], with experts of a fit that is there, as they were before they were tuned inside its blend. So a fit in which all hold
+/// As [`fit_domain`], with experts of an earlier fit, as they were before they were tuned inside its blend. So a fit in which all hold
 /// comes out the same, and one without an expert that nothing depended on differs by that alone.
 ///
 /// # Errors
@@ -93,7 +93,7 @@ pub fn fit_domain_from(
     material: Material<'_>,
     valid: &Judge<'_>,
     session: Session<'_>,
-    known: Option<Known<'_>>,
+    earlier: Option<EarlierFit<'_>>,
 ) -> Result<DomainFit, TrainError> {
     let Material { train, items, .. } = material;
     let words = material.vectors_of_words();
@@ -104,7 +104,7 @@ pub fn fit_domain_from(
         items,
         spaces: material.spaces(),
         learned: material.learned_spaces(words.as_ref()),
-        pretrained: known.and_then(|known| known.pretrained),
+        pretrained: earlier.and_then(|earlier| earlier.pretrained),
         valid: valid.sample(plan.search_cases),
         neighbors: None,
         experts: Vec::new(),
@@ -116,8 +116,8 @@ pub fn fit_domain_from(
     let ids = wanted(plan, &fit.spaces.context(items, valid.domain(), None));
     for (done, &id) in ids.iter().enumerate() {
         session.show(format!("search {id}"), done, ids.len() + 1);
-        match known.filter(|known| (known.holds)(id)) {
-            Some(known) => fit.take_over(known.fit, id),
+        match earlier.filter(|earlier| (earlier.holds)(id)) {
+            Some(earlier) => fit.take_over(earlier.fit, id),
             None => fit.choose(id)?,
         }
     }

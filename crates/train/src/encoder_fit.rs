@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::encoder_learning::{Trainee, rate_of, tokens_of};
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean};
+use crate::keeping::Keeping;
 use crate::learn::{Epoch, LearnPlan, Learner, Method, State, learn};
-use crate::session::Keeping;
 
 /// How an encoder is adapted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

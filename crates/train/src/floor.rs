@@ -27,7 +27,7 @@ pub enum Scale {
 pub struct FloorPart {
     /// Weight in the sum.
     pub weight: f32,
-    /// Scale of its scores.
+    /// Experts differ in scale; what theirs is divided by.
     #[serde(default)]
     pub scale: Scale,
     /// Whose events it uses.
@@ -54,7 +54,7 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// Fits every part.
+    /// All parts on the same events.
     ///
     /// # Errors
     /// When a part has no settings or cannot be fitted.
@@ -80,7 +80,7 @@ impl Floor {
         Ok(Self { parts: fitted })
     }
 
-    /// The weighted sum of raw scores.
+    /// Of a user's candidates, as they are weighed in the recipe.
     pub fn score(&self, query: &Query<'_>, items: &ItemCatalog, scores: &mut [f32]) {
         scores.fill(0.0);
         let mut own = vec![0.0; scores.len()];

@@ -13,8 +13,8 @@ use segue_nn::dropout::DropoutKey;
 use segue_nn::{Gradients, Params};
 
 use crate::error::TrainError;
+use crate::keeping::Keeping;
 use crate::learn::{Epoch, LearnPlan, Learner, Method, learn};
-use crate::session::Keeping;
 
 /// Settings of a training.
 #[derive(Clone, Copy, Debug, PartialEq)]

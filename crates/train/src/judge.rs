@@ -15,7 +15,6 @@ use segue_recommend::DomainModel;
 use segue_recommend::Scratch;
 
 use crate::error::TrainError;
-use crate::fit_plan::FitPlan;
 
 /// Which candidates the masked ranks leave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -265,12 +264,16 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// NDCG@10 of every case under a model, by the ranks that count in the plan.
+/// NDCG@10 of every case under a model, by the ranks that count.
 ///
 /// # Errors
 /// When a score is not finite.
-pub fn ndcg_of_model(model: &DomainModel, plan: &FitPlan, judge: &Judge<'_>) -> Result<Vec<f64>, TrainError> {
-    judge.metric_values(plan.objective, |query, scores| {
+pub fn ndcg_of_model(
+    model: &DomainModel,
+    objective: Objective,
+    judge: &Judge<'_>,
+) -> Result<Vec<f64>, TrainError> {
+    judge.metric_values(objective, |query, scores| {
         model.score(query, judge.items(), &mut Scratch::default(), scores);
     })
 }

@@ -1,5 +1,7 @@
 //! The one training loop: batches → loss and gradients → clip → step → validate → keep the best → stop early.
 
+mod training;
+
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -8,9 +10,9 @@ use segue_nn::dropout::DropoutKey;
 use segue_nn::{Gradients, Params};
 use serde::{Deserialize, Serialize};
 
+use self::training::Training;
 use crate::error::TrainError;
-use crate::session::Keeping;
-use crate::training::Training;
+use crate::keeping::Keeping;
 
 /// What can be trained by gradient steps.
 pub trait Learner {

@@ -4,8 +4,8 @@
 
 pub mod judge;
 pub mod search;
+mod keeping;
 pub mod learn;
-mod training;
 pub mod session;
 pub mod sequence_fit;
 pub mod tasks;
@@ -25,10 +25,13 @@ pub mod pseudo_labels;
 mod error;
 
 pub use blend_fit::{Evidence, FittedBlend};
-pub use domain_fit::{DomainFit, ExpertCurve, Known, Untuned, fit_domain, fit_domain_from, refit_domain};
+pub use domain_fit::{
+    DomainFit, EarlierFit, ExpertCurve, Untuned, fit_domain, fit_domain_from, refit_domain,
+};
 pub use error::TrainError;
 pub use fit_plan::FitPlan;
 pub use judge::{Judge, JudgeRule, MaskRule, Objective, SampledNegatives};
+pub use keeping::{Keeping, Stage};
 pub use material::Material;
 pub use search::Trial;
-pub use session::{Keeping, Pass, Progress, Session, Stage};
+pub use session::{Pass, Progress, Session};

@@ -1,4 +1,4 @@
-//! What experts are fitted on: events, items, text vectors.
+//! What experts are fitted on, and in which form each kind reads it.
 
 use segue_data::{DomainIdx, ItemCatalog, ItemGraph, TrainSet};
 use segue_models::{FitContext, FusionInputs, ItemSimilarity, ItemVectors, MediaVectors, TextSpace};
@@ -6,7 +6,7 @@ use segue_models::{FitContext, FusionInputs, ItemSimilarity, ItemVectors, MediaV
 /// What experts are fitted on.
 #[derive(Clone, Copy, Debug)]
 pub struct Material<'a> {
-    /// Training events.
+    /// Of all domains, target and sources.
     pub train: &'a TrainSet,
     /// Items of all domains.
     pub items: &'a ItemCatalog,

@@ -96,13 +96,14 @@ pub fn try_pseudo_labels(
     };
     let bootstrap = Bootstrap { seed: plan.seed, ..Bootstrap::default() };
     let strict = corrected(bootstrap, thresholds.len().max(1));
-    let without = ndcg_of_model(model, plan, &valid)?;
+    let without = ndcg_of_model(model, plan.objective, &valid)?;
     let mut best: Option<(PseudoTrial, DomainModel)> = None;
     for (done, &threshold) in thresholds.iter().enumerate() {
         session.show(format!("pseudo-labels, confidence {threshold:.4}"), done, thresholds.len());
         let labels = passing(&proposed, threshold);
         let with = refit_on(&labels, model, material, plan.seed, session)?;
-        let gain = paired_gain(&ndcg_of_model(&with, plan, &valid)?, &without, valid.users(), strict)?;
+        let gain =
+            paired_gain(&ndcg_of_model(&with, plan.objective, &valid)?, &without, valid.users(), strict)?;
         let (n_labels, n_users) = (labels.len(), count_users(&labels));
         let precision = precision(&asked, threshold);
         let trial = PseudoTrial { threshold, n_labels, n_users, precision, gain };

@@ -11,9 +11,9 @@ use crate::judge::mean;
 /// One setting that was tried.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// The expert.
+    /// Whose settings these are.
     pub expert: ExpertId,
-    /// Its settings.
+    /// All of them, not only what was changed.
     pub config: ExpertConfig,
     /// NDCG@10 on the search's valid cases.
     pub score: f64,

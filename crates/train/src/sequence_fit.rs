@@ -14,8 +14,8 @@ use segue_nn::{Gradients, Params};
 
 use crate::error::TrainError;
 use crate::judge::{Judge, Objective, mean};
+use crate::keeping::Keeping;
 use crate::learn::{Epoch, LearnPlan, Learner, Method, learn};
-use crate::session::Keeping;
 use crate::tasks::calibration_of;
 
 /// Sequences below which there is nothing to learn from.
@@ -28,7 +28,7 @@ const SMALLEST_BATCH: usize = 16;
 /// How a sequence model is validated: on cases of its domain.
 #[derive(Clone, Copy)]
 pub struct Validation<'a> {
-    /// The cases.
+    /// With the cases that decide.
     pub judge: &'a Judge<'a>,
     /// Which ranks count.
     pub objective: Objective,
@@ -78,7 +78,7 @@ pub fn fit_sequence(
         config => {
             let examples = Example::all_of(lessons.train, &fit.model);
             fit.model.count_targets(&examples);
-            fit.phase(examples, fit.model.config.epochs, None, &mut observe)?;
+            fit.train_phase(examples, fit.model.config.epochs, None, &mut observe)?;
             config.clone()
         }
     };
@@ -88,9 +88,9 @@ pub fn fit_sequence(
 /// A `transfer` expert of [`SequenceTuning::Frozen`] with its passes: what was pretrained on the other domains.
 #[derive(Clone, Copy, Debug)]
 pub struct Pretrained<'a> {
-    /// The expert.
+    /// With [`SequenceTuning::Frozen`] settings.
     pub expert: &'a Expert,
-    /// Its passes.
+    /// Of its pretraining.
     pub passes: &'a [Epoch],
 }
 
@@ -108,7 +108,7 @@ pub fn adapt_pretrained(
     pretrained: Pretrained<'_>,
     mut observe: impl FnMut(&Epoch),
 ) -> Result<(Expert, Vec<Epoch>), TrainError> {
-    let (ExpertConfig::Transfer(of_pretrained), Some(trained)) =
+    let (ExpertConfig::Transfer(frozen), Some(trained)) =
         (pretrained.expert.config(), pretrained.expert.sequence_model())
     else {
         panic!("{} is no pretrained transfer expert", pretrained.expert.id)
@@ -119,7 +119,7 @@ pub fn adapt_pretrained(
     model.config.epochs = trained.config.epochs;
     pretrained.passes.iter().for_each(&mut observe);
     let mut fit = Fit { training, model, curve: pretrained.passes.to_vec() };
-    let config = TransferConfig { pretrain_epochs: of_pretrained.pretrain_epochs, ..config.clone() };
+    let config = TransferConfig { pretrain_epochs: frozen.pretrain_epochs, ..config.clone() };
     fit.adapt(&config, &mut observe)?;
     Ok(fit.finish(ExpertConfig::Transfer(config)))
 }
@@ -169,7 +169,7 @@ impl Fit<'_> {
         let examples = Example::all_of(&others, &self.model);
         self.model.count_targets(&examples);
         let epochs = if self.training.valid.is_some() { 0 } else { config.pretrain_epochs.max(1) };
-        self.phase(examples, epochs, Some("pretrain"), observe)
+        self.train_phase(examples, epochs, Some("pretrain"), observe)
     }
 
     // On what comes next in the target, from what came before anywhere. Without enough of it the model stays as it is.
@@ -186,13 +186,13 @@ impl Fit<'_> {
         self.model.tune(tuning);
         self.model.count_targets(&examples);
         // Not the passes of the phase before, which the model's settings hold by now.
-        self.phase(examples, config.sequence.epochs, None, observe)?;
+        self.train_phase(examples, config.sequence.epochs, None, observe)?;
         self.model.tune(SequenceTuning::AtOnce);
         Ok(())
     }
 
     // Trains on examples; the number of passes to the best. Passes count on from those of the phase before.
-    fn phase(
+    fn train_phase(
         &mut self,
         examples: Vec<Example>,
         epochs: usize,

@@ -1,12 +1,9 @@
-//! Who watches a fit, where it keeps the state of what takes long, and what ends it before it is done.
-
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+//! Who watches a fit.
 
 use segue_models::ExpertId;
-use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
+pub use crate::keeping::{Keeping, Stage};
 use crate::learn::Epoch;
 
 /// A step of the work, for whoever shows progress.
@@ -20,26 +17,6 @@ pub struct Progress {
     pub total: usize,
     /// The pass that has just ended; `None` where the step is another.
     pub pass: Option<Pass>,
-}
-
-/// Whether valid decides how long an expert is trained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// On train; valid decides.
-    Fit,
-    /// On train and valid, as many passes as were found.
-    Refit,
-}
-
-impl Stage {
-    /// The name in files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Fit => "fit",
-            Self::Refit => "refit",
-        }
-    }
 }
 
 /// A pass of an expert that is trained by gradient steps.
@@ -57,38 +34,6 @@ pub struct Pass {
 
 /// Observes progress; for display and records only.
 pub type Observer<'a> = &'a (dyn Fn(&Progress) + Sync);
-
-/// Where a training keeps its state, and what stops it.
-#[derive(Clone, Copy, Debug)]
-pub struct Keeping<'a> {
-    /// Folder of the checkpoints, created where it is missing; `None`: nothing is kept.
-    pub folder: Option<&'a Path>,
-    /// Steps between two checkpoints within a pass; 0: one after each pass only.
-    pub every_steps: u64,
-    /// Once it is set, the training stops before its next step.
-    pub stop: &'a AtomicBool,
-}
-
-static NEVER: AtomicBool = AtomicBool::new(false);
-
-impl Keeping<'static> {
-    /// Keeps nothing and is never stopped.
-    pub fn nothing() -> Self {
-        Self { folder: None, every_steps: 0, stop: &NEVER }
-    }
-}
-
-impl Keeping<'_> {
-    /// Whether somebody wants the training to stop.
-    pub fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    /// Where one training of an expert keeps its state.
-    pub(crate) fn folder_of(&self, expert: ExpertId, stage: Stage) -> Option<PathBuf> {
-        Some(self.folder?.join(format!("{expert}-{}", stage.name())))
-    }
-}
 
 /// Who watches the fit of a domain, and where it keeps its checkpoints.
 #[derive(Clone, Copy)]

@@ -23,7 +23,7 @@ use crate::session::Session;
 /// One expert of a zero-shot blend.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ZeroShotMember {
-    /// The expert.
+    /// Fitted on the target's material with these settings.
     pub expert: ExpertId,
     /// Its settings: those found on the source where it has the largest weight.
     pub config: ExpertConfig,
@@ -36,7 +36,7 @@ pub struct ZeroShotMember {
 /// What one source said while it played the target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ZeroShotSource {
-    /// The source.
+    /// Which source it was.
     pub domain: DomainIdx,
     /// Valid cases it was judged on.
     pub n_cases: usize,
@@ -92,7 +92,7 @@ pub fn fit_zero_shot(
             "import a domain with events, or choose another split",
         ));
     }
-    let (zero_shot, experts) = mean_of(&fits);
+    let (zero_shot, experts) = mean_blend(&fits);
     let model = DomainModel { domain: target, experts, blend: zero_shot.blend(), cold: Vec::new() };
     let model = fit_members(model, &zero_shot, material, plan.seed, session)?;
     Ok((zero_shot, model))
@@ -109,7 +109,7 @@ fn without(cases: &CaseSet, items: &ItemCatalog, hidden: DomainIdx) -> CaseSet {
 }
 
 // The blend's mean over the sources, and of each member the expert as it was fitted where its weight is largest.
-fn mean_of(fits: &[SourceFit]) -> (ZeroShot, Vec<Expert>) {
+fn mean_blend(fits: &[SourceFit]) -> (ZeroShot, Vec<Expert>) {
     let weight_on = |fit: &SourceFit, id: ExpertId| {
         fit.fit
             .model

@@ -3,6 +3,7 @@
 
 mod boundaries;
 mod glossary;
+mod modules;
 mod signatures;
 mod size;
 

@@ -11,7 +11,6 @@ pub(crate) struct Variables {
     pub(crate) numbers: Vec<(String, i64)>,
 }
 
-/// Reads the variables.
 pub(crate) fn variables(bytes: &[u8]) -> Result<Variables, String> {
     let mut reader = Reader(bytes);
     let version = reader.u32()?;

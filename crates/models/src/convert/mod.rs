@@ -1,6 +1,6 @@
 //! Other programs' weight files to a model folder: `config.json` and `model.safetensors`.
 //!
-//! Readers take bytes that anyone may have made: nothing in them is executed, and every size is held against the bytes that are
+//! Readers take bytes that may come from anyone: nothing in them is executed, and every size is held against the bytes that are
 //! there before memory is taken. Files in reading order: this one, `pickle`, `torch_legacy`,
 //! `tf_bundle`, `ctranslate2`.
 
@@ -19,14 +19,12 @@ mod pickle;
 mod tf_bundle;
 mod torch_legacy;
 
-/// An array of a weight file.
+/// What readers of all formats return.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Array {
-    /// Its name there.
     pub(crate) name: String,
-    /// Row-major shape.
     pub(crate) shape: Vec<usize>,
-    /// As many as the shape says.
+    /// Row-major, as many as the shape says.
     pub(crate) values: Vec<f32>,
 }
 
@@ -107,7 +105,7 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), EncoderError> {
     model_folder::write(&to, bytes).map_err(|source| EncoderError::Write { path: to, source })
 }
 
-/// Hash of a model folder's weights and config, and of how its inputs are made.
+/// Hash of a model folder's weights and config, and of how its inputs are prepared.
 pub(crate) fn folder_sha256(folder: &Path, rule: &str) -> Result<String, EncoderError> {
     let mut hasher = Sha256::new();
     for name in ["config.json", "model.safetensors"] {

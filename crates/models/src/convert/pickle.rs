@@ -11,9 +11,7 @@ pub(crate) enum Value {
     Nothing,
     /// A whole number or a truth value.
     Number(i64),
-    /// A text.
     Text(Rc<str>),
-    /// A tuple.
     Tuple(Rc<[Value]>),
     /// A list or a dict, as its items in order: a dict's are keys and values in turn.
     Items(Vec<Value>),

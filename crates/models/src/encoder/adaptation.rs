@@ -4,7 +4,7 @@
 //! A lesson is a history and the item that came next. Both are read in whitened text vectors: `u = normalize(P (v − μ))`, where mean and
 //! whitening are those of the vectors before training. The history's vectors, fading with age, are the query; the softmax runs over
 //! the targets of the batch and a sample of the catalog. Only the newest events and the targets pass through the encoder; other
-//! vectors come from a memory that holds each item's last one (He et al., 2020, keep such a queue), which makes a step cost a
+//! vectors come from a memory that holds each item's last one (He et al., 2020, keep such a queue), so that a step costs a
 //! few dozen texts, not hundreds.
 
 use rayon::prelude::*;

@@ -47,7 +47,7 @@ impl DeltaHead {
         model_folder::has(&folder.join(HEAD))
     }
 
-    /// Reads the head of a folder.
+    /// What a folder says of itself, without its arrays.
     ///
     /// # Errors
     /// When it cannot be read or is of another version.
@@ -116,7 +116,7 @@ impl TextEncoder {
         Ok(())
     }
 
-    /// Writes what was added or trained into `folder`, which is made if it is missing. `base_model` names the encoder that was adapted.
+    /// Writes what was added or trained into `folder`, which is created if it is missing. `base_model` names the encoder that was adapted.
     ///
     /// # Errors
     /// When a file cannot be written.

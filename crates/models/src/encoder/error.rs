@@ -8,7 +8,7 @@ pub enum EncoderError {
     /// A file cannot be read.
     #[error("cannot read `{}`: {source}\n  hint: {hint}", path.display())]
     Io {
-        /// The file.
+        /// What was to be read.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
@@ -18,7 +18,7 @@ pub enum EncoderError {
     /// A file of the folder is not what it should be.
     #[error("`{}` is damaged: {reason}\n  hint: fetch the model again", path.display())]
     Damaged {
-        /// The file.
+        /// The file that is.
         path: PathBuf,
         /// What is wrong, with the values.
         reason: String,
@@ -36,24 +36,24 @@ pub enum EncoderError {
     /// An array is not in the weights.
     #[error("`{}` has no tensor `{tensor}`\n  hint: the weights belong to another config.json, or the download is not complete", path.display())]
     Missing {
-        /// The weights.
+        /// The weights file.
         path: PathBuf,
-        /// Name of the array.
+        /// The array, by its name in the file.
         tensor: String,
     },
     /// An array has another shape than the config says.
     #[error("`{}`: tensor `{tensor}` has shape {received:?}, config.json says {expected:?}\n  hint: the weights belong to another config.json", path.display())]
     Shape {
-        /// The weights.
+        /// The weights file.
         path: PathBuf,
-        /// Name of the array.
+        /// The array, by its name in the file.
         tensor: String,
-        /// Its shape.
+        /// As it is in the file.
         received: Vec<usize>,
-        /// The shape that the config asks for.
+        /// As the config asks for it.
         expected: Vec<usize>,
     },
-    /// A tuning whose settings make no sense for the encoder.
+    /// A tuning whose settings do not fit the encoder.
     #[error("this tuning is not possible: {reason}\n  hint: change the setting")]
     Tuning {
         /// The setting, its value, and what it may be.
@@ -62,7 +62,7 @@ pub enum EncoderError {
     /// An adaptation that is not whole, or was changed.
     #[error("the adaptation `{}` is damaged: {reason}\n  hint: adapt the encoder again", path.display())]
     Delta {
-        /// The file.
+        /// The file of it that is.
         path: PathBuf,
         /// What is wrong, with the values.
         reason: String,
@@ -80,27 +80,27 @@ pub enum EncoderError {
         received: String,
     },
     /// A file of an adaptation cannot be written.
-    #[error("cannot write `{}`: {source}\n  hint: the folder must exist or be possible to make, and have room", path.display())]
+    #[error("cannot write `{}`: {source}\n  hint: the folder must exist or be possible to create, and have room", path.display())]
     Write {
-        /// The file.
+        /// Where it was to be.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
-    /// The tokenizer cannot be built or fails on a text.
+    /// The tokenizer cannot be read or fails on a text.
     #[error("`{}`: {reason}\n  hint: a `tokenizer.json` of the Hugging Face `tokenizers` library is needed", path.display())]
     Tokenizer {
-        /// The file.
+        /// The `tokenizer.json`.
         path: PathBuf,
         /// What the tokenizer said.
         reason: String,
     },
-    /// The tokenizer made a token that the model does not know.
+    /// The tokenizer gave a token that the model does not know.
     #[error(
         "token {token} of `{text}` is beyond the model's {n_tokens} tokens\n  hint: tokenizer.json belongs to another model"
     )]
     Token {
-        /// The token.
+        /// Its number.
         token: u32,
         /// Start of the text.
         text: String,

@@ -36,7 +36,7 @@ const ROBERTA: Names = (
     ["lm_head.bias", "lm_head.decoder.bias"],
 );
 
-/// The numbers of a head.
+/// What a head has learned, as it is kept beside an encoder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MlmWeights {
     /// `[width, width]`.

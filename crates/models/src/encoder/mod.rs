@@ -50,7 +50,7 @@ pub(crate) use weights::{WeightsFile, f16_to_f32};
 pub struct TextEncoder {
     /// All arrays, under their Hugging Face names (query, key and value fused).
     pub params: Params,
-    /// The network.
+    /// Where the arrays stand in `params`.
     pub network: Network,
     /// Pooling, length, prefix.
     pub usage: Usage,
@@ -106,7 +106,7 @@ impl TextEncoder {
         &self.sha256
     }
 
-    /// The tokenizer.
+    /// What texts become before they are encoded.
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
     }

@@ -57,9 +57,9 @@ pub struct Trace {
 /// What a pass reads.
 #[derive(Clone, Copy)]
 pub struct BatchPass<'a> {
-    /// The numbers.
+    /// Of the encoder.
     pub params: &'a Params,
-    /// The texts.
+    /// Several texts, one after another.
     pub batch: &'a TokenBatch,
     /// How their vectors come about.
     pub head: Head,
@@ -190,12 +190,11 @@ impl Network {
         d_embedded
     }
 
-    /// The table of words.
     pub(crate) fn words(&self) -> ParamId {
         self.words
     }
 
-    /// The embedding tables.
+    /// Large and touched in few rows: gradients of lanes leave them out.
     pub(crate) fn tables(&self) -> impl Iterator<Item = ParamId> + use<> {
         [Some(self.words), Some(self.positions), self.types].into_iter().flatten()
     }

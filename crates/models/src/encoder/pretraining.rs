@@ -17,7 +17,7 @@ use crate::encoder::{EncoderError, EncoderStep, TextEncoder, Tokens};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PretrainConfig {
-    /// Weight of the masked words.
+    /// Weight of finding masked words (Devlin et al., 2019).
     pub mlm: f32,
     /// Weight of `SimCSE` (Gao et al., 2021): a text finds itself under other dropout.
     pub simcse: f32,
@@ -37,7 +37,7 @@ impl Default for PretrainConfig {
     }
 }
 
-/// A text and its description.
+/// What a pretraining reads of an item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Described {
     /// Its tokens, at least one.
@@ -81,7 +81,7 @@ impl Pretraining {
         Ok(Self { config: config.clone(), texts, masker, step: EncoderStep::new(config.dropout) })
     }
 
-    /// The texts.
+    /// What is learned from and what is held out.
     pub fn texts(&self) -> &[Described] {
         &self.texts
     }
@@ -100,7 +100,7 @@ impl Pretraining {
     ) -> f64 {
         let HeadedEncoder { encoder, head } = headed;
         let masked = self.masked(batch, key.of(MASKS));
-        let rows = Rows::of(&self.config, masked.len(), batch, &self.texts);
+        let rows = Rows::new(&self.config, masked.len(), batch, &self.texts);
         let texts = &self.texts;
         let mut tokens: Vec<&[u32]> = masked.iter().map(|masked| masked.tokens.as_slice()).collect();
         tokens.extend(rows.whole.iter().chain(&rows.again).map(|&at| texts[at].text.as_slice()));
@@ -153,7 +153,7 @@ impl Pretraining {
     // Each pair's two texts find each other among those of the batch; adds to `d_vectors`.
     fn contrast(&self, pairs: &Pairs, vectors: &[f32], d_vectors: &mut [f32], dim: usize) -> f64 {
         let (queries, keys) =
-            (UnitRows::of(&pairs.queries, vectors, dim), UnitRows::of(&pairs.keys, vectors, dim));
+            (UnitRows::new(&pairs.queries, vectors, dim), UnitRows::new(&pairs.keys, vectors, dim));
         let of = |at: usize| &self.texts[pairs.texts[at]];
         let n = pairs.texts.len();
         let is_same = |(one, other): (&Described, &Described)| {
@@ -200,7 +200,7 @@ struct Pairs {
 }
 
 impl Rows {
-    fn of(config: &PretrainConfig, n_masked: usize, batch: &[usize], texts: &[Described]) -> Self {
+    fn new(config: &PretrainConfig, n_masked: usize, batch: &[usize], texts: &[Described]) -> Self {
         let is_described = |at: &usize| config.description > 0.0 && !texts[batch[*at]].description.is_empty();
         let described: Vec<usize> = (0..batch.len()).filter(is_described).collect();
         let finds_itself = config.simcse > 0.0;
@@ -237,7 +237,7 @@ struct UnitRows {
 }
 
 impl UnitRows {
-    fn of(rows: &[usize], vectors: &[f32], dim: usize) -> Self {
+    fn new(rows: &[usize], vectors: &[f32], dim: usize) -> Self {
         let mut values: Vec<f32> =
             rows.iter().flat_map(|row| &vectors[row * dim..][..dim]).copied().collect();
         let shorten = |row: &mut [f32]| {

@@ -51,7 +51,7 @@ struct Lane {
 }
 
 impl EncoderStep {
-    /// A step with this dropout.
+    /// With empty buffers.
     pub fn new(dropout: f32) -> Self {
         Self { dropout, ..Self::default() }
     }

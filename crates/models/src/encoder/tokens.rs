@@ -64,7 +64,7 @@ impl Tokens {
     /// Tokens of each text, special ones included, in parallel; at least one per text.
     ///
     /// # Errors
-    /// When the tokenizer fails or makes a token that the model does not know.
+    /// When the tokenizer fails or gives a token that the model does not know.
     pub fn of<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<Vec<u32>>, EncoderError> {
         texts.par_iter().map(|text| self.of_text(text.as_ref())).collect()
     }
@@ -78,7 +78,7 @@ impl Tokens {
         if let Some(&token) = tokens.iter().find(|&&token| token as usize >= self.vocabulary) {
             return Err(EncoderError::Token { token, text: start_of(text), n_tokens: self.vocabulary });
         }
-        // A tokenizer without special tokens makes nothing of an empty text; row 0 is always there.
+        // A tokenizer without special tokens gives nothing for an empty text; row 0 is always there.
         Ok(if tokens.is_empty() { vec![0] } else { tokens.to_vec() })
     }
 }

@@ -142,8 +142,8 @@ impl Tuning {
         }
     }
 
-    /// The tuning of a name, with default settings.
-    pub fn of_name(name: &str) -> Option<Self> {
+    /// With default settings; `None` for a name that stands for no tuning.
+    pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "frozen" => Self::Frozen,
             "full" => Self::Full,
@@ -155,7 +155,7 @@ impl Tuning {
         })
     }
 
-    /// Whether the settings make sense for an encoder of these sizes.
+    /// Whether the settings fit an encoder of these sizes.
     ///
     /// # Errors
     /// With the setting that does not.
@@ -224,7 +224,7 @@ impl TextEncoder {
     /// were until a step is taken, but for a prefix, whose rows take a share of the attention. Calling it again replaces the parts.
     ///
     /// # Errors
-    /// When the settings make no sense for this encoder.
+    /// When the settings do not fit this encoder.
     pub fn tune(&mut self, tuning: &Tuning, rng: &mut impl Rng) -> Result<(), EncoderError> {
         tuning.check(&self.network.shape)?;
         self.drop_parts();

@@ -1,6 +1,5 @@
 //! Content expert: items whose words resemble the history's. Works for items and domains without any interaction.
 
-use foldhash::HashMap;
 use rand::{Rng, RngCore};
 use segue_data::{DomainIdx, ItemCatalog, ItemIdx, TrainSet};
 use serde::{Deserialize, Serialize};
@@ -12,7 +11,7 @@ use crate::query::{Fading, Place, Query};
 use crate::similarity::{ItemSimilarity, SparseRow, keep_largest};
 use crate::svd;
 use crate::tensors::{ModelError, Tensors};
-use crate::tokenize::words_and_bigrams;
+use crate::tf_idf::weighted_words;
 
 pub(super) const CONTENT: KindFacts =
     KindFacts::closed_form(
@@ -127,8 +126,6 @@ impl Settings for ContentConfig {
     }
 }
 
-const DESCRIPTION_CHARS: usize = 600;
-
 /// TF-IDF of words and bigrams, cosine. `tf = 1 + ln(Σ_field weight · count)`, `idf = ln((1 + n) / (1 + df)) + 1`, rows of length 1
 /// (the formulas of scikit-learn's `TfidfVectorizer(sublinear_tf=True)`, with field weights).
 #[derive(Clone, Debug, PartialEq)]
@@ -148,36 +145,13 @@ struct Vectors {
     dim: usize,
 }
 
-/// [`Content`]'s rows of all items as vectors of at most `dim` principal directions (`[n_items, dim']`, length 1 or 0), with `dim'`;
-/// `None` when no item has text.
-pub(crate) fn word_vectors(items: &ItemCatalog, dim: usize) -> Option<(Vec<f32>, usize)> {
-    let (_, rows) = weighted_features(&ContentConfig::default(), items);
-    let (values, dim) = svd::row_vectors(&rows, dim);
-    (dim > 0 && values.iter().any(|&x| x != 0.0)).then_some((values, dim))
-}
-
-// All words and bigrams, and each item's weights of them, of length 1.
-fn weighted_features(config: &ContentConfig, items: &ItemCatalog) -> (Vec<String>, ItemSimilarity) {
-    let (features, counts) = count_features(config, items);
-    let mut document_frequency = vec![0u32; features.len()];
-    for &column in counts.iter().flat_map(|(columns, _)| columns) {
-        document_frequency[column as usize] += 1;
-    }
-    let n = counts.iter().filter(|(columns, _)| !columns.is_empty()).count() as f32;
-    let idf: Vec<f32> =
-        document_frequency.iter().map(|&df| ((1.0 + n) / (1.0 + df as f32)).ln() + 1.0).collect();
-    let rows =
-        ItemSimilarity::build(items.len(), features.len(), || (), |(), item| weigh(&counts[item], &idf));
-    (features, rows)
-}
-
 impl Content {
     /// Reads the text of all items; candidates are the items of `domain`.
     ///
     /// # Errors
     /// Stands aside when no item of the domain has text in a field with weight.
     pub fn fit(config: &ContentConfig, items: &ItemCatalog, domain: DomainIdx) -> Result<Self, ModelError> {
-        let (features, rows) = weighted_features(config, items);
+        let (features, rows) = weighted_words(items, |field| config.field_weight(field));
         let target = items.range(domain);
         if target.clone().all(|item| rows.row(item).0.is_empty()) {
             let reason = "no item of this domain has text (title, brand, categories, …)".into();
@@ -363,65 +337,6 @@ impl Vectors {
         }
         Ok(Self { values, dim })
     }
-}
-
-// Feature names in first-seen order, and per item its features (ascending) with weighted counts.
-fn count_features(config: &ContentConfig, items: &ItemCatalog) -> (Vec<String>, Vec<SparseRow>) {
-    let mut names: Vec<String> = Vec::new();
-    let mut index: HashMap<String, u32> = HashMap::default();
-    let mut counts = Vec::with_capacity(items.len());
-    for item in 0..items.len() {
-        let mut entries: Vec<(u32, f32)> = Vec::new();
-        for field in items.fields() {
-            let weight = config.field_weight(&field.name);
-            let text = &field.values[item];
-            if weight <= 0.0 || text.is_empty() {
-                continue;
-            }
-            for feature in words_and_bigrams(first_chars(text, &field.name)) {
-                let next = names.len() as u32;
-                let at = *index.entry(feature).or_insert_with_key(|feature| {
-                    names.push(feature.clone());
-                    next
-                });
-                entries.push((at, weight));
-            }
-        }
-        entries.sort_by_key(|&(feature, _)| feature);
-        let mut row: SparseRow = (Vec::new(), Vec::new());
-        for (feature, weight) in entries {
-            if row.0.last() == Some(&feature) {
-                if let Some(sum) = row.1.last_mut() {
-                    *sum += weight;
-                }
-            } else {
-                row.0.push(feature);
-                row.1.push(weight);
-            }
-        }
-        counts.push(row);
-    }
-    (names, counts)
-}
-
-fn first_chars<'a>(text: &'a str, field: &str) -> &'a str {
-    if field != "description" {
-        return text;
-    }
-    text.char_indices().nth(DESCRIPTION_CHARS).map_or(text, |(end, _)| &text[..end])
-}
-
-fn weigh(counted: &SparseRow, idf: &[f32]) -> SparseRow {
-    let (columns, counts) = counted;
-    // Below one occurrence the logarithm would turn negative: linear there.
-    let tf = |count: f32| if count >= 1.0 { 1.0 + count.ln() } else { count };
-    let mut values: Vec<f32> =
-        columns.iter().zip(counts).map(|(&c, &count)| tf(count) * idf[c as usize]).collect();
-    let norm = values.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt() as f32;
-    if norm > 0.0 {
-        values.iter_mut().for_each(|x| *x /= norm);
-    }
-    (columns.clone(), values)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! The grids on which settings are searched, and a step from one value to the next. Every draw is part of what a seed means: which
-//! draws are made, and in what order, decides which settings a search tries.
+//! values are drawn, and in what order, decides which settings a search tries.
 
 use rand::{Rng, RngCore};
 
@@ -22,7 +22,7 @@ pub(crate) fn move_count(value: &mut usize, grid: &[usize], rng: &mut dyn RngCor
     *value = grid[neighbor(at, grid.len(), rng)];
 }
 
-/// Moves the share of an item's likeness to itself, now and then, where a start has shown that it is of use; else no draw is made.
+/// Moves the share of an item's likeness to itself, now and then, where a start has shown that it is of use; else nothing is drawn.
 /// Whether it moved.
 pub(crate) fn moves_repeat(repeat: &mut f32, rng: &mut dyn RngCore) -> bool {
     let moves = *repeat > 0.0 && rng.random_bool(0.2);

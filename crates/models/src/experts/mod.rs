@@ -10,6 +10,7 @@ pub mod linear;
 pub mod content;
 pub mod text_vectors;
 pub mod graph_walks;
+mod trained;
 
 use std::fmt;
 
@@ -20,7 +21,7 @@ pub use self::contract::FitContext;
 use self::contract::{KindFacts, Scorer, Settings};
 pub use self::expert::Expert;
 use crate::query::Scope;
-use crate::sequence::{self, JointConfig, SequenceConfig, SequenceModel, TransferConfig};
+use crate::sequence::{JointConfig, SequenceConfig, SequenceModel, TransferConfig};
 
 /// The kinds of experts. Their order is that of tables, and part of what a seed means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,11 +45,11 @@ pub enum ExpertKind {
     Audio,
     /// [`graph_walks`].
     Graph,
-    /// [`sequence`] over items by their ids.
+    /// [`sequence`](crate::sequence) over items by their ids.
     Behavior,
-    /// [`sequence`] over items by their texts.
+    /// [`sequence`](crate::sequence) over items by their texts.
     Transfer,
-    /// [`sequence`] over items by all that is known about them.
+    /// [`sequence`](crate::sequence) over items by all that is known about them.
     Joint,
 }
 
@@ -63,9 +64,9 @@ const FACTS: &[KindFacts] = &[
     text_vectors::IMAGE,
     text_vectors::AUDIO,
     graph_walks::GRAPH,
-    sequence::BEHAVIOR,
-    sequence::TRANSFER,
-    sequence::JOINT,
+    trained::BEHAVIOR,
+    trained::TRANSFER,
+    trained::JOINT,
 ];
 
 /// Settings of one expert.

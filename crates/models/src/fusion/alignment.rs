@@ -3,8 +3,9 @@
 use segue_nn::dropout::DropoutKey;
 
 use super::items::FusedItems;
-use crate::sequence::{LossForm, contrast};
-use crate::squared_error::squared_error;
+use crate::losses::LossForm;
+use crate::losses::contrast::contrast;
+use crate::losses::squared_error::squared_error;
 
 impl FusedItems {
     /// The weighted loss of some items that have two modalities or more, drawn by `key`; the gradient of their tokens is added to

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::graph_links::network::NetworkConfig;
+use crate::losses::JointLoss;
 use crate::range::{self, first, outside};
 use crate::whitening::Whitening;
 
-/// What a token of an item is made from.
+/// What a token of an item comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenKind {
@@ -89,4 +91,14 @@ impl FusionConfig {
             outside("id_dropout", self.id_dropout, range::PROBABILITY),
         ])
     }
+}
+
+/// What of a model's settings its fused item vectors depend on.
+#[derive(Clone, Copy)]
+pub(crate) struct FusedSettings<'a> {
+    pub(crate) fusion: &'a FusionConfig,
+    pub(crate) graph: &'a NetworkConfig,
+    pub(crate) loss: &'a JointLoss,
+    /// Of the vectors.
+    pub(crate) width: usize,
 }

@@ -1,4 +1,4 @@
-//! What fused item vectors are made from: vectors of texts, images and sounds, and nodes of a graph.
+//! What fused item vectors come from: vectors of texts, images and sounds, and nodes of a graph.
 
 use rayon::prelude::*;
 use segue_data::{DomainIdx, ItemCatalog, ItemGraph, TrainSet};
@@ -7,19 +7,19 @@ use segue_nn::{Matrix, MatrixMut, matmul, matmul_parallel};
 use super::config::{FusionConfig, TokenKind};
 use crate::graph_links::network::{Adjacency, NetworkConfig};
 use crate::item_vectors::TextSpace;
-use crate::sequence::Rows;
+use crate::rows::Rows;
 use crate::tensors::{ModelError, Tensors};
 
 /// What a data set has to fuse.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FusionInputs<'a> {
-    /// Vectors of texts.
+    /// An encoder's, or those of words where nothing was encoded.
     pub text: Option<&'a TextSpace<'a>>,
     /// Vectors of images.
     pub image: Option<&'a TextSpace<'a>>,
     /// Vectors of sounds.
     pub audio: Option<&'a TextSpace<'a>>,
-    /// The graph.
+    /// What is stated about the items.
     pub graph: Option<&'a ItemGraph>,
 }
 
@@ -127,7 +127,7 @@ impl DenseInput {
 /// The graph token of each row: learned with the model, or kept from a model that was learned.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GraphInput {
-    /// Nodes and edges.
+    /// In training: a network computes the tokens.
     Learned {
         /// Edges between all nodes.
         adjacency: Adjacency,
@@ -136,7 +136,7 @@ pub enum GraphInput {
         /// Settings of the network.
         config: NetworkConfig,
     },
-    /// Vectors.
+    /// In a trained model: what the network computed last.
     Kept {
         /// `[n_rows, width]`.
         vectors: Vec<f32>,
@@ -147,7 +147,7 @@ pub enum GraphInput {
 
 impl GraphInput {
     /// The nodes of a model's rows; `None` when no candidate is in the graph.
-    pub(super) fn of(
+    pub(super) fn learned(
         graph: &ItemGraph,
         rows: &Rows,
         train: &TrainSet,

@@ -7,11 +7,12 @@ use segue_nn::dropout::DropoutKey;
 use segue_nn::fusion::{Fusion, FusionCache, FusionPass, FusionShape, Tokens};
 use segue_nn::{Gradients, ParamId, Params};
 
-use super::config::{FusionConfig, TokenKind};
-use super::inputs::{DenseInput, FusionInputs, GraphInput, known_rows, nothing, put_flags, take_flags};
+use super::config::{FusedSettings, FusionConfig, TokenKind};
+use super::inputs::{DenseInput, FusionInputs, GraphInput, known_rows, nothing};
 use crate::graph_links::network::{Network, NetworkCache, Pass};
-use crate::sequence::{JointConfig, JointLoss, LossTurns, Rows};
-use crate::tensors::{ModelError, Tensors};
+use crate::losses::{JointLoss, LossTurns};
+use crate::rows::Rows;
+use crate::tensors::ModelError;
 
 /// Arrays whose names begin so belong to the graph network: a model that is kept has their outcome in their place.
 pub(crate) const GRAPH_ARRAYS: &str = "graph.";
@@ -23,19 +24,19 @@ pub struct FusedItems {
     pub config: FusionConfig,
     pub(super) loss: JointLoss,
     width: usize,
-    inputs: Vec<DenseInput>,
-    graph: Option<GraphInput>,
-    known: Vec<bool>, // [n_rows], whose own vectors count
-    kinds: Vec<TokenKind>,
-    net: Option<FusionNet>,
+    pub(super) inputs: Vec<DenseInput>,
+    pub(super) graph: Option<GraphInput>,
+    pub(super) known: Vec<bool>, // [n_rows], whose own vectors count
+    pub(super) kinds: Vec<TokenKind>,
+    pub(super) net: Option<FusionNet>,
     /// Left out for good, to see what they are worth.
     left_out: Vec<TokenKind>,
-    cache: ItemCache,
+    pub(super) cache: ItemCache,
 }
 
 /// Where the parts stand in the model's [`Params`].
 #[derive(Clone, Debug, PartialEq)]
-struct FusionNet {
+pub(super) struct FusionNet {
     adaptors: Vec<ParamId>, // of the inputs, `[width, dim]`
     own: ParamId,           // `[n_rows, width]`
     fusion: Fusion,
@@ -58,7 +59,7 @@ impl FusedItems {
     /// # Errors
     /// Stands aside when nothing is, or a setting is out of range.
     pub(crate) fn new(
-        config: &JointConfig,
+        config: FusedSettings<'_>,
         inputs: &FusionInputs<'_>,
         rows: &Rows,
         train: &TrainSet,
@@ -67,18 +68,18 @@ impl FusedItems {
         if let Some(problem) = config.fusion.problem() {
             return Err(ModelError::StandsAside { expert: "joint", reason: problem });
         }
-        let dense = DenseInput::all_of(&config.fusion, inputs, rows);
+        let dense = DenseInput::all_of(config.fusion, inputs, rows);
         let graph = inputs.graph.filter(|_| config.fusion.tokens.contains(&TokenKind::Graph));
-        let graph = graph.and_then(|graph| GraphInput::of(graph, rows, train, &config.graph));
+        let graph = graph.and_then(|graph| GraphInput::learned(graph, rows, train, config.graph));
         let covers = |present: Vec<bool>| present[rows.candidates()].iter().any(|present| *present);
         if !dense.iter().map(DenseInput::present).chain(graph.iter().map(GraphInput::present)).any(covers) {
             return Err(nothing(rows.target));
         }
-        Ok(Self::of(config, dense, graph, known_rows(rows, train, items)))
+        Ok(Self::with_inputs(config, dense, graph, known_rows(rows, train, items)))
     }
 
-    fn of(
-        config: &JointConfig,
+    pub(super) fn with_inputs(
+        config: FusedSettings<'_>,
         inputs: Vec<DenseInput>,
         graph: Option<GraphInput>,
         known: Vec<bool>,
@@ -89,7 +90,7 @@ impl FusedItems {
         Self {
             config: config.fusion.clone(),
             loss: config.loss.clone(),
-            width: config.sequence.width,
+            width: config.width,
             inputs,
             graph,
             known,
@@ -263,7 +264,8 @@ impl FusedItems {
         });
     }
 
-    fn graph_vectors(
+    // `[n_rows, width]`; without a key nothing is left out of the network.
+    pub(super) fn graph_vectors(
         &self,
         params: &Params,
         graph: &GraphInput,
@@ -352,55 +354,6 @@ impl FusedItems {
             segue_nn::add_scaled(d_own, 1.0, &self.take(&d_tokens, n_tokens - 1));
         }
         loss
-    }
-
-    /// The same with what the graph network makes of the items in its place.
-    pub(crate) fn kept(self, params: &Params) -> Self {
-        let graph = self.graph.as_ref().map(|graph| GraphInput::Kept {
-            vectors: self.graph_vectors(params, graph, None, &mut NetworkCache::default()),
-            present: graph.present(),
-        });
-        Self { graph, net: None, cache: ItemCache::default(), ..self }
-    }
-
-    /// What a kept model needs; `params` as the newest pass without a key read them.
-    pub(crate) fn save(&self, params: &Params, tensors: &mut Tensors) {
-        self.inputs.iter().for_each(|input| input.save(tensors));
-        put_flags("fused.known", &self.known, tensors);
-        let kinds: Vec<String> = self.kinds.iter().map(|kind| kind.name().to_owned()).collect();
-        tensors.put_texts("fused.kinds", &kinds);
-        if let Some(graph) = &self.graph {
-            let vectors = self.graph_vectors(params, graph, None, &mut NetworkCache::default());
-            tensors.put_f32("fused.graph.vectors", vectors);
-            put_flags("fused.graph.present", &graph.present(), tensors);
-        }
-    }
-
-    pub(crate) fn load(config: &JointConfig, rows: &Rows, tensors: &mut Tensors) -> Result<Self, ModelError> {
-        let names = tensors.take_texts("fused.kinds")?;
-        let of_name = |name: &String| {
-            let kind = TokenKind::ALL.into_iter().find(|kind| kind.name() == name);
-            kind.filter(|kind| config.fusion.tokens.contains(kind))
-        };
-        let kinds: Option<Vec<TokenKind>> = names.iter().map(of_name).collect();
-        let ascending = |kinds: &Vec<TokenKind>| !kinds.is_empty() && kinds.is_sorted_by(|a, b| a < b);
-        let kinds = kinds.filter(ascending).ok_or_else(|| {
-            let expected = "kinds of tokens as in the config, each once, in order".into();
-            ModelError::Inconsistent { tensor: "fused.kinds".into(), expected }
-        })?;
-        let n_rows = rows.n_rows();
-        let dense = kinds.iter().filter(|kind| !matches!(kind, TokenKind::Graph | TokenKind::Id));
-        let dense: Result<Vec<_>, _> = dense.map(|&kind| DenseInput::load(kind, n_rows, tensors)).collect();
-        let has_graph = kinds.contains(&TokenKind::Graph);
-        let graph =
-            has_graph.then(|| GraphInput::load(n_rows, config.sequence.width, tensors)).transpose()?;
-        let known = take_flags("fused.known", n_rows, tensors)?;
-        let items = Self::of(config, dense?, graph, known);
-        if items.kinds != kinds {
-            let expected = "an own token where the config has one".into();
-            return Err(ModelError::Inconsistent { tensor: "fused.kinds".into(), expected });
-        }
-        Ok(items)
     }
 }
 

@@ -5,7 +5,9 @@ mod alignment;
 mod config;
 mod inputs;
 mod items;
+mod kept;
 
+pub(crate) use config::FusedSettings;
 pub use config::{FusionConfig, TokenKind};
 pub use inputs::{FusionInputs, GraphInput};
 pub use items::FusedItems;

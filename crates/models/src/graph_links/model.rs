@@ -64,7 +64,7 @@ pub struct GraphModel {
 }
 
 impl GraphModel {
-    /// Before training.
+    /// Drawn at random, as training starts.
     ///
     /// # Errors
     /// When the settings are out of range or the tables would not fit in memory.
@@ -167,13 +167,13 @@ impl GraphModel {
         sides.scores(self.config.function.comparison(), scores);
     }
 
-    /// The arrays.
+    /// Into arrays named as those in `params`.
     pub fn save(&self, tensors: &mut Tensors) {
         tensors.put_f32("entities", self.params.get(self.entities).to_vec());
         tensors.put_f32("relations", self.params.get(self.relations).to_vec());
     }
 
-    /// Reads the arrays.
+    /// What [`save`](Self::save) wrote, under the same settings.
     ///
     /// # Errors
     /// When the settings are out of range, or an array is missing, not finite, or of another size.

@@ -18,7 +18,7 @@ use crate::range::{self, first, outside};
 pub struct NetworkConfig {
     /// Layers: how many edges a message travels.
     pub n_layers: usize,
-    /// Neighbors drawn per node in a training step; four times as many when vectors are made to be kept.
+    /// Neighbors drawn per node in a training step; four times as many when vectors are computed to be kept.
     pub n_neighbors: usize,
     /// Whether users are nodes, with an edge to everything they touched in training.
     pub users: bool,
@@ -107,7 +107,7 @@ impl Adjacency {
         self.n_relations
     }
 
-    /// Number of nodes.
+    /// Entities, and users behind them where they are nodes.
     pub fn n_nodes(&self) -> usize {
         self.offsets.len() - 1
     }
@@ -158,9 +158,9 @@ impl Stage {
 /// What a pass reads.
 #[derive(Clone, Copy)]
 pub struct Pass<'a> {
-    /// The numbers.
+    /// Arrays of the network and of all that is trained with it.
     pub params: &'a Params,
-    /// The edges.
+    /// Whose neighbors are read.
     pub adjacency: &'a Adjacency,
     /// Of a training step: neighbors are drawn anew by it.
     pub key: Option<DropoutKey>,
@@ -188,7 +188,7 @@ impl Network {
         Self { config: config.clone(), width, nodes, layer }
     }
 
-    /// Values of a vector.
+    /// Of a node's vector, at the start and after every layer.
     pub fn width(&self) -> usize {
         self.width
     }

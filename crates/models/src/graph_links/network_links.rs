@@ -9,8 +9,8 @@ use segue_nn::dropout::DropoutKey;
 use segue_nn::sampled_softmax::SampledSoftmax;
 
 use super::network::{Adjacency, Network, Pass};
-use crate::sequence::LossForm;
-use crate::squared_error::squared_error;
+use crate::losses::LossForm;
+use crate::losses::squared_error::squared_error;
 
 /// Questions of one step.
 struct Questions {

@@ -16,7 +16,6 @@ pub(crate) struct Sides<'a> {
     pub(crate) queries: &'a [f32],
     /// `[N, width]`
     pub(crate) table: &'a [f32],
-    /// Values per row.
     pub(crate) width: usize,
 }
 

@@ -18,8 +18,7 @@ pub(crate) enum Regularizer {
 }
 
 impl Regularizer {
-    /// Of the entities.
-    pub(crate) fn of_entities(function: ScoreFunction) -> Self {
+    pub(crate) fn for_entities(function: ScoreFunction) -> Self {
         match function {
             ScoreFunction::ComplEx | ScoreFunction::RotatE => Self::ComplexCube,
             ScoreFunction::DistMult => Self::Cube,
@@ -27,21 +26,22 @@ impl Regularizer {
         }
     }
 
-    /// Of the relations. Angles need none: rotations have length 1.
-    pub(crate) fn of_relations(function: ScoreFunction) -> Self {
-        if function == ScoreFunction::RotatE { Self::None } else { Self::of_entities(function) }
+    /// Angles need none: rotations have length 1.
+    pub(crate) fn for_relations(function: ScoreFunction) -> Self {
+        if function == ScoreFunction::RotatE { Self::None } else { Self::for_entities(function) }
     }
 
     /// `Σ weights[row] · penalty(row)`; adds its gradient. `values` and `gradient` have rows of `width`.
     pub(crate) fn penalty(self, weights: &[f32], width: usize, values: &[f32], gradient: &mut [f32]) -> f64 {
         let rows = weights.par_iter().zip(values.par_chunks(width)).zip(gradient.par_chunks_mut(width));
         let used = rows.filter(|((weight, _), _)| **weight > 0.0);
-        let losses: Vec<f64> =
-            used.map(|((weight, row), d_row)| f64::from(weight * self.of_row(*weight, row, d_row))).collect();
+        let losses: Vec<f64> = used
+            .map(|((weight, row), d_row)| f64::from(weight * self.row_penalty(*weight, row, d_row)))
+            .collect();
         losses.iter().sum()
     }
 
-    fn of_row(self, weight: f32, row: &[f32], d_row: &mut [f32]) -> f32 {
+    fn row_penalty(self, weight: f32, row: &[f32], d_row: &mut [f32]) -> f32 {
         let mut sum = 0.0;
         match self {
             Self::None => {}

@@ -68,7 +68,7 @@ impl Pairs<'_> {
         loss
     }
 
-    // A rotation is no sum: head and tail do not make one query.
+    // A rotation is no sum: there is no one query of head and tail.
     fn rotation_loss(
         &self,
         model: &GraphModel,

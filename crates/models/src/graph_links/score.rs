@@ -1,4 +1,4 @@
-//! The score functions: how head, relation and tail make a number.
+//! The score functions: how a fact becomes a number.
 //!
 //! Each function turns head and relation into a query vector, which is compared with every tail by a product or by a distance.
 //! So the work over all entities knows two forms only, and each function is a few lines with their way back.
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph_links::{complex, dist_mult, rotate, trans_e};
 
-/// A score function.
+/// How a fact is scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScoreFunction {
@@ -31,7 +31,7 @@ pub enum Comparison {
     Distance(Distance),
 }
 
-/// The gradient of a query, and where it goes: those of the head and the relation that made the query.
+/// The gradient of a query, and where it goes: those of the head and the relation that it came from.
 pub(crate) struct QueryGradients<'a> {
     pub(crate) query: &'a [f32],
     pub(crate) head: &'a mut [f32],
@@ -39,7 +39,7 @@ pub(crate) struct QueryGradients<'a> {
 }
 
 impl ScoreFunction {
-    /// All of them.
+    /// In the order of tables.
     pub const ALL: [Self; 4] = [Self::ComplEx, Self::DistMult, Self::RotatE, Self::TransE];
 
     /// The name in settings and files.
@@ -52,8 +52,8 @@ impl ScoreFunction {
         }
     }
 
-    /// The function of a name.
-    pub fn of_name(name: &str) -> Option<Self> {
+    /// As settings and files name it.
+    pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|function| function.name() == name)
     }
 
@@ -109,12 +109,12 @@ impl ScoreFunction {
 
     /// Adds the gradients of head and relation, given that of the query.
     pub(crate) fn query_backward(self, head: &[f32], relation: &[f32], d: QueryGradients<'_>) {
-        let QueryGradients { query, head: d_head, relation: d_relation } = d;
+        let QueryGradients { query: d_query, head: d_head, relation: d_relation } = d;
         match self {
-            Self::ComplEx => complex::multiply_backward(head, relation, query, d_head, d_relation),
-            Self::DistMult => dist_mult::multiply_backward(head, relation, query, d_head, d_relation),
-            Self::RotatE => rotate::rotate_backward(head, relation, query, d_head, d_relation),
-            Self::TransE => trans_e::add_backward(query, d_head, d_relation),
+            Self::ComplEx => complex::multiply_backward(head, relation, d_query, d_head, d_relation),
+            Self::DistMult => dist_mult::multiply_backward(head, relation, d_query, d_head, d_relation),
+            Self::RotatE => rotate::rotate_backward(head, relation, d_query, d_head, d_relation),
+            Self::TransE => trans_e::add_backward(d_query, d_head, d_relation),
         }
     }
 }

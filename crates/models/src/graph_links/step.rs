@@ -20,7 +20,7 @@ const ROWS_PER_BLOCK: usize = 256;
 /// A question and some of its answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lesson {
-    /// The question.
+    /// What is asked.
     pub question: Question,
     /// Right answers, at least one.
     pub answers: Vec<EntityIdx>,
@@ -42,7 +42,7 @@ impl Lesson {
 /// What a step learns from. The loss is a sum over facts times `scale`, so that a fact can weigh the same in every batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
-    /// Questions with their answers.
+    /// One or more of a question, each with answers of its own.
     pub lessons: &'a [&'a Lesson],
     /// Factor of the loss and of its gradient.
     pub scale: f32,
@@ -206,12 +206,13 @@ fn regularize(model: &GraphModel, batch: Batch<'_>, gradients: &mut Gradients) -
     let mut loss = 0.0;
     if let Some(gradient) = gradients.get_mut(model.entities) {
         let values = model.params.get(model.entities);
-        loss += Regularizer::of_entities(function).penalty(&entities, model.entity_width(), values, gradient);
+        loss +=
+            Regularizer::for_entities(function).penalty(&entities, model.entity_width(), values, gradient);
     }
     if let Some(gradient) = gradients.get_mut(model.relations) {
         let values = model.params.get(model.relations);
         let width = model.relation_width();
-        loss += Regularizer::of_relations(function).penalty(&relations, width, values, gradient);
+        loss += Regularizer::for_relations(function).penalty(&relations, width, values, gradient);
     }
     loss
 }

@@ -3,7 +3,7 @@
 
 use segue_data::{Event, TrainSet};
 
-use super::tokens::Rows;
+use crate::rows::Rows;
 use crate::tensors::{ModelError, Tensors};
 
 /// `μ + b_i + b_u` (Koren, Bell and Volinsky, 2009), biases shrunk towards 0; `b_u` from the user's earlier events in the same domain.
@@ -20,7 +20,7 @@ const SHRINK: f32 = 10.0;
 const LEAST_DEVIATION: f32 = 1e-3;
 
 impl RatingBiases {
-    pub(super) fn of(train: &TrainSet, rows: &Rows) -> Self {
+    pub(super) fn learn(train: &TrainSet, rows: &Rows) -> Self {
         let n_domains = rows.of_domain.len();
         let known = || {
             let events = train.sequences.events().iter();

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::tasks::TaskConfig;
 use super::text::TextInputConfig;
-use crate::fusion::FusionConfig;
+use crate::fusion::{FusedSettings, FusionConfig};
 use crate::graph_links::network::NetworkConfig;
+use crate::losses::JointLoss;
 use crate::range::{self, first, of_part, outside};
 
 /// Settings of [`crate::sequence::SequenceModel`]; everything that decides what a training run gives.
@@ -202,17 +203,6 @@ impl TransferConfig {
     }
 }
 
-/// The form of the losses beside the target's task.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LossForm {
-    /// Cross-entropy over candidates, contrast over a batch.
-    #[default]
-    Rank,
-    /// Squared errors ([`crate::squared_error`]).
-    Mse,
-}
-
 /// Settings of the `joint` expert: a sequence model whose item vectors are fused from all that is known about items, trained together
 /// with link prediction in the graph and the alignment of modalities.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -240,6 +230,12 @@ impl Default for JointConfig {
 }
 
 impl JointConfig {
+    /// Those of the item vectors.
+    pub(super) fn fused(&self) -> FusedSettings<'_> {
+        let Self { sequence, fusion, graph, loss } = self;
+        FusedSettings { fusion, graph, loss, width: sequence.width }
+    }
+
     /// What is out of range; `None` when nothing is.
     pub fn problem(&self) -> Option<String> {
         first([
@@ -247,51 +243,6 @@ impl JointConfig {
             of_part("fusion", self.fusion.problem()),
             of_part("graph", self.graph.problem()),
             of_part("loss", self.loss.problem()),
-        ])
-    }
-}
-
-/// When the losses beside the next item's have their turn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LossTurns {
-    /// In every step, all in one sum.
-    #[default]
-    #[serde(rename = "joint")]
-    Together,
-    /// Every step is drawn evenly to be of the next item alone, or of links and alignment alone.
-    Alternating,
-}
-
-/// Form and weights of what is trained beside the next item.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct JointLoss {
-    /// Their form.
-    pub form: LossForm,
-    /// `λ_U`: weight of the squared error of user vectors, in that form; cross-entropy then is left for the target's items.
-    pub behavior: f32,
-    /// `λ_K`: weight of link prediction.
-    pub graph: f32,
-    /// `λ_H`: weight of the alignment of modalities.
-    pub fusion: f32,
-    /// Their turn.
-    pub schedule: LossTurns,
-}
-
-impl Default for JointLoss {
-    fn default() -> Self {
-        Self { form: LossForm::Rank, behavior: 1.0, graph: 0.1, fusion: 0.1, schedule: LossTurns::Together }
-    }
-}
-
-impl JointLoss {
-    /// What is out of range; `None` when nothing is.
-    pub fn problem(&self) -> Option<String> {
-        first([
-            outside("behavior", self.behavior, range::WEIGHT),
-            outside("graph", self.graph, range::WEIGHT),
-            outside("fusion", self.fusion, range::WEIGHT),
         ])
     }
 }

@@ -50,7 +50,7 @@ impl ItemInput {
         self.fused().map_or_else(Vec::new, FusedItems::arrays)
     }
 
-    /// What a trained model keeps: of a graph network, what it made of the items.
+    /// What a trained model keeps: of a graph network, its outcome.
     pub(super) fn kept(self, params: &Params) -> Self {
         match self {
             Self::Fused(fused) => Self::Fused(Box::new(fused.kept(params))),

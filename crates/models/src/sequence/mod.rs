@@ -8,12 +8,13 @@
 
 mod biases;
 mod config;
-mod expert;
 mod input;
 mod negatives;
 mod net;
 mod profile;
+mod start;
 mod step;
+mod task_predictions;
 mod tasks;
 mod text;
 mod token_effects;
@@ -22,35 +23,32 @@ mod words;
 
 use std::borrow::Cow;
 
-use rand::{Rng, RngCore};
 use rayon::prelude::*;
-use segue_data::ItemCatalog;
 use segue_nn::block::{BlockCache, BlockPass, BlockScratch, Dropping};
 use segue_nn::dropout::DropoutKey;
 use segue_nn::layer_norm::RowStats;
 use segue_nn::{ParamId, Params};
 
-pub use config::{
-    JointConfig, JointLoss, LossForm, LossTurns, SequenceConfig, SequenceTuning, TransferConfig,
-};
-pub use expert::Lessons;
-pub(crate) use expert::{BEHAVIOR, JOINT, TRANSFER};
+pub use config::{JointConfig, SequenceConfig, SequenceTuning, TransferConfig};
 pub use input::ItemInput;
 pub use net::Net;
+pub use start::Lessons;
 pub use step::{Example, NO_TARGET, SequenceStep};
-pub(crate) use tasks::contrast;
-pub use tasks::{TaskConfig, TaskPrediction, shown_against};
+pub use task_predictions::{TaskPrediction, shown_against};
+pub use tasks::TaskConfig;
 pub use text::{TextInput, TextInputConfig};
 pub use token_effects::TokenEffect;
-pub use tokens::{N_GAPS, Rows, Token, gap_bucket};
+pub use tokens::{N_GAPS, Token, gap_bucket};
 pub use words::ItemWords;
 
 use self::biases::RatingBiases;
 use self::net::ADAPTOR;
-use crate::fusion::{FusedItems, GRAPH_ARRAYS, TokenKind};
-use crate::item_vectors::TextSpace;
-use crate::query::{Place, Query, Scope};
-use crate::tensors::{ModelError, Tensors};
+use self::start::{Parts, Zeros};
+use crate::fusion::{GRAPH_ARRAYS, TokenKind};
+pub use crate::losses::{JointLoss, LossForm, LossTurns};
+use crate::query::Query;
+pub use crate::rows::Rows;
+use crate::tensors::Tensors;
 
 /// A sequence model: its structure and its numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,9 +61,9 @@ pub struct SequenceModel {
     pub words: ItemWords,
     /// What item vectors come from.
     pub input: ItemInput,
-    /// Structure.
+    /// Where the arrays stand in `params`.
     pub net: Net,
-    /// Numbers.
+    /// Everything that is trained.
     pub params: Params,
     /// `[n_rows + n_words + n_values, width]`: items with their tags, the tags, attribute values; see
     /// [`refresh`](Self::refresh).
@@ -77,87 +75,6 @@ pub struct SequenceModel {
 }
 
 impl SequenceModel {
-    /// A model before training whose item vectors are learned from events (and tags);
-    /// [`read_profiles`](Self::read_profiles) adds what is known about users.
-    ///
-    /// # Errors
-    /// When the settings contradict each other, or for [`Scope::Sources`]: other domains are read in [`Scope::All`].
-    pub fn new(
-        config: &SequenceConfig,
-        items: &ItemCatalog,
-        place: Place,
-        rng: &mut impl Rng,
-    ) -> Result<Self, ModelError> {
-        check(config, place.scope)?;
-        let rows = Rows::new(items, place);
-        let words = ItemWords::of(items, &rows);
-        Ok(Self::build(config, rows, words, ItemInput::Ids, rng))
-    }
-
-    /// A model before training whose item vectors are fused from all that is known about items.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new), and when nothing is known about any candidate.
-    pub fn with_fusion(
-        config: &JointConfig,
-        lessons: Lessons<'_>,
-        place: Place,
-        rng: &mut impl Rng,
-    ) -> Result<Self, ModelError> {
-        let Lessons { train, items, inputs } = lessons;
-        check(&config.sequence, place.scope)?;
-        let rows = Rows::new(items, place);
-        let fused = FusedItems::new(config, &inputs, &rows, train, items)?;
-        let words = tags(config.fusion.tags, items, &rows);
-        let input = ItemInput::Fused(Box::new(fused));
-        Ok(Self::build(&joint_sequence(config), rows, words, input, rng))
-    }
-
-    /// A model before training whose item vectors come from texts.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new), and when no candidate has text.
-    pub fn with_text(
-        config: &TransferConfig,
-        items: &ItemCatalog,
-        space: &TextSpace<'_>,
-        place: Place,
-        rng: &mut impl Rng,
-    ) -> Result<Self, ModelError> {
-        check(&config.sequence, place.scope)?;
-        let rows = Rows::new(items, place);
-        let text = TextInput::new(&config.text, space, &rows)?;
-        let words = tags(config.text.tags, items, &rows);
-        Ok(Self::build(&config.sequence, rows, words, ItemInput::Text(text), rng))
-    }
-
-    fn build(
-        config: &SequenceConfig,
-        rows: Rows,
-        words: ItemWords,
-        mut input: ItemInput,
-        rng: &mut impl Rng,
-    ) -> Self {
-        let (net, mut params) = Net::new(config, &rows, &words, &input, rng);
-        if let ItemInput::Fused(fused) = &mut input {
-            fused.add_arrays(net.items, &mut params, rng);
-        }
-        let mut model = Self {
-            config: config.clone(),
-            rows,
-            words,
-            input,
-            net,
-            params,
-            vectors: Vec::new(),
-            frequencies: Vec::new(),
-            biases: RatingBiases::default(),
-        };
-        model.tune(SequenceTuning::AtOnce);
-        model.refresh();
-        model
-    }
-
     /// Computes the item vectors again; needed whenever the numbers have changed.
     pub fn refresh(&mut self) {
         self.refresh_for(None);
@@ -225,10 +142,10 @@ impl SequenceModel {
         self
     }
 
-    // A trained model with fused vectors that keeps what the graph network made of the items in place of the network.
+    // A trained model with fused vectors that keeps the outcome of the graph network in its place.
     fn without_network(self) -> Self {
         let Self { config, rows, words, input, net, params, frequencies, biases, .. } = self;
-        let mut model = Self::build(&config, rows, words, input.kept(&params), &mut Zeros);
+        let mut model = Self::build(&config, Parts { rows, words, input: input.kept(&params) }, &mut Zeros);
         if let Some(table) = net.profile {
             model.put_profile(params.get(table).to_vec());
         }
@@ -303,41 +220,6 @@ impl SequenceModel {
         }
     }
 
-    pub(crate) fn load(
-        config: &SequenceConfig,
-        items: &ItemCatalog,
-        place: Place,
-        tensors: &mut Tensors,
-    ) -> Result<Self, ModelError> {
-        Self::new(config, items, place, &mut Zeros)?.filled(tensors)
-    }
-
-    pub(crate) fn load_with_text(
-        config: &TransferConfig,
-        items: &ItemCatalog,
-        place: Place,
-        tensors: &mut Tensors,
-    ) -> Result<Self, ModelError> {
-        check(&config.sequence, place.scope)?;
-        let rows = Rows::new(items, place);
-        let input = ItemInput::Text(TextInput::load(&config.text, &rows, tensors)?);
-        let words = tags(config.text.tags, items, &rows);
-        Self::build(&config.sequence, rows, words, input, &mut Zeros).filled(tensors)
-    }
-
-    pub(crate) fn load_with_fusion(
-        config: &JointConfig,
-        items: &ItemCatalog,
-        place: Place,
-        tensors: &mut Tensors,
-    ) -> Result<Self, ModelError> {
-        check(&config.sequence, place.scope)?;
-        let rows = Rows::new(items, place);
-        let input = ItemInput::Fused(Box::new(FusedItems::load(config, &rows, tensors)?));
-        let words = tags(config.fusion.tags, items, &rows);
-        Self::build(&joint_sequence(config), rows, words, input, &mut Zeros).filled(tensors)
-    }
-
     /// The same model without one kind of tokens of all items; `None` where it fuses no such tokens, or nothing else.
     pub fn without_token(&self, kind: TokenKind) -> Option<Self> {
         let kinds = self.input.fused()?.kinds();
@@ -350,24 +232,6 @@ impl SequenceModel {
         }
         model.refresh();
         Some(model)
-    }
-
-    fn filled(self, tensors: &mut Tensors) -> Result<Self, ModelError> {
-        let mut model = self;
-        for array in model.params.arrays_mut() {
-            let values = tensors.take_f32(&array.name)?;
-            if values.len() != array.values.len() {
-                return Err(ModelError::Inconsistent {
-                    tensor: array.name.clone(),
-                    expected: format!("{} values", array.values.len()),
-                });
-            }
-            array.values = values;
-        }
-        model.load_profile(tensors)?;
-        model.load_biases(tensors)?;
-        model.refresh();
-        Ok(model)
     }
 
     // The sum of each token's vectors into `x`, `[N, width]`.
@@ -394,53 +258,5 @@ impl SequenceModel {
         let kind = (token.kind > 0).then_some((net.kinds, token.kind as usize));
         let gap = (self.config.time_gaps && token.gap > 0).then_some((net.gaps, token.gap as usize));
         std::iter::once((net.positions, token.position as usize)).chain(domain).chain(kind).chain(gap)
-    }
-}
-
-fn tags(wanted: bool, items: &ItemCatalog, rows: &Rows) -> ItemWords {
-    if wanted { ItemWords::of(items, rows) } else { ItemWords::default() }
-}
-
-// The sequence model as the form of the losses wants it.
-fn joint_sequence(config: &JointConfig) -> SequenceConfig {
-    let mut sequence = config.sequence.clone();
-    sequence.tasks.squared_error = match config.loss.form {
-        LossForm::Rank => 0.0,
-        LossForm::Mse => config.loss.behavior,
-    };
-    sequence
-}
-
-fn check(config: &SequenceConfig, scope: Scope) -> Result<(), ModelError> {
-    let reason = if scope == Scope::Sources {
-        "it reads other domains as part of one mixed sequence (scope `all`)".to_owned()
-    } else if config.width == 0 || config.n_heads == 0 || !config.width.is_multiple_of(config.n_heads) {
-        format!("width {} is not a multiple of n_heads {}", config.width, config.n_heads)
-    } else if config.max_len == 0 || config.max_len > usize::from(u16::MAX) {
-        format!("max_len {} is not between 1 and {}", config.max_len, u16::MAX)
-    } else if !(0.0..1.0).contains(&config.dropout) {
-        format!("dropout {} is not in [0, 1)", config.dropout)
-    } else if !profile::is_valid(config) {
-        format!("profile_dropout {} is not in [0, 1)", config.profile_dropout)
-    } else if !config.tasks.is_valid() {
-        "a task's weight is negative or not finite, next_item is 0, or click_negatives is 0".to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(ModelError::StandsAside { expert: "behavior", reason })
-}
-
-/// For a model whose numbers are read from a file: every draw gives zero.
-struct Zeros;
-
-impl RngCore for Zeros {
-    fn next_u32(&mut self) -> u32 {
-        0
-    }
-    fn next_u64(&mut self) -> u64 {
-        0
-    }
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        bytes.fill(0);
     }
 }

@@ -10,8 +10,9 @@ use segue_nn::{Init, ParamId, Params};
 use super::config::SequenceConfig;
 use super::input::ItemInput;
 use super::tasks::TaskHeads;
-use super::tokens::{N_GAPS, Rows};
+use super::tokens::N_GAPS;
 use super::words::ItemWords;
+use crate::rows::Rows;
 
 /// Where the parts of the model stand in its [`Params`].
 #[derive(Clone, Debug, PartialEq)]

@@ -10,10 +10,11 @@ use segue_nn::{Gradients, ParamId, Params};
 
 use super::input::ItemInput;
 use super::negatives::{Catalog, NegativeSample};
-use super::tasks::{self, DomainPart, TaskLosses};
+use super::tasks::{DomainPart, TaskLosses};
 use super::tokens::Token;
 use super::{Net, SequenceConfig, SequenceModel};
 use crate::fusion::Turn;
+use crate::losses::contrast::contrast;
 use crate::query::event_time;
 
 /// In place of a row: a position that is not trained.
@@ -237,7 +238,7 @@ impl SequenceStep {
         let of = |&(lane, position): &(usize, usize)| &self.lanes[lane].hidden[position * width..][..width];
         let views: Vec<f32> = places.iter().flat_map(of).copied().collect(); // [2 n, width]
         let mut d_views = vec![0.0; views.len()];
-        let loss = tasks::contrast(&views, width, weight, &mut d_views);
+        let loss = contrast(&views, width, weight, &mut d_views);
         for (&(lane, position), d) in places.iter().zip(d_views.chunks_exact(width)) {
             segue_nn::add_scaled(&mut self.lanes[lane].d_x[position * width..][..width], 1.0, d);
         }

@@ -10,16 +10,14 @@ use rand::Rng;
 use segue_data::{Event, TrainSet};
 use segue_nn::binary_cross_entropy::{Reduction, binary_cross_entropy};
 use segue_nn::dropout::DropoutKey;
-use segue_nn::info_nce::{Directions, InfoNce};
 use segue_nn::{Gradients, Init, ParamId, Params};
 use serde::{Deserialize, Serialize};
 
 use super::biases::RatingBiases;
 use super::step::Head;
 use super::{Net, SequenceModel};
-use crate::query::Query;
+use crate::losses::squared_error::squared_error;
 use crate::range::{self, first, outside};
-use crate::squared_error::squared_error;
 use crate::tensors::{ModelError, Tensors};
 
 /// What the sequence model is trained for, and how much each part counts.
@@ -87,9 +85,9 @@ impl TaskConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct TaskHeads {
     /// `[n_domains, 3 width + 1]`: a, b, c, d.
-    rating: Option<ParamId>,
+    pub(super) rating: Option<ParamId>,
     /// `[n_domains, 2]`: γ, β.
-    click: Option<ParamId>,
+    pub(super) click: Option<ParamId>,
     /// `[3]`: s of next item, rating, choice.
     log_variances: Option<ParamId>,
 }
@@ -197,42 +195,12 @@ impl TaskLosses {
     }
 }
 
-/// What the further tasks say of one item.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct TaskPrediction {
-    /// The rating, on the scale of the domain's events; `None` where it is not trained.
-    pub rating: Option<f32>,
-    /// The probability that it is chosen, among itself and as many items drawn evenly as in training; `None` where that is not trained.
-    pub click: Option<f32>,
-}
-
 impl SequenceModel {
     /// Learns what ratings are without taste, before training; only where ratings are a task.
     pub fn learn_rating_biases(&mut self, train: &TrainSet) {
         if self.net.tasks.rating.is_some() {
-            self.biases = RatingBiases::of(train, &self.rows);
+            self.biases = RatingBiases::learn(train, &self.rows);
         }
-    }
-
-    /// Whether ratings of the recommended domain are predicted.
-    pub fn predicts_ratings(&self) -> bool {
-        self.net.tasks.rating.is_some() && self.biases.differ(self.rows.target.at())
-    }
-
-    /// The mean of the domain's ratings; only where they are a task.
-    ///
-    /// # Panics
-    /// When ratings are no task.
-    pub fn mean_rating(&self) -> f32 {
-        self.biases.mean(self.rows.target.at())
-    }
-
-    /// A candidate's rating by the means of item and user alone, which the model adds to; only where ratings are a task.
-    ///
-    /// # Panics
-    /// When ratings are no task.
-    pub fn rating_by_means(&self, query: &Query<'_>, candidate: usize) -> f32 {
-        self.biases.predict(query.history, &self.rows, self.rows.candidates().start + candidate)
     }
 
     // What biases leave of a user's events, all in scope; 0 where ratings are no task.
@@ -244,12 +212,7 @@ impl SequenceModel {
         }
     }
 
-    /// Whether choices are predicted.
-    pub fn predicts_clicks(&self) -> bool {
-        self.net.tasks.click.is_some()
-    }
-
-    /// The weights of this step.
+    /// As they are now: learned weights change from step to step.
     pub(super) fn task_weights(&self) -> TaskWeights {
         let tasks = &self.config.tasks;
         let [next_item, rating, click] = match self.net.tasks.log_variances {
@@ -362,53 +325,9 @@ impl SequenceModel {
     }
 
     // Vectors of a domain's items, `[n_items, width]`.
-    fn items_of(&self, domain: usize) -> &[f32] {
+    pub(super) fn items_of(&self, domain: usize) -> &[f32] {
         let (range, width) = (&self.rows.of_domain[domain], self.config.width);
         &self.vectors[range.start * width..range.end * width]
-    }
-
-    /// What the further tasks say of candidates (counted within the domain); nothing for a user of whom nothing is known.
-    pub fn predict(&self, query: &Query<'_>, candidates: &[usize]) -> Vec<TaskPrediction> {
-        let Some(user) = self.user_vector(query) else {
-            return vec![TaskPrediction::default(); candidates.len()];
-        };
-        let (domain, width) = (self.rows.target.at(), self.config.width);
-        let items = self.items_of(domain);
-        let of = |&candidate: &usize| {
-            let v = &items[candidate * width..][..width];
-            let rating =
-                self.residual(domain, &user, v).map(|rest| self.rating_by_means(query, candidate) + rest);
-            TaskPrediction { rating, click: self.click(domain, &user, v) }
-        };
-        candidates.iter().map(of).collect()
-    }
-
-    fn residual(&self, domain: usize, user: &[f32], item: &[f32]) -> Option<f32> {
-        let id = self.net.tasks.rating.filter(|_| self.predicts_ratings())?;
-        let size = 3 * self.config.width + 1;
-        let own = &self.params.get(id)[domain * size..][..size];
-        Some(rating_of(own, user, item) * self.biases.deviation(domain))
-    }
-
-    fn click(&self, domain: usize, user: &[f32], item: &[f32]) -> Option<f32> {
-        let [slope, shift] = self.config.tasks.calibration;
-        let logit = self.click_logit(domain, user, item)?;
-        Some(1.0 / (1.0 + (-slope.mul_add(logit, shift)).exp()))
-    }
-
-    fn click_logit(&self, domain: usize, user: &[f32], item: &[f32]) -> Option<f32> {
-        let id = self.net.tasks.click?;
-        let (gamma, beta) = (self.params.get(id)[domain * 2], self.params.get(id)[domain * 2 + 1]);
-        Some(gamma.mul_add(segue_nn::dot(user, item), beta))
-    }
-
-    /// Logits of choices before calibration, per candidate; empty where that is no task, or for a user of whom nothing is known.
-    pub fn click_logits(&self, query: &Query<'_>, candidates: &[usize]) -> Vec<f32> {
-        let Some(user) = self.user_vector(query) else { return Vec::new() };
-        let (domain, width) = (self.rows.target.at(), self.config.width);
-        let items = self.items_of(domain);
-        let of = |&candidate: &usize| self.click_logit(domain, &user, &items[candidate * width..][..width]);
-        candidates.iter().filter_map(of).collect()
     }
 
     pub(super) fn save_biases(&self, tensors: &mut Tensors) {
@@ -426,7 +345,7 @@ impl SequenceModel {
 }
 
 // What is left of the rating after biases, in deviations; `own: [3 width + 1]`.
-fn rating_of(own: &[f32], h: &[f32], v: &[f32]) -> f32 {
+pub(super) fn rating_of(own: &[f32], h: &[f32], v: &[f32]) -> f32 {
     let width = h.len();
     let mut sum = own[3 * width];
     for k in 0..width {
@@ -449,40 +368,4 @@ pub(super) fn shown_items(targets: &[u32], n_items: usize, n: usize, key: Dropou
         shown.extend((0..n as u64).map(other));
     }
     shown
-}
-
-/// Mean contrast between the halves of `views` (`[2 n, width]`: one view of each sequence, then the other), with its gradient, weighted.
-/// Scores are cosines over [`TEMPERATURE`] (`SimCSE`, Gao et al., 2021, for sequences `DuoRec`, Qiu et al., 2022).
-pub(crate) fn contrast(views: &[f32], width: usize, weight: f32, d_views: &mut [f32]) -> f64 {
-    let mut lengths = Vec::with_capacity(views.len() / width);
-    let mut units = views.to_vec();
-    for unit in units.chunks_exact_mut(width) {
-        let length = segue_nn::dot(unit, unit).sqrt().max(1e-6);
-        unit.iter_mut().for_each(|x| *x /= length);
-        lengths.push(length);
-    }
-    let half = units.len() / 2;
-    let mut d_units = vec![0.0; units.len()];
-    let (d_first, d_second) = d_units.split_at_mut(half);
-    let nce =
-        InfoNce { width, temperature: TEMPERATURE, directions: Directions::Both, false_negatives: None };
-    let loss = nce.run(&units[..half], &units[half..], d_first, d_second);
-    let rows =
-        d_views.chunks_exact_mut(width).zip(d_units.chunks_exact(width)).zip(units.chunks_exact(width));
-    for (((d_view, d_unit), unit), length) in rows.zip(&lengths) {
-        // Through the normalization: what points along the vector changes nothing.
-        let along = segue_nn::dot(d_unit, unit);
-        for ((d, d_unit), unit) in d_view.iter_mut().zip(d_unit).zip(unit) {
-            *d += weight * (d_unit - along * unit) / length;
-        }
-    }
-    loss * f64::from(weight)
-}
-
-const TEMPERATURE: f32 = 0.1;
-
-/// One chosen item and `n` others of a domain, drawn as in training: what the probability of a choice is about.
-pub fn shown_against(target: usize, n_items: usize, n: usize, seed: u64) -> Vec<usize> {
-    let shown = shown_items(&[target as u32], n_items, n, DropoutKey::new(seed));
-    shown.into_iter().map(|item| item as usize).collect()
 }

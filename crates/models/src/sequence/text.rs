@@ -11,9 +11,9 @@ use segue_nn::dropout::DropoutKey;
 use segue_nn::{Matrix, MatrixMut, matmul, matmul_parallel};
 use serde::{Deserialize, Serialize};
 
-use super::tokens::Rows;
 use crate::item_vectors::TextSpace;
 use crate::range::{self, first, outside};
+use crate::rows::Rows;
 use crate::tensors::{ModelError, Tensors};
 use crate::whitening::Whitening;
 

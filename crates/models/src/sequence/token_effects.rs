@@ -9,7 +9,7 @@ use crate::query::Query;
 /// One token of a candidate for one user.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TokenEffect {
-    /// What the token is made from.
+    /// What the token comes from.
     pub token: TokenKind,
     /// Mean attention that the token receives in the candidate's vector, whoever asks; a candidate's attention sums to 1.
     pub attention: f32,

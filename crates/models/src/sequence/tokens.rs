@@ -1,11 +1,10 @@
 //! Events as tokens: what the transformer sees of a sequence.
 
-use std::ops::Range;
-
-use segue_data::{DomainIdx, Event, ItemCatalog};
+use segue_data::Event;
 
 use super::words::ItemWords;
-use crate::query::{Place, Scope, event_time};
+use crate::query::event_time;
+use crate::rows::Rows;
 
 /// Tags of the time before the newest events that stand in front of them.
 pub(super) const N_INTERESTS: usize = 3;
@@ -20,63 +19,15 @@ pub struct Token {
     /// Counted back from the newest event: `max_len − 1` for the newest; `max_len` for interest tags and attribute
     /// values.
     pub position: u16,
-    /// Domain of the item.
+    /// Of the item; 255 for a tag or an attribute value, which belong to none.
     pub domain: u8,
-    /// Kind of event.
+    /// Of the event; kind 0 has no vector of its own.
     pub kind: u8,
     /// Time until the next event or the request; see [`gap_bucket`].
     pub gap: u8,
 }
 
-/// Which rows of the item table belong to which domain, and which events count.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rows {
-    /// Rows of each domain; empty for domains out of scope.
-    pub of_domain: Vec<Range<usize>>,
-    /// Catalog index of row 0.
-    pub first_item: usize,
-    /// The domain that is recommended.
-    pub target: DomainIdx,
-    scope: Scope,
-}
-
 impl Rows {
-    /// The item rows of a scope: the target's items, or all.
-    pub fn new(items: &ItemCatalog, place: Place) -> Self {
-        let Place { domain: target, scope } = place;
-        let first_item = if scope == Scope::Target { items.range(target).start } else { 0 };
-        let range = |domain: usize| {
-            let range = items.range(DomainIdx(domain as _));
-            if scope == Scope::Target && domain != target.at() {
-                0..0
-            } else {
-                range.start - first_item..range.end - first_item
-            }
-        };
-        Self { of_domain: (0..items.n_domains()).map(range).collect(), first_item, target, scope }
-    }
-
-    /// Rows in all.
-    pub fn n_rows(&self) -> usize {
-        self.of_domain.iter().map(|range| range.end).max().unwrap_or(0)
-    }
-
-    /// Rows of the candidates.
-    pub fn candidates(&self) -> Range<usize> {
-        self.of_domain[self.target.at()].clone()
-    }
-
-    /// Row of an event's item; `None` when out of scope.
-    pub fn row(&self, event: &Event) -> Option<usize> {
-        let row = event.item.at().checked_sub(self.first_item)?;
-        (self.scope != Scope::Target || self.candidates().contains(&row)).then_some(row)
-    }
-
-    /// The domain of a row.
-    pub fn domain_of(&self, row: usize) -> usize {
-        self.of_domain.iter().position(|range| range.contains(&row)).unwrap_or(0)
-    }
-
     /// The newest `max_len` events in scope, oldest first; in front of them the most frequent tags of older ones. `now` is the
     /// time of the request, where it is known.
     pub fn tokens(
@@ -120,7 +71,7 @@ impl Rows {
     }
 }
 
-/// Number of time buckets.
+/// Values of [`gap_bucket`].
 pub const N_GAPS: usize = 20;
 
 /// 0 = unknown, 1 = the same second, then by powers of two of hours.

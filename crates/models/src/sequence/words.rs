@@ -4,7 +4,7 @@ use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
 use segue_data::ItemCatalog;
 
-use super::tokens::Rows;
+use crate::rows::Rows;
 use crate::tokenize::words;
 
 /// A word of fewer items says nothing about others.
@@ -80,12 +80,12 @@ impl ItemWords {
         Self { of_item, of_word: Lists::from_rows(by_word.into_iter()) }
     }
 
-    /// Number of words.
+    /// Words that are kept: rare ones say nothing of other items, frequent ones nothing of this one.
     pub fn n_words(&self) -> usize {
         self.of_word.offsets.len().saturating_sub(1)
     }
 
-    /// Words of an item row.
+    /// Numbers of the words that an item row has.
     pub fn of_row(&self, row: usize) -> &[u32] {
         self.of_item.get(row)
     }

@@ -45,12 +45,12 @@ impl VectorFile {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let read = match extension.to_ascii_lowercase().as_str() {
             "npy" => npy::read(&bytes()?).map_err(refused)?,
-            "safetensors" => of_safetensors(&bytes()?).map_err(refused)?,
+            "safetensors" => read_safetensors(&bytes()?).map_err(refused)?,
             "parquet" => {
                 let rows = number_rows::read(path)?;
                 Self { dim: rows.dim, values: rows.values, ids: Some(rows.ids) }
             }
-            _ => of_floats(&bytes()?, dim).map_err(refused)?,
+            _ => read_floats(&bytes()?, dim).map_err(refused)?,
         };
         read.check(dim).map_err(refused)?;
         Ok(read)
@@ -123,7 +123,7 @@ fn unpack(bytes: &[u8], shape: &[usize], packed: Packed) -> Result<VectorFile, R
     Ok(VectorFile { dim, values, ids: None })
 }
 
-fn of_floats(bytes: &[u8], dim: Option<usize>) -> Result<VectorFile, Refusal> {
+fn read_floats(bytes: &[u8], dim: Option<usize>) -> Result<VectorFile, Refusal> {
     let Some(dim) = dim else {
         let remedy = "known are .npy, .safetensors and .parquet; for little-endian f32 and nothing else say how many a vector has: `--dim N`";
         return Err(("its name does not say what it is".into(), remedy));
@@ -136,7 +136,7 @@ fn of_floats(bytes: &[u8], dim: Option<usize>) -> Result<VectorFile, Refusal> {
     unpack(bytes, &[bytes.len() / row, dim], Packed::F32)
 }
 
-fn of_safetensors(bytes: &[u8]) -> Result<VectorFile, Refusal> {
+fn read_safetensors(bytes: &[u8]) -> Result<VectorFile, Refusal> {
     let file = SafeTensors::deserialize(bytes)
         .map_err(|e| (format!("it is not a readable safetensors file: {e}"), "write it again"))?;
     let mut tensors = file.tensors();
@@ -168,18 +168,18 @@ mod tests {
 
     #[test]
     fn floats_and_nothing_else_need_a_length_that_fits() {
-        let read = of_floats(&bytes(&[1.0, 2.0, 3.0, 4.0]), Some(2)).unwrap();
+        let read = read_floats(&bytes(&[1.0, 2.0, 3.0, 4.0]), Some(2)).unwrap();
         assert_eq!((read.len(), read.dim, read.values), (2, 2, vec![1.0, 2.0, 3.0, 4.0]));
         for (dim, said) in [(None, "--dim N"), (Some(3), "16 bytes"), (Some(0), "16 bytes")] {
-            let (problem, remedy) = of_floats(&bytes(&[0.0; 4]), dim).unwrap_err();
+            let (problem, remedy) = read_floats(&bytes(&[0.0; 4]), dim).unwrap_err();
             assert!(format!("{problem} {remedy}").contains(said), "{dim:?}: {problem} {remedy}");
         }
-        assert!(of_floats(&[0; 6], Some(1)).is_err());
+        assert!(read_floats(&[0; 6], Some(1)).is_err());
     }
 
     #[test]
     fn a_number_that_is_not_finite_is_named() {
-        let mut read = of_floats(&bytes(&[1.0, 2.0, 3.0, f32::NAN]), Some(2)).unwrap();
+        let mut read = read_floats(&bytes(&[1.0, 2.0, 3.0, f32::NAN]), Some(2)).unwrap();
         assert!(read.check(None).unwrap_err().0.contains("row 2 has NaN at place 2"));
         read.values[3] = 4.0;
         assert!(read.check(Some(2)).is_ok());
@@ -199,19 +199,19 @@ mod tests {
             [0x3c00u16, 0xc000, 0x3800, 0x4400].iter().flat_map(|x| x.to_le_bytes()).collect();
         let upper: Vec<u8> = single.chunks_exact(4).flat_map(|b| [b[2], b[3]]).collect();
         for (dtype, bytes) in [(Dtype::F32, single.clone()), (Dtype::F16, half), (Dtype::BF16, upper)] {
-            let read = of_safetensors(&file(&[("v", dtype, vec![2, 2], bytes)])).unwrap();
+            let read = read_safetensors(&file(&[("v", dtype, vec![2, 2], bytes)])).unwrap();
             assert_eq!(read.values, [1.0, -2.0, 0.5, 4.0], "{dtype:?}");
         }
         let two =
             file(&[("a", Dtype::F32, vec![4], single.clone()), ("b", Dtype::F32, vec![4], single.clone())]);
-        assert!(of_safetensors(&two).unwrap_err().0.contains("`a`, `b`"));
+        assert!(read_safetensors(&two).unwrap_err().0.contains("`a`, `b`"));
         for shape in [vec![4], vec![1, 2, 2]] {
-            let refused = of_safetensors(&file(&[("v", Dtype::F32, shape, single.clone())]));
+            let refused = read_safetensors(&file(&[("v", Dtype::F32, shape, single.clone())]));
             assert!(refused.unwrap_err().1.contains("two dimensions"));
         }
         assert!(
-            of_safetensors(&file(&[("v", Dtype::I32, vec![2, 2], single)])).unwrap_err().0.contains("I32")
+            read_safetensors(&file(&[("v", Dtype::I32, vec![2, 2], single)])).unwrap_err().0.contains("I32")
         );
-        assert!(of_safetensors(&two[..20]).is_err());
+        assert!(read_safetensors(&two[..20]).is_err());
     }
 }

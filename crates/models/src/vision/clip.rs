@@ -148,7 +148,7 @@ fn sizes(folder: &Path, part: &str, alone: &str) -> Result<(PathBuf, Sizes), Enc
 
 impl Sizes {
     fn tower(&self, path: &Path, mask: Mask) -> Result<TowerShape, EncoderError> {
-        let gelu = Gelu::of_name(&self.hidden_act).ok_or_else(|| EncoderError::Unsupported {
+        let gelu = Gelu::named(&self.hidden_act).ok_or_else(|| EncoderError::Unsupported {
             path: path.to_path_buf(),
             what: format!("hidden_act `{}`", self.hidden_act),
             supported: SUPPORTED,

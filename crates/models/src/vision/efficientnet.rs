@@ -86,8 +86,12 @@ impl EfficientNetLite0 {
                 n_in = n_out;
             }
         }
-        let head =
-            layers.convolution("_conv_head", "_bn1", Filters::of_places(n_in, WIDTH), Activation::Relu6)?;
+        let head = layers.convolution(
+            "_conv_head",
+            "_bn1",
+            Filters::place_by_place(n_in, WIDTH),
+            Activation::Relu6,
+        )?;
         Ok(Self { stem, blocks, head })
     }
 
@@ -175,8 +179,7 @@ struct Filters {
 }
 
 impl Filters {
-    // Each place by itself.
-    fn of_places(n_in: usize, n_out: usize) -> Self {
+    fn place_by_place(n_in: usize, n_out: usize) -> Self {
         Self { n_in, n_out, kernel: 1, stride: 1 }
     }
 }
@@ -215,7 +218,7 @@ impl Layers<'_, '_> {
         let expand = if widening == 1 {
             None
         } else {
-            let filters = Filters::of_places(n_in, n_wide);
+            let filters = Filters::place_by_place(n_in, n_wide);
             Some(self.convolution(&part("_expand_conv"), &part("_bn0"), filters, Activation::Relu6)?)
         };
         let weight = (self.read)(&part("_depthwise_conv.weight"), &[n_wide, 1, kernel, kernel])?;
@@ -225,7 +228,7 @@ impl Layers<'_, '_> {
         self.norm(&part("_bn1"), n_wide)?.fold_into(&mut weight, &mut bias);
         let depthwise =
             Depthwise { kernel: [kernel, kernel], stride, weight, bias, activation: Activation::Relu6 };
-        let filters = Filters::of_places(n_wide, n_out);
+        let filters = Filters::place_by_place(n_wide, n_out);
         let project =
             self.convolution(&part("_project_conv"), &part("_bn2"), filters, Activation::Identity)?;
         Ok(Block { expand, depthwise, project, is_residual: stride == 1 && n_in == n_out })

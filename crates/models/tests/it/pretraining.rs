@@ -26,7 +26,7 @@ fn open() -> (TinyModel, TextEncoder) {
 
 fn tuned(name: &str) -> TextEncoder {
     let mut encoder = open().1;
-    let tuning = match Tuning::of_name(name).expect(name) {
+    let tuning = match Tuning::named(name).expect(name) {
         Tuning::Lora(config) => Tuning::Lora(segue_models::encoder::LoraConfig { rank: 3, ..config }),
         other => other,
     };

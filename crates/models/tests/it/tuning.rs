@@ -31,7 +31,7 @@ fn open(model: &TinyModel) -> TextEncoder {
 }
 
 fn small(name: &str) -> Tuning {
-    match Tuning::of_name(name).expect("the test's own data") {
+    match Tuning::named(name).expect("the test's own data") {
         Tuning::Lora(_) => Tuning::Lora(LoraConfig { rank: 3, alpha: 6.0, ..LoraConfig::default() }),
         Tuning::AdaLora(_) => Tuning::AdaLora(AdaLoraConfig {
             initial_rank: 3,
@@ -388,17 +388,17 @@ fn settings_that_make_no_sense_are_refused_and_names_lead_to_defaults() {
         assert!(error.contains(word) && error.contains("hint: "), "{error}");
     }
     for name in NAMES {
-        let tuning = Tuning::of_name(name).expect("the test's own data");
+        let tuning = Tuning::named(name).expect("the test's own data");
         assert_eq!(tuning.name(), name);
         let text = serde_json::to_string(&tuning).expect("the test's own data");
         assert_eq!(serde_json::from_str::<Tuning>(&text).expect("the test's own data"), tuning, "{text}");
         assert!(text.contains(name), "{text}");
     }
-    assert_eq!(Tuning::of_name("other"), None);
+    assert_eq!(Tuning::named("other"), None);
     assert!(serde_json::from_str::<Tuning>(r#"{"lora": {"rnak": 4}}"#).is_err());
     assert_eq!(
         serde_json::from_str::<Tuning>(r#"{"lora": {}}"#).expect("the test's own data"),
-        Tuning::of_name("lora").expect("the test's own data")
+        Tuning::named("lora").expect("the test's own data")
     );
 }
 

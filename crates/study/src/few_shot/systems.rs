@@ -218,7 +218,7 @@ impl<'a> FewShot<'a> {
     fn beats_floor(&self, model: &DomainModel, judge: &Judge<'_>) -> Result<bool, TrainError> {
         let plan = &self.recipe.plan;
         let floor = self.floor_on(&self.problem.split.train)?;
-        let ours = ndcg_of_model(model, plan, judge)?;
+        let ours = ndcg_of_model(model, plan.objective, judge)?;
         let theirs = judge.metric_values(plan.objective, |query: &Query<'_>, scores: &mut [f32]| {
             floor.score(query, self.problem.items, scores);
         })?;

@@ -108,7 +108,7 @@ pub fn select(
     // Ways are compared by what events say; labels that a model guesses come after the choice.
     let alone = Recipe { plan: alone, pseudo_labels: false, ..recipe.clone() };
     let own = pipeline::choose(problem, &alone, valid, session)?.fit;
-    let own_ndcg = ndcg_of_model(&own.model, plan, valid)?;
+    let own_ndcg = ndcg_of_model(&own.model, plan.objective, valid)?;
     let mut tries = Tries::new(plan, valid, session, &own);
     let n_domains = problem.items.n_domains();
     let mut weights = vec![1.0f32; n_domains];

@@ -4,7 +4,7 @@ use segue_data::reveal::without_domains;
 use segue_data::{DomainIdx, TrainSet};
 use segue_models::sequence::SequenceTuning;
 use segue_models::{ExpertId, ExpertKind, ItemVectors, Scope};
-use segue_train::domain_fit::{DomainFit, Known, fit_domain_from};
+use segue_train::domain_fit::{DomainFit, EarlierFit, fit_domain_from};
 use segue_train::judge::{Judge, mean, ndcg_of_model};
 use segue_train::material::Material;
 use segue_train::sequence_fit::Pretrained;
@@ -74,7 +74,7 @@ impl<'a> Tries<'a> {
                 let way = Way { sources, encoder: name.into(), tuning: has_transfer.then_some(tuning) };
                 let plan = self.plan_for(tuning, weights);
                 let fit = self.fit(&plan, material, &way, first)?;
-                let ndcg = ndcg_of_model(&fit.model, &plan, self.valid)?;
+                let ndcg = ndcg_of_model(&fit.model, plan.objective, self.valid)?;
                 self.fitted.push(WayFit { way, ndcg, fit });
             }
         }
@@ -112,8 +112,8 @@ impl<'a> Tries<'a> {
             }
         };
         let pretrained = self.pretrained(way, first);
-        let known = Known { fit, holds: &*holds, pretrained };
-        fit_domain_from(plan, material, self.valid, self.session, Some(known))
+        let earlier = EarlierFit { fit, holds: &*holds, pretrained };
+        fit_domain_from(plan, material, self.valid, self.session, Some(earlier))
     }
 
     /// What the frozen way of the same sources and encoder, where it was fitted before, has pretrained for the light and the full one.

@@ -20,7 +20,7 @@ use crate::search::{Trial, clearly_better, climb};
 const REST_BYTES: usize = 128 << 20;
 /// How often members are tuned and weighed again, at most.
 const N_ROUNDS: usize = 2;
-/// Tuning makes up for less than this share of NDCG@10: a blend further behind is not tuned.
+/// Tuning gains less than this share of NDCG@10: a blend further behind is not tuned.
 const NEAR: f64 = 0.95;
 
 /// A blend whose members were tuned inside it.

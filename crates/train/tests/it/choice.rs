@@ -3,7 +3,7 @@
 use segue_train::blend_fit::BlendSearch;
 use segue_train::judge::mean;
 use segue_train::pool::Pool;
-use segue_train::{Known, Session, fit_domain_from};
+use segue_train::{EarlierFit, Session, fit_domain_from};
 
 use crate::story::{Source, Stage, Story, alone, plan};
 
@@ -46,9 +46,9 @@ fn a_fit_from_experts_that_all_hold_comes_out_the_same() {
     let plan = plan();
     let fit = stage.fit(&plan);
     assert!(!fit.untuned.is_empty(), "nothing was tuned inside the blend: the test says nothing");
-    let known = Known { fit: &fit, holds: &|_| true, pretrained: None };
+    let earlier = EarlierFit { fit: &fit, holds: &|_| true, pretrained: None };
     let watch = Session::watched_by(&|_| ());
-    let same = fit_domain_from(&plan, stage.material(), &stage.valid(), watch, Some(known));
+    let same = fit_domain_from(&plan, stage.material(), &stage.valid(), watch, Some(earlier));
     let same = same.expect("it was learned before");
     assert_eq!(same.model, fit.model);
     assert_eq!(same.trials, fit.trials);

@@ -86,7 +86,7 @@ fn adapted_with(
 }
 
 pub(crate) fn small(name: &str) -> Tuning {
-    match Tuning::of_name(name).expect("a tuning") {
+    match Tuning::named(name).expect("a tuning") {
         Tuning::AdaLora(config) => {
             Tuning::AdaLora(AdaLoraConfig { initial_rank: 3, target_rank: 2, ..config })
         }

@@ -72,7 +72,7 @@ struct Settings {
 }
 
 fn plan(args: &Args) -> Result<GraphPlan> {
-    let function = ScoreFunction::of_name(&args.model).ok_or_else(|| {
+    let function = ScoreFunction::named(&args.model).ok_or_else(|| {
         let names = ScoreFunction::ALL.map(ScoreFunction::name);
         let meant = closest(&args.model, names).map(|name| format!("did you mean `{name}`? "));
         let remedy = format!("{}models: {}", meant.unwrap_or_default(), names.join(", "));

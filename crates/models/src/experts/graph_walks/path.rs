@@ -12,7 +12,7 @@ const PATHS_TRIED: usize = 8;
 /// One edge of a path, in the direction in which it is walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathStep {
-    /// The fact.
+    /// As the graph states it, head first.
     pub fact: Triple,
     /// Whether it is walked from tail to head.
     pub inverse: bool,
@@ -33,7 +33,7 @@ impl PathStep {
 /// A path of at most three edges from an item of the history to a candidate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GraphPath {
-    /// The item of the history.
+    /// Where it begins: an item of the history.
     pub from: ItemIdx,
     /// The item that the same users had, from which the path continues; it counts as an edge.
     pub together: Option<ItemIdx>,

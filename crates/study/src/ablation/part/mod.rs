@@ -9,7 +9,7 @@ use std::fmt;
 use segue_data::DomainIdx;
 use segue_models::{ExpertId, ExpertKind, Scope, TokenKind};
 use segue_recommend::DomainModel;
-use segue_train::domain_fit::{DomainFit, Known, fit_domain_from, refit_domain};
+use segue_train::domain_fit::{DomainFit, EarlierFit, fit_domain_from, refit_domain};
 use segue_train::judge::Judge;
 use segue_train::material::Material;
 use segue_train::session::Session;
@@ -147,9 +147,9 @@ pub fn fit_without(
 ) -> Result<DomainFit, TrainError> {
     let WholeFit { plan, fit, material } = whole;
     let holds = |id: ExpertId| !part.touches(id);
-    let known = Some(Known { fit, holds: &holds, pretrained: None });
+    let earlier = Some(EarlierFit { fit, holds: &holds, pretrained: None });
     let without = Without::new(part, material, plan.seed);
-    fit_domain_from(&part.plan_without(plan), without.material(), valid, session, known)
+    fit_domain_from(&part.plan_without(plan), without.material(), valid, session, earlier)
 }
 
 /// The model of [`fit_without`] on other events (train and valid), again without the part.

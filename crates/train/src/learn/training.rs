@@ -14,37 +14,37 @@ use segue_nn::checkpoint::{Array, Checkpoint, CheckpointError, Scalar, Scalars, 
 use segue_nn::optimizer::Optimizer;
 use segue_nn::training_state::{Besides, BesidesMut, load_training, save_training};
 
-use crate::learn::{Epoch, LearnPlan, Method, State};
+use super::{Epoch, LearnPlan, Method, State};
 
 const STATE_FILE: &str = "state.safetensors";
 
 /// The state of a training.
-pub(crate) struct Training {
+pub(super) struct Training {
     /// Moments of the parameters.
-    pub(crate) optimizer: Optimizer,
+    pub(super) optimizer: Optimizer,
     /// Passes done.
-    pub(crate) curve: Vec<Epoch>,
+    pub(super) curve: Vec<Epoch>,
     /// Steps done in the running pass.
-    pub(crate) n_steps: usize,
+    pub(super) n_steps: usize,
     /// Their losses, each times its examples.
-    pub(crate) total: f64,
+    pub(super) total: f64,
     /// The best pass.
-    pub(crate) best: Option<Best>,
+    pub(super) best: Option<Best>,
 }
 
 /// A pass that was better on valid than those before.
-pub(crate) struct Best {
+pub(super) struct Best {
     /// Its metric.
-    pub(crate) metric: f64,
+    pub(super) metric: f64,
     /// Its number, from 1.
-    pub(crate) epoch: usize,
+    pub(super) epoch: usize,
     /// What it left.
-    pub(crate) params: Params,
+    pub(super) params: Params,
 }
 
 impl Training {
     /// Before the first step.
-    pub(crate) fn new(plan: &LearnPlan, params: &Params) -> Self {
+    pub(super) fn new(plan: &LearnPlan, params: &Params) -> Self {
         let config = AdamWConfig { weight_decay: plan.weight_decay, ..AdamWConfig::default() };
         let optimizer = match plan.method {
             Method::AdamW => AdamW::new(config, params).into(),
@@ -54,14 +54,14 @@ impl Training {
     }
 
     /// Whether all passes are done or valid has not improved for too long.
-    pub(crate) fn is_done(&self, plan: &LearnPlan) -> bool {
+    pub(super) fn is_done(&self, plan: &LearnPlan) -> bool {
         let n_done = self.curve.len();
         let waited = |best: &Best| n_done > best.epoch && n_done - best.epoch >= plan.patience;
         n_done >= plan.n_epochs() || self.best.as_ref().is_some_and(waited)
     }
 
     /// Ends the running pass.
-    pub(crate) fn end_pass(&mut self, plan: &LearnPlan, metric: Option<f64>, params: &Params) -> Epoch {
+    pub(super) fn end_pass(&mut self, plan: &LearnPlan, metric: Option<f64>, params: &Params) -> Epoch {
         let epoch = self.curve.len() + 1;
         let loss = self.total / plan.n_examples.max(1) as f64;
         if let Some(metric) = metric
@@ -75,7 +75,7 @@ impl Training {
     }
 
     /// Writes the checkpoint.
-    pub(crate) fn save(
+    pub(super) fn save(
         &self,
         plan: &LearnPlan,
         state: &State<'_>,
@@ -96,7 +96,7 @@ impl Training {
     }
 
     /// Goes back to a checkpoint of the same plan; without one nothing changes.
-    pub(crate) fn load(
+    pub(super) fn load(
         &mut self,
         plan: &LearnPlan,
         State { params, memory }: State<'_>,

@@ -1,16 +1,15 @@
-//! Sequence models as experts: the facts of the three kinds, their settings, and what they are trained on.
+//! The experts that are trained by steps, all sequence models: the facts of the three kinds, their settings, their start.
 
 use rand::{Rng, RngCore};
 use segue_data::{ItemCatalog, ItemIdx, TrainSet};
 
-use super::{JointConfig, SequenceConfig, SequenceModel, TransferConfig};
-use crate::experts::contract::{FitContext, KindFacts, Scorer, Settings};
-use crate::experts::{ExpertConfig, ExpertId, ExpertKind, Fitted};
-use crate::fusion::FusionInputs;
+use super::contract::{FitContext, KindFacts, Scorer, Settings};
+use super::{ExpertConfig, ExpertId, ExpertKind, Fitted};
 use crate::query::{Place, Query, Scope};
+use crate::sequence::{JointConfig, Lessons, SequenceConfig, SequenceModel, TransferConfig};
 use crate::tensors::{ModelError, Tensors};
 
-const fn trained(kind: ExpertKind, name: &'static str, default: fn() -> ExpertConfig) -> KindFacts {
+const fn by_steps(kind: ExpertKind, name: &'static str, default: fn() -> ExpertConfig) -> KindFacts {
     KindFacts {
         scope_with_sources: Some(Scope::All),
         learns_by_steps: true,
@@ -18,19 +17,19 @@ const fn trained(kind: ExpertKind, name: &'static str, default: fn() -> ExpertCo
     }
 }
 
-pub(crate) const BEHAVIOR: KindFacts =
-    trained(ExpertKind::Behavior, "behavior", || ExpertConfig::Behavior(SequenceConfig::default()));
+pub(super) const BEHAVIOR: KindFacts =
+    by_steps(ExpertKind::Behavior, "behavior", || ExpertConfig::Behavior(SequenceConfig::default()));
 
 /// Not by default, as `joint`: both cost as much as `behavior` and more, and have not made a blend on real data better yet
 /// (docs/experiments.md).
-pub(crate) const TRANSFER: KindFacts = KindFacts {
+pub(super) const TRANSFER: KindFacts = KindFacts {
     is_default: false,
-    ..trained(ExpertKind::Transfer, "transfer", || ExpertConfig::Transfer(TransferConfig::default()))
+    ..by_steps(ExpertKind::Transfer, "transfer", || ExpertConfig::Transfer(TransferConfig::default()))
 };
 
-pub(crate) const JOINT: KindFacts = KindFacts {
+pub(super) const JOINT: KindFacts = KindFacts {
     is_default: false,
-    ..trained(ExpertKind::Joint, "joint", || ExpertConfig::Joint(Box::default()))
+    ..by_steps(ExpertKind::Joint, "joint", || ExpertConfig::Joint(Box::default()))
 };
 
 // One training run costs as much as all other searches together: settings of sequence models are not searched.
@@ -109,17 +108,6 @@ impl ExpertConfig {
         }
         self
     }
-}
-
-/// What a sequence model is trained on.
-#[derive(Clone, Copy)]
-pub struct Lessons<'a> {
-    /// Training events.
-    pub train: &'a TrainSet,
-    /// Items of all domains.
-    pub items: &'a ItemCatalog,
-    /// What is known about them, for `transfer` and `joint`.
-    pub inputs: FusionInputs<'a>,
 }
 
 impl SequenceModel {
