@@ -34,7 +34,6 @@ pub mod summary;
 
 pub mod leak;
 
-mod line_parser;
 pub mod lists;
 pub mod triples;
 

@@ -5,7 +5,6 @@ use segue_models::ExpertId;
 use serde::{Deserialize, Serialize};
 
 use crate::reasons::Reason;
-use crate::rerank::Rerank;
 
 /// What is wanted besides the query.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +24,32 @@ pub struct Request {
 impl Default for Request {
     fn default() -> Self {
         Self { n: 10, exclude: Vec::new(), allow_seen: false, rerank: Rerank::None, explain: false }
+    }
+}
+
+/// How the best items are put into another order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rerank {
+    /// By their scores.
+    #[default]
+    None,
+    /// By maximal marginal relevance: each place goes to the item that is good and unlike those above it.
+    Mmr {
+        /// Weight of the score against variety, in [0, 1]; 1 = by the scores alone, 0 = by variety alone.
+        trade_off: f32,
+        /// How many of the best items are considered; those behind them keep their places.
+        depth: usize,
+    },
+}
+
+impl Rerank {
+    /// How many of the best items it looks at; 0 where it changes nothing.
+    pub fn depth(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Mmr { depth, .. } => depth,
+        }
     }
 }
 

@@ -2,37 +2,10 @@
 
 use segue_data::DomainIdx;
 use segue_models::{Expert, ExpertKind};
-use serde::{Deserialize, Serialize};
 
 use crate::error::RecommendError;
 use crate::model::Model;
-use crate::request::Request;
-
-/// How the best items are put into another order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rerank {
-    /// By their scores.
-    #[default]
-    None,
-    /// By maximal marginal relevance: each place goes to the item that is good and unlike those above it.
-    Mmr {
-        /// Weight of the score against variety, in [0, 1]; 1 = by the scores alone, 0 = by variety alone.
-        trade_off: f32,
-        /// How many of the best items are considered; those behind them keep their places.
-        depth: usize,
-    },
-}
-
-impl Rerank {
-    /// How many of the best items it looks at; 0 where it changes nothing.
-    pub fn depth(self) -> usize {
-        match self {
-            Self::None => 0,
-            Self::Mmr { depth, .. } => depth,
-        }
-    }
-}
+use crate::request::{Request, Rerank};
 
 /// The candidates, which come best first, in the order that the request asks for.
 pub(crate) fn reranked(

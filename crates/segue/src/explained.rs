@@ -8,8 +8,8 @@ use segue_models::{ExpertId, Query};
 use segue_recommend::{Model, RankedItem, Reason, Request};
 use serde::Serialize;
 
-use crate::path_words::{self, Path};
 use crate::words;
+use crate::words::paths::{self, Path};
 
 /// Smaller parts of a score are not shown in tables; the JSON has them.
 const PART_SHOWN_MIN: f32 = 0.005;
@@ -248,7 +248,7 @@ fn record(model: &Model, reason: &Reason) -> ReasonRecord {
                 from: items.raw(*from).to_owned(),
                 together: together.map(|item| items.raw(item).to_owned()),
                 steps: steps.iter().filter_map(|step| step_record(model, *step)).collect(),
-                text: path_words::arrows(model, path),
+                text: paths::arrows(model, path),
                 effect: *effect,
             }
         }
@@ -263,7 +263,7 @@ fn record(model: &Model, reason: &Reason) -> ReasonRecord {
 
 fn step_record(model: &Model, step: PathStep) -> Option<StepRecord> {
     let graph = model.catalog().graph()?;
-    let name = |entity| path_words::entity_name(graph, model.catalog().items(), entity);
+    let name = |entity| paths::entity_name(graph, model.catalog().items(), entity);
     let relation = graph.relations.get(step.fact.relation.0 as usize)?.clone();
     Some(StepRecord { from: name(step.from()), relation, inverse: step.inverse, to: name(step.to()) })
 }

@@ -18,7 +18,6 @@ use crate::figures::{
 };
 use crate::pipeline::Recipe;
 use crate::problem::Problem;
-use crate::run::train::measured_train;
 
 /// The test cases of one target, and what its tables need besides.
 pub struct Examination<'a> {
@@ -38,7 +37,7 @@ impl<'a> Examination<'a> {
         let (items, settings) = (problem.items, recipe.table.clone());
         let longest = settings.cutoffs.iter().copied().max().unwrap_or(0);
         let judge = problem.test()?.with_lists(longest);
-        let train = measured_train(problem.split, recipe);
+        let train = recipe.measured_train(problem.split);
         let train_counts = train.sequences.item_counts(items.len())[items.range(problem.target)].to_vec();
         let n_train_users = train.sequences.rows().filter(|row| !row.is_empty()).count();
         Ok(Self { items, judge, settings, train_counts, n_train_users })

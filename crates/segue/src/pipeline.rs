@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 
+use segue_data::{Split, TrainSet};
 use segue_eval::metric_table::TableSettings;
 use segue_models::range::{first, outside};
 use segue_recommend::DomainModel;
@@ -45,6 +46,13 @@ impl Recipe {
             outside("resamples", bootstrap.n_resamples, 1..=1_000_000),
             outside("confidence", bootstrap.confidence, inside),
         ])
+    }
+}
+
+impl Recipe {
+    /// What the measured models are fitted on.
+    pub fn measured_train<'a>(&self, split: &'a Split) -> &'a TrainSet {
+        if self.refit { &split.train_valid } else { &split.train }
     }
 }
 

@@ -11,8 +11,8 @@ use segue_train::judge::JudgeRule;
 use crate::config::{RunConfig, SplitName};
 use crate::encode::{read_media, read_vectors};
 use crate::failure::{closest, usage};
+use crate::origin::DataOrigin;
 use crate::problem::Problem;
-use crate::run::manifest::DataOrigin;
 
 /// A data set with the vectors of its items, as it was read.
 pub struct LoadedData {

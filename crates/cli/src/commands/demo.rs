@@ -21,7 +21,7 @@ use segue::failure::{failed, usage};
 use segue::figures::RunFigures;
 use segue::prepared::LoadedData;
 use segue::run::dir;
-use segue::run::train::{Place, TrainingRun, train_run};
+use segue::training_run::{Place, TrainingRun, train_run};
 use segue_report::number::count;
 
 use crate::show::list::table;

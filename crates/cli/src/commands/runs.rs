@@ -12,11 +12,11 @@ use crate::show::run_diff::show_diff;
 use crate::show::run_tables;
 use segue::config::RunConfig;
 use segue::figures::{HEADLINE, RunFigures, SystemKind};
+use segue::mlflow::{Exported, Server};
 use segue::run::diff::RunDiff;
 use segue::run::dir::{RUNS, RunDir, locate};
 use segue::run::manifest::RunManifest;
 use segue::run::state::{self, RunState, UnfinishedManifest};
-use segue::tracking::mlflow::{Exported, Server};
 use segue_report::number;
 
 /// Arguments of `segue runs`.

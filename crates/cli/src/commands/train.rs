@@ -18,7 +18,7 @@ use segue::prepared::LoadedData;
 use segue::run::dir::{self, RunDir};
 use segue::run::manifest::RunManifest;
 use segue::run::new::NewRun;
-use segue::run::train::{FinishedRun, Place, TrainingRun, train_run};
+use segue::training_run::{FinishedRun, Place, TrainingRun, train_run};
 use segue_report::number;
 
 use crate::terminal::Terminal;

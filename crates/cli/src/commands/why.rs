@@ -9,7 +9,7 @@ use crate::grid::Grid;
 use crate::screen::Screen;
 use segue::explained::{ExplainedItem, ReasonRecord, explain_item};
 use segue::failure::failed;
-use segue::path_words::token_words;
+use segue::words::paths::token_words;
 use segue_report::number::{count, ordinal};
 
 #[derive(Serialize)]

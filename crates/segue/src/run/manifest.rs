@@ -1,7 +1,5 @@
 //! `manifest.json` of a run: what reproduces it and what it took.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::Result;
 use segue_data::hash;
 use serde::{Deserialize, Serialize};
@@ -9,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{self, Stopwatch, Timing};
 use crate::config::RunConfig;
 use crate::machine;
+use crate::origin::DataOrigin;
 use crate::run::state::{RunState, UnfinishedManifest};
 
 /// Version of the run folder's layout.
@@ -44,39 +43,6 @@ pub struct RunManifest {
     pub timings: Vec<Timing>,
     /// The most memory the process has held; `None` where the system does not tell.
     pub peak_memory_bytes: Option<u64>,
-}
-
-/// Where the data came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DataOrigin {
-    /// Name of the data set.
-    pub name: String,
-    /// The folder, as given.
-    pub path: String,
-    /// The folder from the root, so that a run finds its people from anywhere; empty in runs of before.
-    #[serde(default)]
-    pub folder: String,
-    /// Hash over all its tables, before filters; empty when it was imported in the same command.
-    pub sha256: String,
-}
-
-impl DataOrigin {
-    /// A data set folder.
-    pub fn of(name: &str, folder: &Path, sha256: String) -> Self {
-        let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-        Self {
-            name: name.to_owned(),
-            path: folder.display().to_string(),
-            folder: absolute.display().to_string(),
-            sha256,
-        }
-    }
-
-    /// The folder, if it is still there.
-    pub fn find(&self) -> Option<PathBuf> {
-        let places = [&self.folder, &self.path].map(PathBuf::from);
-        places.into_iter().find(|place| place.join("dataset.toml").is_file())
-    }
 }
 
 /// Versions of this program and its formats.

@@ -5,5 +5,4 @@ pub mod state;
 pub mod new;
 pub mod dir;
 pub mod people;
-pub mod train;
 pub mod diff;

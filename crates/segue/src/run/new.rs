@@ -10,13 +10,13 @@ use serde::Serialize;
 
 use crate::config::RunConfig;
 use crate::failure::{failed, usage};
+use crate::origin::DataOrigin;
 use crate::run::dir::RunDir;
-use crate::run::manifest::{DataOrigin, RunManifest};
+use crate::run::manifest::RunManifest;
 use crate::run::state::{self, LOCK, RunState, UnfinishedManifest};
+use crate::tracking::LIVE_PAGE;
 
 const CHECKPOINTS: &str = "checkpoints";
-/// The page of a run while it is made.
-pub const LIVE_PAGE: &str = "live.html";
 
 /// A run folder under construction.
 pub struct NewRun {

@@ -8,9 +8,9 @@ use segue_recommend::{Catalog, DatasetHistories, When};
 
 use crate::config::RunConfig;
 use crate::failure::failed;
+use crate::origin::DataOrigin;
 use crate::prepared::{apply_filters, cut};
 use crate::run::dir::RunDir;
-use crate::run::manifest::DataOrigin;
 
 /// The data set beside a run, filtered as the run was.
 #[derive(Clone, Debug)]

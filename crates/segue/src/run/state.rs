@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock;
 use crate::config::RunConfig;
-use crate::run::manifest::{DataOrigin, FORMAT_VERSION, Versions};
+use crate::origin::DataOrigin;
+use crate::run::manifest::{FORMAT_VERSION, Versions};
 
 /// Locked by the process that makes the run, for as long as it lives.
 pub const LOCK: &str = ".lock";

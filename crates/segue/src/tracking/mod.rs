@@ -4,9 +4,8 @@
 mod curve_log;
 mod curves;
 mod event_file;
-pub mod mlflow;
 mod recorder;
 
 pub use curve_log::{Record, read};
 pub use curves::curves_of;
-pub use recorder::Recorder;
+pub use recorder::{LIVE_PAGE, Recorder};

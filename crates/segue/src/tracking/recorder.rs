@@ -13,8 +13,9 @@ use super::curves::curves_of;
 use super::event_file::{EventFile, Scalar};
 use crate::clock;
 use crate::figures::{HEADLINE, RunFigures};
-use crate::run::new::LIVE_PAGE;
 
+/// The page of a run while it is trained.
+pub const LIVE_PAGE: &str = "live.html";
 /// Seconds between two looks of a browser at the page.
 const REFRESH_SECONDS: u32 = 3;
 const EVENT_FILE: &str = "tensorboard/events.out.tfevents.1.segue";

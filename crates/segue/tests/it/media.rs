@@ -8,7 +8,7 @@ use segue::data::import::{ImportOptions, Source, import};
 use segue::data::store;
 use segue::encode::{Modality, write_vectors};
 use segue::models::ItemVectors;
-use segue::run::train::{Place, TrainingRun, train_run};
+use segue::training_run::{Place, TrainingRun, train_run};
 use segue::{LoadedData, Silent};
 
 /// A folder that is removed at the end.

@@ -7,7 +7,7 @@ use segue_models::graph_walks::PathStep;
 use segue_models::sequence::TokenEffect;
 use segue_recommend::Model;
 
-use crate::words::label;
+use super::label;
 
 /// Relations that end so are read before a name (`directed by X`); all others are followed by a colon (`genre: X`).
 const READ_ON: [&str; 8] = ["by", "of", "in", "to", "at", "from", "with", "on"];

@@ -1,10 +1,12 @@
 //! Reasons in plain words.
 
+pub mod paths;
+
 use segue_data::{DomainIdx, Event, ItemIdx};
 use segue_models::{ExpertId, ExpertKind, Query};
 use segue_recommend::{Catalog, Model, RankedItem, Reason};
 
-use crate::path_words::{self, Path};
+use paths::Path;
 use segue_report::number::{count, ordinal};
 
 /// Events named in one sentence; the others are in `segue why` and in the JSON.
@@ -37,7 +39,7 @@ pub fn phrases(model: &Model, query: &Query<'_>, ranked: &RankedItem, reasons: &
     phrases.extend(path(model, query, reasons, carries));
     phrases.extend(reasons.iter().find_map(|reason| match reason {
         Reason::Modalities { expert, tokens } if carries(expert) => {
-            Some(format!("weighs {}", path_words::weights(tokens)))
+            Some(format!("weighs {}", paths::weights(tokens)))
         }
         _ => None,
     }));
@@ -57,11 +59,9 @@ pub fn of_refused(model: &Model, query: &Query<'_>, reasons: &[Reason]) -> Optio
     let said = reasons.iter().filter_map(|reason| match reason {
         Reason::Path { expert, from, together, steps, .. } => {
             let path = Path { from: *from, together: *together, steps };
-            Some((expert, path_words::phrase(model, query.domain, path)?))
+            Some((expert, paths::phrase(model, query.domain, path)?))
         }
-        Reason::Modalities { expert, tokens } => {
-            Some((expert, format!("weighs {}", path_words::weights(tokens))))
-        }
+        Reason::Modalities { expert, tokens } => Some((expert, format!("weighs {}", paths::weights(tokens)))),
         _ => None,
     });
     let mut named: Vec<(&ExpertId, String)> = Vec::new();
@@ -102,7 +102,7 @@ fn path(
             strongest = Some((*effect, Path { from: *from, together: *together, steps }));
         }
     }
-    path_words::phrase(model, query.domain, strongest?.1)
+    paths::phrase(model, query.domain, strongest?.1)
 }
 
 fn because(catalog: &Catalog, query: &Query<'_>, reasons: &[Reason]) -> Option<String> {

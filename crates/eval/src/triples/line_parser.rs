@@ -1,7 +1,7 @@
 //! Takes one line apart into user, item and value, or says what is wrong with it.
 
+use super::{TextFormat, Value};
 use crate::error::Result;
-use crate::triples::{TextFormat, Value};
 
 const USER_NAMES: [&str; 4] = ["user", "user_id", "query", "query_id"];
 const ITEM_NAMES: [&str; 4] = ["item", "item_id", "doc", "doc_id"];

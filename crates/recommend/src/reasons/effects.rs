@@ -4,10 +4,10 @@
 use segue_data::{Event, ItemIdx};
 use segue_models::Query;
 
+use super::Reason;
 use crate::domain_model::{DomainModel, Scratch};
 use crate::error::RecommendError;
 use crate::model::Model;
-use crate::reasons::Reason;
 
 /// Longest history whose events are each tested by removal; older events beyond it are not named.
 const EVENTS_TESTED: usize = 50;

@@ -8,12 +8,14 @@
 //!
 //! Nothing is skipped but empty lines: a line that cannot be understood is an error with file, line and remedy.
 
+mod line_parser;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use self::line_parser::LineParser;
 use crate::error::{Error, Result};
-use crate::line_parser::LineParser;
 
 /// How the lines of a file are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

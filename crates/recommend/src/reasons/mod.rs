@@ -1,15 +1,17 @@
 //! Reasons that can be checked: what carried an item, found by taking it away.
 
+mod effects;
+mod paths;
+
 use segue_data::ItemIdx;
 use segue_models::graph_walks::PathStep;
 use segue_models::sequence::TokenEffect;
 use segue_models::{ExpertId, Query};
 use serde::{Deserialize, Serialize};
 
-use crate::effects;
+use self::paths::modalities;
 use crate::error::RecommendError;
 use crate::model::Model;
-use crate::paths::modalities;
 
 /// One reason for a recommended item.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,9 +4,9 @@ use segue_data::{ItemGraph, ItemIdx};
 use segue_models::graph_walks::GraphPath;
 use segue_models::{Expert, Query};
 
+use super::Reason;
 use crate::error::RecommendError;
 use crate::model::Model;
-use crate::reasons::Reason;
 
 /// Paths named per item and expert; every one of them has been tried out.
 const PATHS_NAMED: usize = 3;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
-use segue_data::{Dataset, DomainIdx, Split, TrainSet, leak};
+use segue_data::{Dataset, DomainIdx, leak};
 use segue_recommend::{Catalog, DomainModel, Model};
 use segue_train::judge::JudgeRule;
 use segue_train::{Keeping, Progress, Session};
@@ -134,7 +134,7 @@ fn train_and_write(
         split: data.split.description.clone(),
         regime: if recipe.refit { Regime::TrainValid } else { Regime::Train },
         leaks: leak::count(
-            measured_train(&data.split, recipe),
+            recipe.measured_train(&data.split),
             data.split.test.open_for_measurement(),
             data.dataset.n_items(),
             data.dataset.has_timestamps,
@@ -177,11 +177,6 @@ fn write(
         report_page::of_run(&RunPage { model, dataset, figures, config, manifest: &manifest, passes })?;
     run.put("report.html", &segue_report::render(&report))?;
     Ok(manifest)
-}
-
-/// What the measured models are fitted on.
-pub fn measured_train<'a>(split: &'a Split, recipe: &Recipe) -> &'a TrainSet {
-    if recipe.refit { &split.train_valid } else { &split.train }
 }
 
 struct Target<'a> {
