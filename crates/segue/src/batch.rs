@@ -17,6 +17,8 @@ const USERS_AT_ONCE: usize = 512;
 /// What was written.
 #[derive(Clone, Debug, Serialize)]
 pub struct BatchCounts {
+    /// Time of the requests, Unix seconds; `None` where the data has no times, or each user was asked at a time of their own.
+    pub at: Option<i64>,
     /// Users, each with a list.
     pub n_users: usize,
     /// Rows: one per user and item.
@@ -61,7 +63,8 @@ impl Batch<'_> {
         }
         drop(task);
         file.finish()?;
-        Ok(BatchCounts { n_users: users.len(), n_rows, to: to.display().to_string() })
+        let at = self.people.common_time(self.when, self.model.catalog())?;
+        Ok(BatchCounts { at, n_users: users.len(), n_rows, to: to.display().to_string() })
     }
 
     fn list_of(&self, user: &str, histories: &dyn Histories) -> Result<Vec<ListRow>> {

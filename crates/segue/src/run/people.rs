@@ -105,12 +105,20 @@ impl People {
         Ok(self)
     }
 
+    /// The time at which all are asked; `None` where the data has no times, or each has a time of their own.
+    ///
+    /// # Errors
+    /// When a time is asked for and the data has none.
+    pub fn common_time(&self, when: When, catalog: &Catalog) -> Result<Option<i64>> {
+        if self.test_times.is_some() { Ok(None) } else { Ok(when.time(catalog)?) }
+    }
+
     /// The time at which a person is asked; `None` where the data has no times.
     ///
     /// # Errors
     /// When a time is asked for and the data has none.
     pub fn time_of(&self, raw_user: &str, when: When, catalog: &Catalog) -> Result<Option<i64>> {
-        let Some(times) = &self.test_times else { return Ok(when.time(catalog)?) };
+        let Some(times) = &self.test_times else { return self.common_time(when, catalog) };
         let own = self.dataset.users.get(raw_user).and_then(|user| times[user as usize]);
         Ok(own.or(catalog.newest()))
     }

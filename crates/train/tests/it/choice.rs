@@ -1,9 +1,10 @@
 //! The blend never loses to what it contains, and every member has earned its place.
 
+use segue_eval::{Metric, MetricKind};
 use segue_train::blend_fit::BlendSearch;
 use segue_train::judge::mean;
-use segue_train::pool::Pool;
-use segue_train::{EarlierFit, Session, fit_domain_from};
+use segue_train::pool::{Pool, Weights};
+use segue_train::{EarlierFit, Objective, Session, fit_domain_from};
 
 use crate::story::{Source, Stage, Story, alone, plan};
 
@@ -76,4 +77,22 @@ fn the_blend_is_at_least_what_its_search_begins_with_and_the_other_does_without_
     assert!(blended >= first.score(), "{blended}, begun with {}", first.score());
     let again = search.best(Some(&first)).unwrap();
     assert!(again.score() >= first.score(), "a search that begins with what was found does not end below it");
+}
+
+#[test]
+fn judge_and_pool_go_by_the_same_metric_whichever_it_is() {
+    let stage = Story { n_users: 300, ..Story::default() }.stage();
+    let model = stage.unsearched();
+    let n = model.experts.len();
+    let weights = Weights { warm: vec![1.0; n], cold: vec![0.5; n], cold_offset: 0.25 };
+    for metric in [Metric::ndcg(10), MetricKind::HitRate.at(3), MetricKind::ReciprocalRank.uncut()] {
+        let judge = stage.valid().with_metric(metric);
+        let pool = Pool::collect(&judge, &model.experts, &model.cold, Objective::Masked).unwrap();
+        let (judged, pooled) = (stage.ndcg(&judge, &model), pool.metric_values(&weights));
+        let n_equal = judged.iter().zip(&pooled).filter(|(a, b)| (**a - **b).abs() < 1e-12).count();
+        // Sums of floats in another order part a few ties.
+        assert!(n_equal * 50 >= judged.len() * 49, "{metric}: {n_equal} of {} equal", judged.len());
+        assert!(mean(&judged) > 0.0, "{metric}");
+    }
+    assert_eq!(stage.valid().metric(), Metric::ndcg(10));
 }

@@ -205,7 +205,7 @@ impl Stage {
         DomainModel { domain: TARGET, experts, blend, cold }
     }
 
-    /// NDCG@10 of every case under a model.
+    /// The judge's metric, NDCG@10 unless another was asked for, of every case under a model.
     pub(crate) fn ndcg(&self, judge: &Judge<'_>, model: &DomainModel) -> Vec<f64> {
         let score = |query: &segue_models::Query<'_>, scores: &mut [f32]| {
             model.score(query, &self.dataset.items, &mut Scratch::default(), scores);
