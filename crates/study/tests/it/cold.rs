@@ -27,7 +27,7 @@ fn unseen_items_are_found_by_those_who_read_and_by_nobody_who_counts() {
 }
 
 fn new_users(source: Source) -> ColdUsers {
-    let stage = Story { n_users: 800, source, ..Story::default() }.stage();
+    let stage = Story { n_users: 2_400, source, ..Story::default() }.stage();
     let recipe = recipe(plan(&[ExpertKind::Popularity, ExpertKind::Window]));
     cold_users::measure(&study(problem(&stage), &recipe)).expect("it fits")
 }
@@ -40,10 +40,10 @@ fn ndcg(measured: &ColdUsers, name: &str) -> f64 {
 #[test]
 fn new_users_are_served_by_what_their_source_tells_and_by_nothing_where_it_tells_nothing() {
     let shared = new_users(Source::SharedTaste);
-    assert!((130..=190).contains(&shared.n_held_out), "about 20 % of 800: {}", shared.n_held_out);
+    assert!((430..=530).contains(&shared.n_held_out), "about 20 % of 2,400: {}", shared.n_held_out);
     assert!(shared.systems.iter().all(|system| system.ndcg_at_10.n == shared.n_cases));
     assert_eq!(shared.members.len(), 2);
-    assert!(ndcg(&shared, "window@sources") > 1.5 * ndcg(&shared, "popularity"), "{:?}", shared.systems);
+    assert!(ndcg(&shared, "window@sources") > 1.2 * ndcg(&shared, "popularity"), "{:?}", shared.systems);
     assert!(shared.systems[0].blend_minus_it.is_none());
     for system in &shared.systems[1..] {
         let minus = system.blend_minus_it.as_ref().expect("the blend minus it").difference.mean;
@@ -51,5 +51,9 @@ fn new_users_are_served_by_what_their_source_tells_and_by_nothing_where_it_tells
         assert!((minus - gap).abs() < 1e-9, "{}", system.name);
     }
     let shuffled = new_users(Source::Shuffled);
-    assert!(ndcg(&shuffled, "window@sources") < 1.2 * ndcg(&shuffled, "popularity"));
+    assert!(
+        ndcg(&shuffled, "window@sources") < 1.1 * ndcg(&shuffled, "popularity"),
+        "{:?}",
+        shuffled.systems
+    );
 }
