@@ -81,7 +81,7 @@ fn what_cannot_be_meant_is_refused_with_a_remedy() {
         assert!(message.contains(part) && message.contains("hint:"), "{arguments}: {message}");
     };
     fails(2, "graph train family --out m --model complx", "did you mean `complex`?");
-    fails(2, "graph train family --out m --dropout 1.5", "--dropout 1.5 is outside");
+    fails(2, "graph train family --out m --dropout 1.5", "dropout must be");
     fails(2, "graph train family --out m --members 0", "--members 0 is outside");
     fails(2, "graph train family --out m --members 4000000", "--members 4000000 is outside");
     fails(2, "graph train family --out family", "exists already");
