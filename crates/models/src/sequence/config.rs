@@ -11,7 +11,7 @@ use crate::range::{self, first, of_part, outside};
 
 /// Settings of [`crate::sequence::SequenceModel`]; everything that decides what a training run gives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct SequenceConfig {
     /// Width of item vectors and of the transformer, a multiple of `n_heads`.
     pub width: usize,
@@ -171,7 +171,7 @@ impl SequenceTuning {
 
 /// Settings of the `transfer` expert: a sequence model whose item vectors come from texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct TransferConfig {
     /// The sequence model.
     pub sequence: SequenceConfig,
@@ -206,7 +206,7 @@ impl TransferConfig {
 /// Settings of the `joint` expert: a sequence model whose item vectors are fused from all that is known about items, trained together
 /// with link prediction in the graph and the alignment of modalities.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct JointConfig {
     /// The sequence model.
     pub sequence: SequenceConfig,
