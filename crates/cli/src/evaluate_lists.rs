@@ -1,8 +1,10 @@
 //! Measures lists that any tool made.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
+use segue_data::ItemIdx;
 use segue_eval::Metric;
 use segue_eval::bootstrap::{Bootstrap, Interval};
 use segue_eval::lists::{ListCounts, ListEvaluation, PerUser, Qrels, Run, evaluate_lists};
@@ -12,7 +14,7 @@ use serde::Serialize;
 use crate::evaluate_run::write_page;
 use crate::grid::Grid;
 use crate::screen::Screen;
-use segue::failure::usage;
+use segue::failure::{failed, usage};
 use segue::prepared::cut;
 use segue::run::dir::RunDir;
 use segue::run::people::People;
@@ -58,8 +60,14 @@ pub(crate) fn run(request: &Request<'_>, screen: Screen) -> Result<()> {
         name.parse::<Metric>().map_err(|e| usage(e.to_string(), "for example --measures ndcg@10,recall@20"))
     };
     let measures: Vec<Metric> = request.measures.iter().map(parse).collect::<Result<_>>()?;
-    let truth = read_truth(request)?;
-    let evaluation = evaluate_lists(&Run::read(request.lists)?, &truth, &measures)?;
+    let Truth { judgments: truth, items } = read_truth(request)?;
+    let lists = Run::read(request.lists)?;
+    if !items.is_empty() && !lists.has_item(|item| items.contains(item)) {
+        let (lists, domain) = (request.lists.display(), request.domain.unwrap_or_default());
+        let problem = format!("no item of `{lists}` is in domain `{domain}`: nothing can be measured");
+        return Err(failed(problem, "name the domain that the lists are of with --domain"));
+    }
+    let evaluation = evaluate_lists(&lists, &truth, &measures)?;
     let bootstrap = Bootstrap::default();
     let differences = match request.baseline {
         Some(path) => {
@@ -76,15 +84,27 @@ pub(crate) fn run(request: &Request<'_>, screen: Screen) -> Result<()> {
     };
     let rows: Vec<Row> = evaluation.metrics.iter().zip(values).zip(differences).map(row).collect();
     show(request, &evaluation, &rows, screen)?;
+    if rows.iter().all(|row| row.value.mean == 0.0) {
+        Screen::note(
+            "warning: no list holds a right item; lists that were made without --before-test hide what a user has, the answers too",
+        );
+    }
     if let Some(to) = request.report {
         write_page(&page(request, &evaluation.counts, &rows), to)?;
     }
     screen.document(&Document { lists: request.lists.display().to_string(), counts: evaluation.counts, rows })
 }
 
-fn read_truth(request: &Request<'_>) -> Result<Qrels> {
+/// What lists are measured against.
+struct Truth {
+    judgments: Qrels,
+    /// Raw ids of the items that lists may hold; empty where only judgments are known.
+    items: BTreeSet<String>,
+}
+
+fn read_truth(request: &Request<'_>) -> Result<Truth> {
     if !request.truth.is_dir() {
-        return Ok(Qrels::read(request.truth)?);
+        return Ok(Truth { judgments: Qrels::read(request.truth)?, items: BTreeSet::new() });
     }
     let config = RunDir::open(request.truth)?.config()?;
     let Some(domain) = request.domain else {
@@ -102,7 +122,8 @@ fn read_truth(request: &Request<'_>) -> Result<Qrels> {
         let user = dataset.users.raw(case.row).unwrap_or_default().to_owned();
         judgments.entry(user).or_default().insert(dataset.items.raw(case.target).to_owned(), 1.0);
     }
-    Ok(Qrels::new(judgments)?)
+    let items = dataset.items.range(domain).map(|item| dataset.items.raw(ItemIdx(item as u32)).to_owned());
+    Ok(Truth { judgments: Qrels::new(judgments)?, items: items.collect() })
 }
 
 fn show(request: &Request<'_>, evaluation: &ListEvaluation, rows: &[Row], screen: Screen) -> Result<()> {

@@ -67,6 +67,11 @@ impl Run {
         Self::new(scores)
     }
 
+    /// Whether any list holds an item that is wanted.
+    pub fn has_item(&self, is_wanted: impl Fn(&str) -> bool) -> bool {
+        self.lists.values().any(|list| list.items.iter().any(|item| is_wanted(item)))
+    }
+
     /// Number of users with a list.
     pub fn n_users(&self) -> usize {
         self.lists.len()

@@ -3,7 +3,7 @@
 use crate::catalog::Catalog;
 use crate::error::RecommendError;
 
-/// When a list is asked for. Models fade old events and count what is popular at that time, so that a list of today is another one than
+/// When a list is asked for: whoever answers live uses [`When::Now`], [`When::At`] replays the past. Models fade old events and count what is popular at that time, so that a list of today is another one than
 /// the same person's list of a year ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {

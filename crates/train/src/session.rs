@@ -11,7 +11,7 @@ use crate::learn::Epoch;
 pub struct Progress {
     /// What is being done, in words.
     pub step: String,
-    /// Steps done in this domain.
+    /// Steps done of the work that `step` names; it begins anew with every training.
     pub done: usize,
     /// Steps in all.
     pub total: usize,
