@@ -33,4 +33,6 @@ fn lists_made_before_the_test_split_are_judged_by_it() {
     folder.ok("recommend run --all-users --before-test --to lists.csv");
     let document = folder.json("evaluate lists.csv --truth run --domain films --measures hit_rate@10");
     assert!(document["rows"][0]["value"]["mean"].as_f64().unwrap() > 0.2, "{document}");
+    let message = folder.fails(1, "evaluate lists.csv --truth run --domain books");
+    assert!(message.contains("no item of `lists.csv` is in domain `books`"), "{message}");
 }
