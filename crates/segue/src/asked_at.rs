@@ -9,6 +9,9 @@ use crate::failure::usage;
 /// Age of the data, in days, above which a note says what asking now means.
 const STALE_DAYS: i64 = 90;
 
+/// Seconds after now that may be asked for: ten years. What lies beyond is milliseconds or a slip.
+const FUTURE_S: i64 = 10 * 365 * 86_400;
+
 /// When a list is asked for: now without `at`; else Unix seconds, a day (its first second, UTC), or `end`.
 ///
 /// # Errors
@@ -18,8 +21,11 @@ pub fn when(at: Option<&str>) -> Result<When> {
     if text == "end" {
         return Ok(When::End);
     }
-    let seconds = text.parse().ok().or_else(|| clock::start_of_day(text));
-    seconds.map(When::At).ok_or_else(|| {
+    let in_range = |seconds: &i64| (0..clock::unix_seconds() as i64 + FUTURE_S).contains(seconds);
+    // `2024` and `20240101` are slips for a day, not seconds of 1970.
+    let is_date = matches!(text.len(), 4 | 8) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = if is_date { None } else { text.parse().ok().or_else(|| clock::start_of_day(text)) };
+    seconds.filter(in_range).map(When::At).ok_or_else(|| {
         usage(
             format!("`{text}` is no time"),
             "give Unix seconds (1700000000), a day (2026-03-01), or `end` for the end of the data",

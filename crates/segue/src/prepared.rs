@@ -1,5 +1,6 @@
 //! A data set folder in memory: read with its vectors, then filtered and cut as a config says.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
@@ -109,7 +110,11 @@ pub fn targets(dataset: &Dataset, config: &RunConfig) -> Result<Vec<DomainIdx>> 
             usage(format!("data set `{}` has no domain `{name}`", dataset.name), remedy)
         })
     };
-    config.data.targets.iter().map(find).collect()
+    let mut targets = config.data.targets.iter().map(find).collect::<Result<Vec<_>>>()?;
+    // A name that is given twice is one target.
+    let mut seen = BTreeSet::new();
+    targets.retain(|target| seen.insert(target.at()));
+    Ok(targets)
 }
 
 /// Applies the filters of the config; gives what they left out, in words.

@@ -45,8 +45,13 @@ pub(crate) struct Wanted {
     #[arg(long)]
     pub(crate) allow_seen: bool,
     /// Weight of variety against score, from 0 to 1: each place goes to an item that is good and unlike those above it [default: 0]
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
     pub(crate) variety: Option<f32>,
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    let value = text.parse().ok().filter(|value| (0.0..=1.0).contains(value));
+    value.ok_or_else(|| "give a number from 0 (scores alone) to 1 (variety alone)".to_owned())
 }
 
 /// Items per place among which variety chooses.

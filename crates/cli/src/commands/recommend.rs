@@ -86,6 +86,11 @@ fn one(args: &Args, model: &Model, screen: Screen) -> Result<()> {
         }
     };
     let query = person.query(domain, time);
+    if args.user.is_some() && query.history.is_empty() {
+        Screen::note(
+            "note: no event of this user counts: none is before that time, or the run's filters left all out",
+        );
+    }
     let list = explain_list(model, args.user.as_deref(), &query, &request)?;
     screen.document(&list)?;
     let who = args.user.as_ref().map_or_else(|| "somebody new".to_owned(), |user| format!("user {user}"));

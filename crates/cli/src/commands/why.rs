@@ -44,12 +44,15 @@ pub(crate) fn run(args: &ItemArgs, screen: Screen) -> Result<()> {
     })?;
     let request = Request { n: n_candidates, ..args.wanted.request(&model)? };
     all.items[place].reasons = model.explain(&query, item)?;
+    let standing = model.why_not(&query, &request, item)?;
+    // The place in the list that `recommend` gives; of an item that is hidden, its place among all.
+    let rank = if let WhyNot::InList { rank } = standing { rank } else { place + 1 };
     let document = Document {
         user: args.whose.user.clone(),
         domain: domain_name(&model, domain).to_owned(),
         at: query.timestamp,
-        item: explain_item(&model, &query, place + 1, &all.items[place])?,
-        standing: model.why_not(&query, &request, item)?,
+        item: explain_item(&model, &query, rank, &all.items[place])?,
+        standing,
         n_candidates,
     };
     screen.document(&document)?;

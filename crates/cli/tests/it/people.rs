@@ -108,3 +108,20 @@ fn variety_is_asked_for_and_why_not_says_what_it_took_away() {
     let message = folder.fails(1, "recommend run --user u5 --variety 2");
     assert!(message.contains("trade-off") && message.contains("hint:"), "{message}");
 }
+
+#[test]
+fn a_slip_for_a_day_and_an_edited_config_are_refused() {
+    let folder = Folder::new("slips");
+    data::import(&folder);
+    data::train(&folder, "run", "--target films");
+    for at in ["2024", "20240101", "1704067200000", "yesterday"] {
+        let message = folder.fails(2, &format!("recommend run --history b2 --at {at}"));
+        assert!(message.contains("is no time") && message.contains("2026-03-01"), "{message}");
+    }
+    folder.fails(2, "recommend run --history b2 --variety 1.5");
+    let config = folder.join("run/config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replacen("k_core = 0", "k_core = 8", 1)).unwrap();
+    let message = folder.fails(1, "recommend run --user u1 --at end");
+    assert!(message.contains("config.toml") && message.contains("SHA-256"), "{message}");
+}

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use segue_data::hash;
 use segue_recommend::{Model, artifact};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::clock;
 use crate::config::RunConfig;
@@ -86,6 +87,13 @@ impl RunDir {
     pub fn config(&self) -> Result<RunConfig> {
         let path = self.path.join("config.toml");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        let sealed: Value = self.json("manifest.json")?;
+        // An unfinished run has no hash of it yet.
+        let is_changed =
+            sealed["config_sha256"].as_str().is_some_and(|sha| sha != hash::of_bytes(text.as_bytes()));
+        if is_changed {
+            return Err(damaged(&path, "its SHA-256 is not the one in manifest.json"));
+        }
         toml::from_str(&text).map_err(|e| damaged(&path, e.message()))
     }
 
