@@ -105,8 +105,8 @@ fn variety_is_asked_for_and_why_not_says_what_it_took_away() {
     let away = plain.iter().find(|id| !varied.contains(id)).expect("another list");
     let said = folder.ok(&format!("why-not run --user u5 --at end -n 5 --variety 0.9 --item {away}"));
     assert!(said.contains("dropped by re-ranking"), "{said}");
-    let message = folder.fails(1, "recommend run --user u5 --variety 2");
-    assert!(message.contains("trade-off") && message.contains("hint:"), "{message}");
+    let message = folder.fails(2, "recommend run --user u5 --variety 2");
+    assert!(message.contains("from 0 (scores alone) to 1 (variety alone)"), "{message}");
 }
 
 #[test]
